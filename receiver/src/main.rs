@@ -1,0 +1,2 @@
+//! Reference backend for sync-service.
+fn main() {}

@@ -1,0 +1,50 @@
+//! The rows that travel: plain values that come out of `device` and go into `upload`.
+
+use serde::Serialize;
+
+/// A value as SQLite holds it. Any type may appear in any column, so it is carried as it is:
+/// `NULL` becomes JSON `null`, numbers stay numbers, text stays text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// SQL `NULL`, or the value of a row that is gone.
+    Null,
+    /// A 64-bit integer.
+    Integer(i64),
+    /// A finite floating point number.
+    Real(f64),
+    /// Text; bytes that are not UTF-8 were replaced by U+FFFD when it was read.
+    Text(String),
+}
+
+/// One row of `evenement`, joined with its sensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// `id_evenement`.
+    pub id: i64,
+    /// When it happened, local ISO 8601 as the recorder wrote it.
+    pub date: Scalar,
+    /// `id_capteur` of the row.
+    pub sensor_id: Scalar,
+    /// `nom_capteur`, [`Scalar::Null`] when the sensor is gone.
+    pub sensor_name: Scalar,
+    /// `etat_capteur`, of the sensor or (older layout) of the row itself.
+    pub sensor_state: Scalar,
+}
+
+/// One row of `media` without its video, joined with its sensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clip {
+    /// `id_media`.
+    pub id: i64,
+    /// When it was filmed, local ISO 8601 as the recorder wrote it.
+    pub date: Scalar,
+    /// `id_capteur` of the row.
+    pub sensor_id: Scalar,
+    /// `nom_capteur`, [`Scalar::Null`] when the sensor is gone.
+    pub sensor_name: Scalar,
+    /// `numero_camera`.
+    pub camera: Scalar,
+    /// Length of the video in bytes.
+    pub video_len: u64,
+}
