@@ -96,9 +96,9 @@ impl Backlog {
 }
 
 /// The state of a frontier as it is written.
-struct Frontier {
+pub(super) struct Frontier {
     frontier: i64,
-    edits: i64,
+    pub edits: i64,
     counted_to: i64,
     vanished: i64,
 }
@@ -142,58 +142,101 @@ pub(super) fn take(
     table: Table,
     failed_due: FailedDue,
 ) -> rusqlite::Result<Backlog> {
-    let names = Names::new(table, layout);
     let frontier = read_frontier(conn, table)?;
+    let stock = count(conn, layout, table, failed_due, &frontier)?;
+    move_frontier(conn, table, &frontier, &stock)?;
+    Ok(Backlog {
+        table,
+        failed_due,
+        due: stock.new + stock.tracked_due,
+        vanished: stock.vanished(&frontier),
+        tracked_after: i64::MIN,
+        tracked_last: stock.tracked_last,
+        new_after: frontier.frontier,
+        new_last: stock.last,
+    })
+}
+
+/// What is where in a table.
+pub(super) struct Stock {
+    /// Rows without a row in `sync_tracking`, and the first of them.
+    pub new: u64,
+    pub first_new: Option<i64>,
+    /// Rows that are `pending` or `failed` and due, and the first of them.
+    pub tracked_due: u64,
+    pub first_tracked_due: Option<i64>,
+    /// Rows that are `pending` or `failed` and no longer there.
+    gone: u64,
+    /// The highest id, and the highest `sync_tracking.id`.
+    last: i64,
+    tracked_last: i64,
+    /// Up to here every row has a row in `sync_tracking`, and so many ids have neither.
+    reached: i64,
+    lost: i64,
+}
+
+impl Stock {
+    /// Rows the recorder deleted before they were sent.
+    pub(super) fn vanished(&self, frontier: &Frontier) -> u64 {
+        unsigned(frontier.vanished.saturating_add(self.lost)).saturating_add(self.gone)
+    }
+}
+
+/// Counts what is due, without writing anything.
+pub(super) fn count(
+    conn: &Connection,
+    layout: &Layout,
+    table: Table,
+    failed_due: FailedDue,
+    frontier: &Frontier,
+) -> rusqlite::Result<Stock> {
+    let names = Names::new(table, layout);
     let last: Option<i64> = conn
         .prepare_cached(&format!("SELECT max({}) FROM {}", names.id, table))?
         .query_row([], |row| row.get(0))?;
     let tracked_last: Option<i64> = conn
         .prepare_cached("SELECT max(id) FROM sync_tracking")?
         .query_row([], |row| row.get(0))?;
-    let mut backlog = Backlog {
-        table,
-        failed_due,
-        due: 0,
-        vanished: 0,
-        tracked_after: i64::MIN,
+    let mut stock = Stock {
+        new: 0,
+        first_new: None,
+        tracked_due: 0,
+        first_tracked_due: None,
+        gone: 0,
+        last: last.unwrap_or(i64::MIN),
         tracked_last: tracked_last.unwrap_or(i64::MIN),
-        new_after: frontier.frontier,
-        new_last: last.unwrap_or(i64::MIN),
+        reached: frontier.frontier,
+        lost: 0,
     };
-
-    // Count what is new, and find the end of the stretch in which every row is tracked.
-    let mut first_untracked = None;
-    let mut seen_to = frontier.frontier;
-    for_each_window(conn, &names, frontier.frontier, backlog.new_last, |id, _, tracked| {
-        seen_to = id;
+    for_each_window(conn, &names, frontier.frontier, stock.last, |id, _, tracked| {
         if !tracked {
-            first_untracked.get_or_insert(id);
-            backlog.due += 1;
+            stock.new += 1;
+            stock.first_new.get_or_insert(id);
+        } else if stock.first_new.is_none() {
+            stock.reached = id;
         }
         true
     })?;
-    let reached = first_untracked.map_or(seen_to, |id| id - 1);
-    let lost = count_lost(conn, table, &frontier, reached)?;
-    move_frontier(conn, table, &frontier, reached, lost)?;
+    // Ids before the first new row that are not there are the recorder's deletions too.
+    stock.reached = stock.first_new.map_or(stock.reached, |id| id - 1);
+    stock.lost = count_lost(conn, table, frontier, stock.reached)?;
 
-    // Count what is tracked but not done; a row that is gone will never be.
-    let mut gone = 0_u64;
-    let mut cursor = backlog.tracked_after;
+    let mut exists = conn.prepare_cached(&format!("SELECT 1 FROM {table} WHERE {} = ?1", names.id))?;
+    let mut after = i64::MIN;
     loop {
-        let window = tracked_window(conn, table, cursor, backlog.tracked_last)?;
+        let window = tracked_window(conn, table, after, stock.tracked_last)?;
         let Some(last) = window.last() else { break };
-        cursor = last.tracking_id;
-        let mut exists = conn.prepare_cached(&format!("SELECT 1 FROM {table} WHERE {} = ?1", names.id))?;
+        after = last.tracking_id;
         for tracked in window {
             if !exists.exists([tracked.id])? {
-                gone += 1;
+                stock.gone += 1;
             } else if failed_due.is_due(tracked.due_at) {
-                backlog.due += 1;
+                stock.tracked_due += 1;
+                stock.first_tracked_due.get_or_insert(tracked.id);
             }
         }
     }
-    backlog.vanished = unsigned(frontier.vanished.saturating_add(lost)).saturating_add(gone);
-    Ok(backlog)
+    Ok(stock)
 }
 
 /// The next page of a backlog in the order date, then id; empty at its end. Rows that vanish after this are
@@ -319,7 +362,7 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
     Ok(window)
 }
 
-fn read_frontier(conn: &Connection, table: Table) -> rusqlite::Result<Frontier> {
+pub(super) fn read_frontier(conn: &Connection, table: Table) -> rusqlite::Result<Frontier> {
     conn.prepare_cached("SELECT frontier, edits, counted_to, vanished FROM sync_frontier WHERE table_name = ?1")?
         .query_row([table.name()], |row| {
             Ok(Frontier {
@@ -346,8 +389,8 @@ fn count_lost(conn: &Connection, table: Table, frontier: &Frontier, reached: i64
 }
 
 /// Writes the frontier when it is worth it, and only when nobody edited `sync_tracking` since it was read.
-fn move_frontier(conn: &Connection, table: Table, from: &Frontier, reached: i64, lost: i64) -> rusqlite::Result<()> {
-    if lost == 0 && reached.saturating_sub(from.frontier) < FRONTIER_STEP {
+fn move_frontier(conn: &Connection, table: Table, from: &Frontier, stock: &Stock) -> rusqlite::Result<()> {
+    if stock.lost == 0 && stock.reached.saturating_sub(from.frontier) < FRONTIER_STEP {
         return Ok(());
     }
     let moved = conn
@@ -355,9 +398,25 @@ fn move_frontier(conn: &Connection, table: Table, from: &Frontier, reached: i64,
             "UPDATE sync_frontier SET frontier = ?2, counted_to = max(counted_to, ?2), vanished = vanished + ?3
              WHERE table_name = ?1 AND edits = ?4",
         )?
-        .execute((table.name(), reached, lost, from.edits))?;
-    log::debug!("frontier of {table}: {reached} (moved: {moved}, lost: {lost})");
+        .execute((table.name(), stock.reached, stock.lost, from.edits))?;
+    log::debug!(
+        "frontier of {table}: {} (moved: {moved}, lost: {})",
+        stock.reached,
+        stock.lost
+    );
     Ok(())
+}
+
+impl Frontier {
+    /// Where a database stands that is not ours yet.
+    pub(super) fn none() -> Self {
+        Self {
+            frontier: i64::MIN,
+            edits: 0,
+            counted_to: i64::MIN,
+            vanished: 0,
+        }
+    }
 }
 
 /// Fills in the dates of a page of clips, from the date index (which holds date and rowid and no video), newest

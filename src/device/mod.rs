@@ -12,6 +12,8 @@ mod layout;
 mod pages;
 mod rows;
 mod schema;
+mod state;
+mod steer;
 mod tracking;
 
 use std::os::unix::fs::MetadataExt;
@@ -25,6 +27,8 @@ pub use backlog::{Backlog, Due, FailedDue};
 pub use clip::ClipReader;
 pub use error::{DeviceError, Kind, Result};
 pub use layout::Layout;
+pub use state::{FailedRow, Reader, TableState, Waiting};
+pub use steer::{reset, retry};
 pub use tracking::{Counts, Failures, Outcome, Reason, Record};
 
 use crate::row::{Clip, Event, Scalar, Table};
@@ -163,6 +167,41 @@ impl Device {
     /// The database can't be read.
     pub fn counts(&self, table: Table) -> Result<Counts> {
         tracking::counts(&self.conn, table).context(&self.path, "statistiques")
+    }
+
+    /// The state of a table, with ages by `now` (local time).
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn state(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
+        state::table_state(&self.conn, &self.layout, table, true, now).context(&self.path, "lecture de l'état")
+    }
+
+    /// A value of ours that outlives the process.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn memory(&self, key: &str) -> Result<Option<String>> {
+        rusqlite::OptionalExtension::optional(self.conn.query_row(
+            "SELECT value FROM sync_meta WHERE key = ?1",
+            [key],
+            |row| row.get(0),
+        ))
+        .context(&self.path, "lecture de sync_meta")
+    }
+
+    /// Keeps a value of ours.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub fn remember(&mut self, key: &str, value: &str) -> Result<()> {
+        self.conn
+            .execute(
+                "INSERT INTO sync_meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, value),
+            )
+            .context(&self.path, "écriture de sync_meta")
+            .map(|_| ())
     }
 
     /// A number that changes when another program has committed
