@@ -263,6 +263,17 @@ impl Config {
     }
 }
 
+/// `LOCAL_DB_PATH` alone, for commands that need nothing else.
+///
+/// # Errors
+/// The value can't be used.
+pub fn local_db_path() -> Result<PathBuf, ConfigError> {
+    let reader = Reader {
+        lookup: &|name| std::env::var_os(name),
+    };
+    Ok(PathBuf::from(reader.required("LOCAL_DB_PATH")?))
+}
+
 struct Reader<'a> {
     lookup: Lookup<'a>,
 }

@@ -1,6 +1,5 @@
 //! The bare run: the service itself, and the signals that end it.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -30,29 +29,21 @@ enum Event {
 }
 
 /// Runs the service until it ends or a signal comes.
-pub(super) fn run() -> ExitCode {
-    let config = match Config::from_env() {
-        Ok(config) => config,
-        Err(error) => return refuse(&error.to_string()),
-    };
+pub(super) fn run(config: &Config) -> Result<u8, String> {
     let shutdown = Arc::new(Shutdown::default());
-    let uplink = match Uplink::new(upload_config(&config), Arc::clone(&shutdown)) {
-        Ok(uplink) => uplink,
-        Err(error) => return refuse(&error.to_string()),
-    };
-    let reporters = Reporters::new(vec![Box::new(Console::new(std::io::stdout(), &config))]);
-    match supervise(&config, uplink, &reporters, &shutdown) {
-        Ok(End::Clean) => ExitCode::from(exit::OK),
-        Ok(End::Incomplete) => ExitCode::from(exit::INCOMPLETE),
-        Ok(End::Failed(message)) => refuse(&message),
-        Err(error) => refuse(&format!("Impossible de démarrer ({error})")),
+    let uplink = Uplink::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
+    let reporters = Reporters::new(vec![Box::new(Console::new(std::io::stdout(), config))]);
+    match supervise(config, uplink, &reporters, &shutdown) {
+        Ok(End::Clean) => Ok(exit::OK),
+        Ok(End::Incomplete) => Ok(exit::INCOMPLETE),
+        Ok(End::Failed(message)) => Err(message),
+        Err(error) => Err(format!("Impossible de démarrer ({error})")),
     }
 }
 
-/// Says in one line why the service can't start or go on.
-fn refuse(message: &str) -> ExitCode {
-    eprintln!("❌ {message}");
-    ExitCode::from(exit::FAILED)
+/// What `check` tells of the server.
+pub(super) fn probe(_config: &Config) -> Vec<Result<String, String>> {
+    Vec::new()
 }
 
 /// Runs the work in a thread of its own, so that a signal is answered whatever the work waits for.

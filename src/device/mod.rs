@@ -217,6 +217,39 @@ impl Device {
     }
 }
 
+/// What `check` tells of a database: readable, laid out as known, writable; it ends at the first that is not so.
+#[must_use]
+pub fn inspect(path: &Path) -> Vec<Result<String>> {
+    let mut facts = Vec::new();
+    let mut look = || -> Result<()> {
+        identify(path)?;
+        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mode: String = conn
+            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+            .context(path, "ouverture")?;
+        facts.push(Ok(format!(
+            "Base de données lisible: {} (journal {mode})",
+            path.display()
+        )));
+        let layout = layout::detect(&conn, path)?;
+        let name = if layout.event_date == "date" {
+            "actuelle"
+        } else {
+            "ancienne"
+        };
+        facts.push(Ok(format!("Structure reconnue: {name}")));
+        // As far as the journal's creation, and no trace left.
+        conn.execute_batch("BEGIN IMMEDIATE; CREATE TABLE sync_check (x); ROLLBACK;")
+            .context(path, "essai d'écriture")?;
+        facts.push(Ok("Base de données accessible en écriture".to_string()));
+        Ok(())
+    };
+    if let Err(error) = look() {
+        facts.push(Err(error));
+    }
+    facts
+}
+
 /// Counts by status of `evenement` and `media`, through a connection of its own.
 ///
 /// # Errors
