@@ -55,7 +55,7 @@ CREATE VIEW IF NOT EXISTS sync_uploaded AS
 ";
 
 /// Triggers on our own table, so that what people and the Python service do to it in SQL is seen.
-const TRIGGERS: [(&str, &str); 3] = [
+const TRIGGERS: [(&str, &str); 4] = [
     (
         "sync_tracking_deleted",
         "CREATE TRIGGER sync_tracking_deleted AFTER DELETE ON sync_tracking BEGIN
@@ -71,6 +71,13 @@ WHEN new.table_name <> old.table_name OR new.local_id <> old.local_id BEGIN
     UPDATE sync_frontier SET edits = edits + 1, frontier = min(frontier, old.local_id - 1)
         WHERE table_name = old.table_name;
     DELETE FROM sync_retry WHERE table_name = old.table_name AND local_id = old.local_id;
+END",
+    ),
+    (
+        "sync_tracking_undone",
+        "CREATE TRIGGER sync_tracking_undone AFTER UPDATE OF sync_status ON sync_tracking
+WHEN old.sync_status = 'success' AND new.sync_status <> 'success' BEGIN
+    UPDATE sync_frontier SET edits = edits + 1 WHERE table_name = new.table_name;
 END",
     ),
     (

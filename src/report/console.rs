@@ -97,6 +97,7 @@ impl<W: Write> Console<W> {
             | Notice::ClipStarted { .. }
             | Notice::ClipProgress { .. }
             | Notice::Retrying { .. }
+            | Notice::State { .. }
             | Notice::Waiting
             | Notice::Idle { .. }
             | Notice::Stopping => return None,

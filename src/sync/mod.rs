@@ -14,7 +14,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::row::{Clip, Event};
-use crate::upload::Attempt;
+use crate::upload::{Attempt, WireStats};
 
 /// The server's side as the pass sees it.
 pub trait Wire {
@@ -33,6 +33,9 @@ pub trait Wire {
 
     /// The backend in use.
     fn backend(&self) -> &str;
+
+    /// What went over the wire so far.
+    fn stats(&self) -> WireStats;
 
     /// How many backends there are.
     fn backend_count(&self) -> usize;

@@ -1,4 +1,5 @@
 //! STUB
+#![allow(missing_docs, dead_code, unreachable_pub)]
 use crate::row::*;
 use crate::shutdown::Shutdown;
 use std::io::Read;
@@ -104,6 +105,9 @@ impl Uplink {
     }
 }
 impl crate::sync::Wire for Uplink {
+    fn stats(&self) -> WireStats {
+        WireStats::default()
+    }
     fn post_event(&mut self, e: &Event, _k: &str) -> Attempt {
         self.at(e.id)
     }
@@ -135,4 +139,12 @@ impl crate::sync::Wire for Uplink {
     fn backend_count(&self) -> usize {
         1
     }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WireStats {
+    pub requests: u64,
+    pub raw_bytes: u64,
+    pub wire_bytes: u64,
+    pub duration_ms: u64,
 }
