@@ -38,8 +38,9 @@ enum Event {
 /// Runs the service until it ends or a signal comes.
 pub(super) fn run(config: &Config) -> Result<u8, String> {
     let shutdown = Arc::new(Shutdown::default());
-    let uplink = Uplink::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
+    let mut uplink = Uplink::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
     let reporters = reporters(config);
+    uplink.watch(Arc::new(reporters.clone()));
     match supervise(config, uplink, &reporters, &shutdown) {
         Ok(End::Clean) => Ok(exit::OK),
         Ok(End::Incomplete) => Ok(exit::INCOMPLETE),
@@ -73,9 +74,12 @@ fn reporters(config: &Config) -> Reporters {
     Reporters::new(reporters)
 }
 
-/// What `check` tells of the server.
-pub(super) fn probe(_config: &Config) -> Vec<Result<String, String>> {
-    Vec::new()
+/// What `check` tells of the servers.
+pub(super) fn probe(config: &Config) -> Vec<Result<String, String>> {
+    match crate::upload::probe(&upload_config(config)) {
+        Ok(facts) => facts,
+        Err(error) => vec![Err(error.to_string())],
+    }
 }
 
 /// Runs the work in a thread of its own, so that a signal is answered whatever the work waits for.

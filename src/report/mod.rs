@@ -199,3 +199,9 @@ impl Reporter for Reporters {
         self.tell(notice);
     }
 }
+
+impl crate::upload::Progress for Reporters {
+    fn sent(&self, bytes: u64) {
+        self.tell(&Notice::ClipProgress { bytes });
+    }
+}

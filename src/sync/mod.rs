@@ -40,3 +40,33 @@ pub trait Wire {
     /// How many backends there are.
     fn backend_count(&self) -> usize;
 }
+
+impl Wire for crate::upload::Uplink {
+    fn post_event(&mut self, event: &Event, key: &str) -> Attempt {
+        self.post_event(event, key)
+    }
+
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Attempt {
+        self.post_clip(clip, video, key)
+    }
+
+    fn fail_over(&mut self, now: Duration) -> bool {
+        self.fail_over(now)
+    }
+
+    fn prefer_first(&mut self, now: Duration) {
+        self.prefer_first(now);
+    }
+
+    fn backend(&self) -> &str {
+        self.backend()
+    }
+
+    fn stats(&self) -> WireStats {
+        self.stats()
+    }
+
+    fn backend_count(&self) -> usize {
+        self.backend_count()
+    }
+}
