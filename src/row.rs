@@ -2,6 +2,35 @@
 
 use serde::Serialize;
 
+/// The two tables that are uploaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// `evenement`.
+    Event,
+    /// `media`.
+    Media,
+}
+
+impl Table {
+    /// Both, in the order of a pass.
+    pub const ALL: [Table; 2] = [Table::Event, Table::Media];
+
+    /// The table's name in SQL and in `sync_tracking.table_name`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Event => "evenement",
+            Table::Media => "media",
+        }
+    }
+}
+
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A value as SQLite holds it. Any type may appear in any column, so it is carried as it is:
 /// `NULL` becomes JSON `null`, numbers stay numbers, text stays text.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,0 +1,120 @@
+//! The bare run: the service itself, and the signals that end it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::exit;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::device;
+use crate::report::console::Console;
+use crate::report::{Notice, Reporters};
+use crate::shutdown::Shutdown;
+use crate::sync::policy::Random;
+use crate::sync::service::{End, Service};
+use crate::upload::{Uplink, UploadConfig};
+
+/// How long the work may take to stop by itself; a system call that hangs (a dead disk, a name server) must not
+/// keep the process from ending within 2 s.
+const STOP_WITHIN: Duration = Duration::from_millis(1_500);
+
+enum Event {
+    Signal,
+    Ended(End),
+}
+
+/// Runs the service until it ends or a signal comes.
+pub(super) fn run(config: &Config) -> Result<u8, String> {
+    let shutdown = Arc::new(Shutdown::default());
+    let uplink = Uplink::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
+    let reporters = Reporters::new(vec![Box::new(Console::new(std::io::stdout(), config))]);
+    match supervise(config, uplink, &reporters, &shutdown) {
+        Ok(End::Clean) => Ok(exit::OK),
+        Ok(End::Incomplete) => Ok(exit::INCOMPLETE),
+        Ok(End::Failed(message)) => Err(message),
+        Err(error) => Err(format!("Impossible de démarrer ({error})")),
+    }
+}
+
+/// What `check` tells of the server.
+pub(super) fn probe(_config: &Config) -> Vec<Result<String, String>> {
+    Vec::new()
+}
+
+/// Runs the work in a thread of its own, so that a signal is answered whatever the work waits for.
+fn supervise(config: &Config, uplink: Uplink, reporters: &Reporters, shutdown: &Arc<Shutdown>) -> std::io::Result<End> {
+    let (sender, events) = mpsc::channel();
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let interrupt = uplink.interrupter();
+    let on_signal = sender.clone();
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for _ in signals.forever() {
+            // The receiver is gone only when the process is ending anyway.
+            let _ = on_signal.send(Event::Signal);
+        }
+    })?;
+    work(config.clone(), uplink, reporters.clone(), Arc::clone(shutdown), sender)?;
+
+    match events.recv() {
+        Ok(Event::Ended(end)) => return Ok(end),
+        Ok(Event::Signal) | Err(_) => {}
+    }
+    shutdown.request();
+    interrupt();
+    let deadline = std::time::Instant::now() + STOP_WITHIN;
+    loop {
+        match events.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
+            Ok(Event::Ended(End::Failed(message))) => return Ok(End::Failed(message)),
+            Ok(Event::Ended(_)) => return Ok(End::Clean),
+            // A second signal changes nothing.
+            Ok(Event::Signal) => {}
+            Err(_) => break,
+        }
+    }
+    log::warn!("the work did not stop in time; it is left where it is, its row will be sent by the next run");
+    if let Ok((events, media)) = device::statistics(&config.local_db_path) {
+        reporters.tell(&Notice::Statistics { events, media });
+    }
+    Ok(End::Clean)
+}
+
+fn work(
+    config: Config,
+    mut uplink: Uplink,
+    mut reporters: Reporters,
+    shutdown: Arc<Shutdown>,
+    done: Sender<Event>,
+) -> std::io::Result<()> {
+    thread::Builder::new().name("work".into()).spawn(move || {
+        let clock = SystemClock::new(shutdown);
+        let end = Service {
+            config: &config,
+            wire: &mut uplink,
+            reporter: &mut reporters,
+            clock: &clock,
+            random: Random::from_system(),
+        }
+        .run();
+        let _ = done.send(Event::Ended(end));
+    })?;
+    Ok(())
+}
+
+fn upload_config(config: &Config) -> UploadConfig {
+    UploadConfig {
+        backends: config.backends.clone(),
+        compression: config.compression,
+        token: config.token.clone(),
+        ca_file: config.ca_file.clone(),
+        client_cert: config.client_cert.clone(),
+        client_key: config.client_key.clone(),
+        max_rate_kbps: config.max_rate_kbps,
+        device_id: config.device_id.clone(),
+        ..UploadConfig::default()
+    }
+}

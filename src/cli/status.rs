@@ -1,0 +1,141 @@
+//! `status`: where the work stands, as text, as JSON, as an exit status.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::exit;
+use super::output::{duration, local, now, print};
+use crate::device::instance::{self, Notice};
+use crate::device::{Reader, TableState};
+use crate::report::width::harmless;
+use crate::row::Table;
+
+/// A service that has shown no sign of life for so long hangs. A body may make no progress for 30 s, three times.
+const HANGS_AFTER_S: i64 = 300;
+
+/// The JSON shape: keys are only ever added; a change of meaning raises `version`.
+#[derive(Serialize)]
+struct Shape<'a> {
+    version: u32,
+    database: String,
+    running: bool,
+    service: Option<&'a Notice>,
+    tables: Tables,
+}
+
+#[derive(Serialize)]
+struct Tables {
+    evenement: TableState,
+    media: TableState,
+}
+
+/// Prints the state.
+pub(super) fn status(path: &Path, json: bool) -> Result<u8, String> {
+    let service = instance::running(path);
+    let tables = read(path)?;
+    let shape = Shape {
+        version: 1,
+        database: path.display().to_string(),
+        running: service.is_some(),
+        service: service.as_ref(),
+        tables,
+    };
+    if json {
+        let text = serde_json::to_string_pretty(&shape).map_err(|error| error.to_string())?;
+        print(&format!("{text}\n"));
+    } else {
+        print(&text(&shape));
+    }
+    Ok(exit::OK)
+}
+
+fn read(path: &Path) -> Result<Tables, String> {
+    let now = chrono::Local::now().naive_local();
+    let reader = Reader::open(path).map_err(|error| error.to_string())?;
+    let table = |table| reader.table(table, now).map_err(|error| error.to_string());
+    Ok(Tables {
+        evenement: table(Table::Event)?,
+        media: table(Table::Media)?,
+    })
+}
+
+fn text(shape: &Shape) -> String {
+    let mut text = format!("💾 Base de données : {}\n", harmless(&shape.database));
+    text += &match shape.service {
+        None => "⏹️  Service : arrêté\n".to_string(),
+        Some(notice) => running(notice),
+    };
+    text += "\n                    en attente    échoués    envoyés  supprimés avant envoi\n";
+    for (name, table) in [("evenement", &shape.tables.evenement), ("media", &shape.tables.media)] {
+        text += &format!(
+            "   {name:<12}   {:>12} {:>10} {:>10} {:>22}\n",
+            table.waiting, table.failed, table.done, table.vanished
+        );
+    }
+    text += "\n";
+    for (name, table) in [("evenement", &shape.tables.evenement), ("media", &shape.tables.media)] {
+        let oldest = match &table.oldest_waiting {
+            None => "rien en attente".to_string(),
+            Some(row) => match row.age_seconds {
+                Some(age) => format!("plus ancienne ligne en attente : {} (depuis {})", row.id, duration(age)),
+                None => format!("plus ancienne ligne en attente : {}", row.id),
+            },
+        };
+        let success = table.last_success.as_deref().unwrap_or("jamais");
+        text += &format!("   {name:<12} {oldest}; dernier succès : {}\n", harmless(success));
+    }
+    text
+}
+
+fn running(notice: &Notice) -> String {
+    let mut text = format!(
+        "▶️  Service : en marche (processus {} sur {}, mode {})\n🌐 Serveur : {}\n",
+        notice.pid,
+        harmless(&notice.host),
+        harmless(&notice.mode),
+        harmless(&notice.backend)
+    );
+    if let Some(trouble) = &notice.trouble {
+        text += &format!("⚠️  {}\n", harmless(trouble));
+    }
+    text += &match notice.next_pass {
+        Some(next) => format!(
+            "⏭️  Prochaine passe : {} (dans {})\n",
+            local(next),
+            duration(next - now())
+        ),
+        None => "🔄 Passe en cours\n".to_string(),
+    };
+    text
+}
+
+/// For `HEALTHCHECK` and the like: one line, and whether all is well.
+pub(super) fn health(path: &Path) -> u8 {
+    match health_trouble(path) {
+        None => {
+            print("✅ en bonne santé\n");
+            exit::OK
+        }
+        Some(trouble) => {
+            print(&format!("❌ {trouble}\n"));
+            exit::INCOMPLETE
+        }
+    }
+}
+
+fn health_trouble(path: &Path) -> Option<String> {
+    let Some(notice) = instance::running(path) else {
+        // The lock file lies beside the database: tell a missing database from a stopped service.
+        return Some(match Reader::open(path) {
+            Err(error) => error.to_string(),
+            Ok(_) => "le service ne tourne pas".to_string(),
+        });
+    };
+    if let Err(error) = Reader::open(path) {
+        return Some(error.to_string());
+    }
+    // A clock that was set back makes the sign of life lie in the future: that is no hang.
+    let silence = now() - notice.alive;
+    (silence > HANGS_AFTER_S).then(|| format!("aucun progrès depuis {}", duration(silence)))
+}

@@ -1,0 +1,63 @@
+//! Time, let in through the front door: the schedule is tested with a simulated clock.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Local};
+
+use crate::shutdown::Shutdown;
+
+/// What the schedule needs to know of time.
+pub trait Clock {
+    /// Time since an arbitrary start that never jumps; for intervals and delays.
+    fn monotonic(&self) -> Duration;
+
+    /// Wall-clock seconds since 1970, possibly wrong (no RTC) and possibly jumping; for due times that
+    /// must survive a restart.
+    fn unix_seconds(&self) -> i64;
+
+    /// The local wall-clock time, for what people read and `sync_date`.
+    fn local(&self) -> chrono::NaiveDateTime;
+
+    /// Waits, and returns early with `true` when the service is asked to stop.
+    fn wait(&self, duration: Duration) -> bool;
+}
+
+/// The machine's own clock.
+pub struct SystemClock {
+    start: Instant,
+    shutdown: std::sync::Arc<Shutdown>,
+}
+
+impl SystemClock {
+    /// A clock whose waits end when `shutdown` is requested.
+    #[must_use]
+    pub fn new(shutdown: std::sync::Arc<Shutdown>) -> Self {
+        Self {
+            start: Instant::now(),
+            shutdown,
+        }
+    }
+}
+
+impl Clock for SystemClock {
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn unix_seconds(&self) -> i64 {
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            // A clock before 1970: any small number does, due times are checked for plausibility.
+            Err(_) => 0,
+        }
+    }
+
+    fn local(&self) -> chrono::NaiveDateTime {
+        // The time zone is read anew so that a change of zone shows without a restart.
+        DateTime::<Local>::from(SystemTime::now()).naive_local()
+    }
+
+    fn wait(&self, duration: Duration) -> bool {
+        self.shutdown.wait(duration)
+    }
+}

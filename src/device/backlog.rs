@@ -1,0 +1,507 @@
+//! Which rows are due, found without reading history and without ever holding the whole list.
+//!
+//! Two sources: rows above the frontier that have no row in `sync_tracking`, and rows in `sync_tracking` that
+//! are not `success`. Every statement looks at a bounded number of rows, so that none holds its read lock for
+//! longer than a few milliseconds however long the backlog or the history is.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
+
+use super::layout::{Layout, quoted};
+use super::tracking::unsigned;
+use crate::row::{Scalar, Table};
+
+/// Rows one statement looks at.
+const WINDOW: i64 = 1_000;
+
+/// Rows of one page: the longest list in memory. Within a page the order is date, then id; over a longer
+/// backlog pages follow each other by id.
+const PAGE_EVENTS: usize = 10_000;
+const PAGE_CLIPS: usize = 2_000;
+
+/// The frontier is written when it has moved this far, so that a new row now and then costs no extra write.
+const FRONTIER_STEP: i64 = 256;
+
+/// A gap in the ids larger than this is a renumbering, not a loss.
+const LARGEST_LOSS: i64 = 1_000_000;
+
+/// Entries of the date index looked at for each clip whose date is wanted, and at least this many.
+const DATE_SEARCH_PER_CLIP: usize = 8;
+const DATE_SEARCH_LEAST: usize = 20_000;
+
+/// Without an index, dates of clips are read from the rows only up to this many bytes of video.
+const DATE_READ_BYTES: u64 = 64 << 20;
+
+/// A row that is due.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Due {
+    /// Its id.
+    pub id: i64,
+    /// Its date as far as it is known without reading through a video.
+    pub date: Option<Scalar>,
+}
+
+/// Which `failed` rows are due: all of them (`once`), or those whose time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailedDue {
+    /// Every one.
+    All,
+    /// Those with `due_at` ≤ `now`, and those with a `due_at` so far away that only a clock jump explains it.
+    At {
+        /// Unix seconds.
+        now: i64,
+        /// The longest delay the policy gives, in seconds.
+        longest_delay: i64,
+    },
+}
+
+impl FailedDue {
+    fn is_due(self, due_at: Option<i64>) -> bool {
+        match (self, due_at) {
+            // No time on record: the Python service failed it, or people did.
+            (FailedDue::All, _) | (_, None) => true,
+            (FailedDue::At { now, longest_delay }, Some(due_at)) => {
+                due_at <= now || due_at.saturating_sub(now) > longest_delay
+            }
+        }
+    }
+}
+
+/// The rows that are due in a pass, from first to last, page by page.
+#[derive(Debug, Clone)]
+pub struct Backlog {
+    table: Table,
+    failed_due: FailedDue,
+    /// How many rows were due when it was taken.
+    pub due: u64,
+    /// Rows the recorder deleted before they were sent, since the database is ours to upload.
+    pub vanished: u64,
+    /// `sync_tracking.id` bounds: rows that fail in this pass stay out of it.
+    tracked_after: i64,
+    tracked_last: i64,
+    /// Row id bounds: rows that come later belong to the next look.
+    new_after: i64,
+    new_last: i64,
+}
+
+impl Backlog {
+    /// The highest row id this backlog knows; later rows came after it was taken.
+    #[must_use]
+    pub fn last_id(&self) -> i64 {
+        self.new_last
+    }
+}
+
+/// The state of a frontier as it is written.
+pub(super) struct Frontier {
+    frontier: i64,
+    pub edits: i64,
+    counted_to: i64,
+    vanished: i64,
+}
+
+/// SQL of one table, with this layout's names in it.
+struct Names<'a> {
+    table: Table,
+    id: &'static str,
+    layout: &'a Layout,
+}
+
+impl<'a> Names<'a> {
+    fn new(table: Table, layout: &'a Layout) -> Self {
+        let id = match table {
+            Table::Event => "id_evenement",
+            Table::Media => "id_media",
+        };
+        Self { table, id, layout }
+    }
+
+    /// A window of rows by id with whether each is tracked (PRIMARY KEY range, then UNIQUE index of
+    /// `sync_tracking`). The date of an event comes along; that of a clip may lie behind its video.
+    fn window(&self) -> String {
+        let (table, id) = (self.table.name(), self.id);
+        let date = match self.table {
+            Table::Event => self.layout.event_date,
+            Table::Media => "NULL",
+        };
+        format!(
+            "SELECT w.id, w.date, t.id IS NOT NULL FROM
+                (SELECT {id} AS id, {date} AS date FROM {table} WHERE {id} > ?1 AND {id} <= ?2 ORDER BY {id} LIMIT ?3) w
+             LEFT JOIN sync_tracking t ON t.table_name = '{table}' AND t.local_id = w.id ORDER BY w.id"
+        )
+    }
+}
+
+/// Takes stock of what is due in `table`, and moves its frontier on.
+pub(super) fn take(
+    conn: &Connection,
+    layout: &Layout,
+    table: Table,
+    failed_due: FailedDue,
+) -> rusqlite::Result<Backlog> {
+    let frontier = read_frontier(conn, table)?;
+    let stock = count(conn, layout, table, failed_due, &frontier)?;
+    move_frontier(conn, table, &frontier, &stock)?;
+    Ok(Backlog {
+        table,
+        failed_due,
+        due: stock.new + stock.tracked_due,
+        vanished: stock.vanished(&frontier),
+        tracked_after: i64::MIN,
+        tracked_last: stock.tracked_last,
+        new_after: frontier.frontier,
+        new_last: stock.last,
+    })
+}
+
+/// What is where in a table.
+pub(super) struct Stock {
+    /// Rows without a row in `sync_tracking`, and the first of them.
+    pub new: u64,
+    pub first_new: Option<i64>,
+    /// Rows that are `pending` or `failed` and due, and the first of them.
+    pub tracked_due: u64,
+    pub first_tracked_due: Option<i64>,
+    /// Rows that are `pending` or `failed` and no longer there.
+    gone: u64,
+    /// The highest id, and the highest `sync_tracking.id`.
+    last: i64,
+    tracked_last: i64,
+    /// Up to here every row has a row in `sync_tracking`, and so many ids have neither.
+    reached: i64,
+    lost: i64,
+}
+
+impl Stock {
+    /// Rows the recorder deleted before they were sent.
+    pub(super) fn vanished(&self, frontier: &Frontier) -> u64 {
+        unsigned(frontier.vanished.saturating_add(self.lost)).saturating_add(self.gone)
+    }
+}
+
+/// Counts what is due, without writing anything.
+pub(super) fn count(
+    conn: &Connection,
+    layout: &Layout,
+    table: Table,
+    failed_due: FailedDue,
+    frontier: &Frontier,
+) -> rusqlite::Result<Stock> {
+    let names = Names::new(table, layout);
+    let last: Option<i64> = conn
+        .prepare_cached(&format!("SELECT max({}) FROM {}", names.id, table))?
+        .query_row([], |row| row.get(0))?;
+    let tracked_last: Option<i64> = conn
+        .prepare_cached("SELECT max(id) FROM sync_tracking")?
+        .query_row([], |row| row.get(0))?;
+    let mut stock = Stock {
+        new: 0,
+        first_new: None,
+        tracked_due: 0,
+        first_tracked_due: None,
+        gone: 0,
+        last: last.unwrap_or(i64::MIN),
+        tracked_last: tracked_last.unwrap_or(i64::MIN),
+        reached: frontier.frontier,
+        lost: 0,
+    };
+    for_each_window(conn, &names, frontier.frontier, stock.last, |id, _, tracked| {
+        if !tracked {
+            stock.new += 1;
+            stock.first_new.get_or_insert(id);
+        } else if stock.first_new.is_none() {
+            stock.reached = id;
+        }
+        true
+    })?;
+    // Ids before the first new row that are not there are the recorder's deletions too.
+    stock.reached = stock.first_new.map_or(stock.reached, |id| id - 1);
+    stock.lost = count_lost(conn, table, frontier, stock.reached)?;
+
+    let mut exists = conn.prepare_cached(&format!("SELECT 1 FROM {table} WHERE {} = ?1", names.id))?;
+    let mut after = i64::MIN;
+    loop {
+        let window = tracked_window(conn, table, after, stock.tracked_last)?;
+        let Some(last) = window.last() else { break };
+        after = last.tracking_id;
+        for tracked in window {
+            if !exists.exists([tracked.id])? {
+                stock.gone += 1;
+            } else if failed_due.is_due(tracked.due_at) {
+                stock.tracked_due += 1;
+                stock.first_tracked_due.get_or_insert(tracked.id);
+            }
+        }
+    }
+    Ok(stock)
+}
+
+/// The next page of a backlog in the order date, then id; empty at its end. Rows that vanish after this are
+/// noticed when they are read.
+pub(super) fn next_page(conn: &Connection, layout: &Layout, backlog: &mut Backlog) -> rusqlite::Result<Vec<Due>> {
+    let names = Names::new(backlog.table, layout);
+    let most = match backlog.table {
+        Table::Event => PAGE_EVENTS,
+        Table::Media => PAGE_CLIPS,
+    };
+    let mut page: Vec<Due> = Vec::new();
+    while page.len() < most {
+        let window = tracked_window(conn, backlog.table, backlog.tracked_after, backlog.tracked_last)?;
+        if window.is_empty() {
+            break;
+        }
+        let mut row = conn.prepare_cached(&format!(
+            "SELECT {} FROM {} WHERE {} = ?1",
+            match backlog.table {
+                Table::Event => layout.event_date,
+                Table::Media => "NULL",
+            },
+            backlog.table,
+            names.id
+        ))?;
+        for tracked in window {
+            backlog.tracked_after = tracked.tracking_id;
+            if !backlog.failed_due.is_due(tracked.due_at) {
+                continue;
+            }
+            let date = row
+                .query_row([tracked.id], |row| Ok(scalar(row.get_ref(0)?)))
+                .optional()?;
+            if let Some(date) = date {
+                page.push(Due {
+                    id: tracked.id,
+                    date: Some(date),
+                });
+            }
+            if page.len() == most {
+                break;
+            }
+        }
+    }
+    if page.len() < most {
+        let new_after = backlog.new_after;
+        let mut reached = backlog.new_last;
+        for_each_window(conn, &names, new_after, backlog.new_last, |id, date, tracked| {
+            if !tracked {
+                page.push(Due { id, date: Some(date) });
+            }
+            reached = id;
+            page.len() < most
+        })?;
+        backlog.new_after = reached.max(new_after);
+    }
+    if backlog.table == Table::Media {
+        date_clips(conn, layout, &mut page)?;
+    }
+    page.sort_by(|a, b| compare_dates(a.date.as_ref(), b.date.as_ref()).then(a.id.cmp(&b.id)));
+    Ok(page)
+}
+
+/// Calls `visit(id, date, tracked)` for the rows with `after` < id ≤ `last`, a window at a time, until it
+/// returns `false`.
+fn for_each_window(
+    conn: &Connection,
+    names: &Names,
+    mut after: i64,
+    last: i64,
+    mut visit: impl FnMut(i64, Scalar, bool) -> bool,
+) -> rusqlite::Result<()> {
+    let mut statement: CachedStatement = conn.prepare_cached(&names.window())?;
+    while after < last {
+        let mut rows = statement.query((after, last, WINDOW))?;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            count += 1;
+            after = row.get(0)?;
+            if !visit(after, scalar(row.get_ref(1)?), row.get(2)?) {
+                return Ok(());
+            }
+        }
+        if count < WINDOW {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A row of `sync_tracking` that is not `success`.
+struct Tracked {
+    tracking_id: i64,
+    id: i64,
+    due_at: Option<i64>,
+}
+
+/// The next rows that are `pending` or `failed`, by `sync_tracking.id` (two ranges of `idx_sync_status`, whose
+/// entries end in the rowid; `sync_retry` by its PRIMARY KEY).
+fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rusqlite::Result<Vec<Tracked>> {
+    let mut window = Vec::new();
+    for status in ["pending", "failed"] {
+        let mut statement = conn.prepare_cached(
+            "SELECT t.id, t.local_id, r.due_at FROM sync_tracking t INDEXED BY idx_sync_status
+             LEFT JOIN sync_retry r ON r.table_name = t.table_name AND r.local_id = t.local_id
+             WHERE t.sync_status = ?1 AND t.table_name = ?2 AND t.id > ?3 AND t.id <= ?4 ORDER BY t.id LIMIT ?5",
+        )?;
+        let rows = statement.query_map((status, table.name(), after, last, WINDOW), |row| {
+            Ok(Tracked {
+                tracking_id: row.get(0)?,
+                id: row.get(1)?,
+                // What people set to pending is due whatever was planned before.
+                due_at: if status == "pending" { None } else { row.get(2)? },
+            })
+        })?;
+        for row in rows {
+            window.push(row?);
+        }
+    }
+    // Two lists, each cut at WINDOW: what lies beyond the shorter reach waits for the next window.
+    window.sort_by_key(|tracked| tracked.tracking_id);
+    window.truncate(usize::try_from(WINDOW).unwrap_or(usize::MAX));
+    Ok(window)
+}
+
+pub(super) fn read_frontier(conn: &Connection, table: Table) -> rusqlite::Result<Frontier> {
+    conn.prepare_cached("SELECT frontier, edits, counted_to, vanished FROM sync_frontier WHERE table_name = ?1")?
+        .query_row([table.name()], |row| {
+            Ok(Frontier {
+                frontier: row.get(0)?,
+                edits: row.get(1)?,
+                counted_to: row.get(2)?,
+                vanished: row.get(3)?,
+            })
+        })
+}
+
+/// Ids between what was counted and `reached` that have neither a row nor a tracking row.
+fn count_lost(conn: &Connection, table: Table, frontier: &Frontier, reached: i64) -> rusqlite::Result<i64> {
+    if reached <= frontier.counted_to || frontier.counted_to == i64::MIN {
+        return Ok(0);
+    }
+    let tracked: i64 = conn
+        .prepare_cached(
+            "SELECT count(*) FROM sync_tracking WHERE table_name = ?1 AND local_id > ?2 AND local_id <= ?3",
+        )?
+        .query_row((table.name(), frontier.counted_to, reached), |row| row.get(0))?;
+    let lost = reached.saturating_sub(frontier.counted_to).saturating_sub(tracked);
+    Ok(if (0..=LARGEST_LOSS).contains(&lost) { lost } else { 0 })
+}
+
+/// Writes the frontier when it is worth it, and only when nobody edited `sync_tracking` since it was read.
+fn move_frontier(conn: &Connection, table: Table, from: &Frontier, stock: &Stock) -> rusqlite::Result<()> {
+    if stock.lost == 0 && stock.reached.saturating_sub(from.frontier) < FRONTIER_STEP {
+        return Ok(());
+    }
+    let moved = conn
+        .prepare_cached(
+            "UPDATE sync_frontier SET frontier = ?2, counted_to = max(counted_to, ?2), vanished = vanished + ?3
+             WHERE table_name = ?1 AND edits = ?4",
+        )?
+        .execute((table.name(), stock.reached, stock.lost, from.edits))?;
+    log::debug!(
+        "frontier of {table}: {} (moved: {moved}, lost: {})",
+        stock.reached,
+        stock.lost
+    );
+    Ok(())
+}
+
+impl Frontier {
+    /// Where a database stands that is not ours yet.
+    pub(super) fn none() -> Self {
+        Self {
+            frontier: i64::MIN,
+            edits: 0,
+            counted_to: i64::MIN,
+            vanished: 0,
+        }
+    }
+}
+
+/// Fills in the dates of a page of clips, from the date index (which holds date and rowid and no video), newest
+/// first. A date that the search does not reach stays unknown and sorts as the oldest.
+fn date_clips(conn: &Connection, layout: &Layout, page: &mut [Due]) -> rusqlite::Result<()> {
+    for due in page.iter_mut() {
+        due.date = None;
+    }
+    let mut wanted: HashMap<i64, usize> = page.iter().enumerate().map(|(place, due)| (due.id, place)).collect();
+    let date = layout.media_date;
+    let Some(index) = &layout.media_indexes.date else {
+        return read_dates(conn, date, page);
+    };
+    let index = quoted(index);
+    let mut searched = 0;
+    let most = DATE_SEARCH_LEAST.max(wanted.len() * DATE_SEARCH_PER_CLIP);
+    let mut start: Option<(rusqlite::types::Value, i64)> = None;
+    while !wanted.is_empty() && searched < most {
+        let mut statement = conn.prepare_cached(&format!(
+            "SELECT {date}, id_media FROM media INDEXED BY {index} {} ORDER BY {date} DESC, id_media DESC LIMIT {WINDOW}",
+            if start.is_some() { format!("WHERE {date} <= ?1 AND ({date} < ?1 OR id_media < ?2)") } else { String::new() }
+        ))?;
+        let mut rows = match &start {
+            None => statement.query([])?,
+            Some((date, id)) => statement.query((date, id))?,
+        };
+        let mut last = None;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            count += 1;
+            let id: i64 = row.get(1)?;
+            if let Some(place) = wanted.remove(&id) {
+                page[place].date = Some(scalar(row.get_ref(0)?));
+            }
+            last = Some((row.get::<_, rusqlite::types::Value>(0)?, id));
+        }
+        searched += count;
+        if count < usize::try_from(WINDOW).unwrap_or(usize::MAX) {
+            break;
+        }
+        start = last;
+    }
+    Ok(())
+}
+
+/// Without an index the date lies behind the video: read it while that is cheap, else leave the order to the ids.
+fn read_dates(conn: &Connection, date: &str, page: &mut [Due]) -> rusqlite::Result<()> {
+    // The length comes from the record's header, without reading the video.
+    let mut length = conn.prepare_cached("SELECT coalesce(length(video), 0) FROM media WHERE id_media = ?1")?;
+    let mut bytes = 0_u64;
+    for due in page.iter() {
+        bytes += unsigned(length.query_row([due.id], |row| row.get(0)).optional()?.unwrap_or(0));
+    }
+    if bytes > DATE_READ_BYTES {
+        return Ok(());
+    }
+    let mut read = conn.prepare_cached(&format!("SELECT {date} FROM media WHERE id_media = ?1"))?;
+    for due in page.iter_mut() {
+        due.date = read.query_row([due.id], |row| Ok(scalar(row.get_ref(0)?))).optional()?;
+    }
+    Ok(())
+}
+
+/// A value as it is sent. Text that is not UTF-8 is repaired here; who sends it says so.
+pub(super) fn scalar(value: ValueRef) -> Scalar {
+    match value {
+        ValueRef::Null => Scalar::Null,
+        ValueRef::Integer(number) => Scalar::Integer(number),
+        ValueRef::Real(number) => Scalar::Real(number),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Scalar::Text(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}
+
+/// SQLite's own order: NULL, numbers, text; unknown first.
+fn compare_dates(a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
+    fn rank(date: Option<&Scalar>) -> (u8, f64, &str) {
+        match date {
+            None => (0, 0.0, ""),
+            Some(Scalar::Null) => (1, 0.0, ""),
+            #[allow(clippy::cast_precision_loss)] // only the order of odd rows depends on it
+            Some(Scalar::Integer(number)) => (2, *number as f64, ""),
+            Some(Scalar::Real(number)) => (2, *number, ""),
+            Some(Scalar::Text(text)) => (3, 0.0, text),
+        }
+    }
+    let (a, b) = (rank(a), rank(b));
+    a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(b.2))
+}

@@ -1,0 +1,133 @@
+//! One instance per database, and what the running one tells the others.
+//!
+//! A file beside the database is locked with `flock(2)` for as long as the process lives, so that no kill leaves
+//! a stale lock. It is not the database itself: opening that a second time and closing it again would drop
+//! SQLite's own POSIX locks (<https://www.sqlite.org/howtocorrupt.html>, section 2.2).
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+/// What the running service tells `status`; not durable, and worth nothing once the lock is free.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Process id (in its own PID namespace).
+    pub pid: u32,
+    /// Host name, which tells containers apart.
+    pub host: String,
+    /// `SYNC_MODE`.
+    pub mode: String,
+    /// The backend in use.
+    pub backend: String,
+    /// When the last pass ended, in Unix seconds.
+    pub last_pass: Option<i64>,
+    /// When the next pass begins, in Unix seconds; `None` during one.
+    pub next_pass: Option<i64>,
+    /// When the service last made progress, in Unix seconds.
+    pub alive: i64,
+    /// Why the service waits, if it is in trouble.
+    pub trouble: Option<String>,
+}
+
+/// The held lock.
+#[derive(Debug)]
+pub struct Instance {
+    file: File,
+}
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub enum InstanceError {
+    /// Another process has it; the notice it left, if it could be read.
+    Held(Option<Notice>),
+    /// The file can't be made or locked.
+    Io(PathBuf, std::io::Error),
+}
+
+impl std::fmt::Display for InstanceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            InstanceError::Held(Some(notice)) if notice.pid != 0 => write!(
+                f,
+                "Une autre instance synchronise déjà cette base: processus {} sur {}; arrêtez-la d'abord",
+                notice.pid, notice.host
+            ),
+            InstanceError::Held(_) => f.write_str("Une autre instance synchronise déjà cette base; arrêtez-la d'abord"),
+            InstanceError::Io(path, error) => write!(
+                f,
+                "Impossible de créer {} ({error}): le service doit pouvoir écrire dans le dossier de la base",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for InstanceError {}
+
+/// The lock file of a database: the same for every path that leads to it.
+#[must_use]
+pub fn lock_path(database: &Path) -> PathBuf {
+    let mut path = std::fs::canonicalize(database)
+        .unwrap_or_else(|_| database.to_path_buf())
+        .into_os_string();
+    path.push(".sync-service");
+    PathBuf::from(path)
+}
+
+impl Instance {
+    /// Takes the lock of a database.
+    ///
+    /// # Errors
+    /// Another process holds it, or the file can't be made.
+    pub fn acquire(database: &Path) -> Result<Self, InstanceError> {
+        let path = lock_path(database);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| InstanceError::Io(path.clone(), error))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { file }),
+            Err(error) if error == rustix::io::Errno::WOULDBLOCK => Err(InstanceError::Held(read(&mut file))),
+            Err(error) => Err(InstanceError::Io(path, error.into())),
+        }
+    }
+
+    /// Leaves a notice for `status`. A full disk is no reason to stop: the old notice stays.
+    pub fn tell(&mut self, notice: &Notice) {
+        if let Err(error) = self.write(notice) {
+            log::debug!("cannot write the instance file: {error}");
+        }
+    }
+
+    fn write(&mut self, notice: &Notice) -> std::io::Result<()> {
+        let mut text = serde_json::to_vec(notice)?;
+        text.push(b'\n');
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(&text)?;
+        self.file.set_len(text.len() as u64)
+    }
+}
+
+/// The notice of the running service; `None` when none runs.
+#[must_use]
+pub fn running(database: &Path) -> Option<Notice> {
+    let mut file = File::open(lock_path(database)).ok()?;
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        // Nobody holds it; closing the file gives it back.
+        Ok(()) => None,
+        Err(_) => Some(read(&mut file).unwrap_or_default()),
+    }
+}
+
+fn read(file: &mut File) -> Option<Notice> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}

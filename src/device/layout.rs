@@ -1,0 +1,157 @@
+//! Which of the two layouts in the field a database has, read from its columns.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::error::{Context, DeviceError, Kind, Result};
+
+/// Where the values we send are found. Names are SQL identifiers of this database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// `date`, or `date_evenement` in the older layout.
+    pub event_date: &'static str,
+    /// `c.etat_capteur`, or `e.etat_capteur` in the older layout.
+    pub event_state: &'static str,
+    /// `date`, or `date_media` in the older layout.
+    pub media_date: &'static str,
+    /// Position of `video` among the stored columns of a `media` record.
+    pub video_position: usize,
+    /// Indexes on one column of `media`, by column: the way to small columns that lie behind a large
+    /// video without walking through it.
+    pub media_indexes: MediaIndexes,
+}
+
+/// Names of usable indexes on `media`, if there are any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MediaIndexes {
+    /// On the date column.
+    pub date: Option<String>,
+    /// On `id_capteur`.
+    pub sensor: Option<String>,
+    /// On `numero_camera`.
+    pub camera: Option<String>,
+}
+
+/// Reads the layout of the database.
+///
+/// # Errors
+/// A missing table or column, by name.
+pub fn detect(conn: &Connection, path: &Path) -> Result<Layout> {
+    let sensor = columns(conn, path, "capteur")?;
+    let event = columns(conn, path, "evenement")?;
+    let media = columns(conn, path, "media")?;
+
+    sensor.require(path, "id_capteur")?;
+    sensor.require(path, "nom_capteur")?;
+    event.require(path, "id_evenement")?;
+    event.require(path, "id_capteur")?;
+    media.require(path, "id_media")?;
+    media.require(path, "id_capteur")?;
+    media.require(path, "numero_camera")?;
+    let event_date = event.one_of(path, "date", "date_evenement")?;
+    let media_date = media.one_of(path, "date", "date_media")?;
+    // In the older layout the state is the event's own, not the sensor's.
+    let event_state = if event.has("etat_capteur") {
+        "e.etat_capteur"
+    } else {
+        sensor.require(path, "etat_capteur")?;
+        "c.etat_capteur"
+    };
+    Ok(Layout {
+        event_date,
+        event_state,
+        media_date,
+        video_position: media.require(path, "video")?,
+        media_indexes: MediaIndexes {
+            date: index_on(conn, path, media_date)?,
+            sensor: index_on(conn, path, "id_capteur")?,
+            camera: index_on(conn, path, "numero_camera")?,
+        },
+    })
+}
+
+/// The columns of a table in the order in which a record stores them, in lower case.
+struct Columns {
+    table: &'static str,
+    stored: Vec<String>,
+}
+
+fn columns(conn: &Connection, path: &Path, table: &'static str) -> Result<Columns> {
+    let read = || -> rusqlite::Result<Vec<String>> {
+        // Virtual generated columns (hidden = 2) are in no record.
+        let mut statement =
+            conn.prepare("SELECT lower(name) FROM pragma_table_xinfo(?1) WHERE hidden <> 2 ORDER BY cid")?;
+        let rows = statement.query_map([table], |row| row.get(0))?;
+        rows.collect()
+    };
+    let stored = read().context(path, "lecture du schéma")?;
+    if stored.is_empty() {
+        return Err(DeviceError::new(
+            Kind::Unusable,
+            format!(
+                "Table `{table}` absente de {}: vérifiez que LOCAL_DB_PATH désigne la base de l'enregistreur",
+                path.display()
+            ),
+        ));
+    }
+    Ok(Columns { table, stored })
+}
+
+impl Columns {
+    fn has(&self, name: &str) -> bool {
+        self.stored.iter().any(|column| column == name)
+    }
+
+    fn require(&self, path: &Path, name: &str) -> Result<usize> {
+        self.stored
+            .iter()
+            .position(|column| column == name)
+            .ok_or_else(|| self.missing(path, name))
+    }
+
+    fn one_of(&self, path: &Path, current: &'static str, older: &'static str) -> Result<&'static str> {
+        if self.has(current) {
+            Ok(current)
+        } else if self.has(older) {
+            Ok(older)
+        } else {
+            Err(self.missing(path, current))
+        }
+    }
+
+    fn missing(&self, path: &Path, name: &str) -> DeviceError {
+        DeviceError::new(
+            Kind::Unusable,
+            format!(
+                "Colonne `{name}` absente de la table `{}` de {}: vérifiez que LOCAL_DB_PATH désigne la base de l'enregistreur",
+                self.table,
+                path.display()
+            ),
+        )
+    }
+}
+
+/// An index of `media` whose first column is `column`, complete (not partial) and in the plain byte order
+/// that comparisons with our parameters use.
+fn index_on(conn: &Connection, path: &Path, column: &str) -> Result<Option<String>> {
+    let read = || -> rusqlite::Result<Option<String>> {
+        let mut statement = conn.prepare(
+            "SELECT l.name FROM pragma_index_list('media') l, pragma_index_xinfo(l.name) x
+             WHERE l.partial = 0 AND x.seqno = 0 AND lower(x.name) = ?1 AND x.coll = 'BINARY'
+             AND (SELECT count(*) FROM pragma_index_xinfo(l.name) k WHERE k.key = 1) = 1
+             ORDER BY l.name",
+        )?;
+        let mut rows = statement.query([column])?;
+        match rows.next()? {
+            Some(row) => Ok(Some(row.get(0)?)),
+            None => Ok(None),
+        }
+    };
+    read().context(path, "lecture des index")
+}
+
+/// Quotes an identifier that comes from the database itself.
+pub(super) fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}

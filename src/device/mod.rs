@@ -1,0 +1,309 @@
+//! The local database: the recorder's tables, read; our own, written.
+//!
+//! The rules that keep the recorder from waiting (`docs/design.md` has the reasons): every read is a short statement
+//! or a bounded chunk, no lock is held while anything else happens, every write is one row's transaction, and
+//! the file's lasting settings (journal mode, page size, …) are the recorder's.
+
+mod backlog;
+mod clip;
+mod error;
+pub mod instance;
+mod layout;
+mod pages;
+mod rows;
+mod schema;
+mod state;
+mod steer;
+mod tracking;
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use uuid::Uuid;
+
+pub use backlog::{Backlog, Due, FailedDue};
+pub use clip::ClipReader;
+pub use error::{DeviceError, Kind, Result};
+pub use layout::Layout;
+pub use state::{FailedRow, Reader, TableState, Waiting};
+pub use steer::{reset, retry};
+pub use tracking::{Counts, Failures, Outcome, Reason, Record};
+
+use crate::row::{Clip, Event, Scalar, Table};
+use error::Context;
+
+/// How long we wait for another writer, as the recorder does.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements kept prepared: all of a pass.
+const STATEMENTS: usize = 64;
+
+/// The local database, open for uploading.
+pub struct Device {
+    conn: Connection,
+    path: PathBuf,
+    layout: Layout,
+    database_id: Uuid,
+    /// (device, inode) of the open file: another file may take its place.
+    identity: (u64, u64),
+    schema_version: i64,
+}
+
+impl Device {
+    /// Opens the database, detects its layout and makes sure that our tables are there.
+    ///
+    /// # Errors
+    /// [`Kind::NotYet`] when there is no file, or an empty one; otherwise what is wrong with it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let identity = identify(path)?;
+        let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        if conn.is_readonly("main").context(path, "ouverture")? {
+            return Err(DeviceError::new(
+                Kind::Denied,
+                format!(
+                    "{} n'est pas accessible en écriture: donnez au service le droit d'écrire le fichier et son dossier",
+                    path.display()
+                ),
+            ));
+        }
+        let layout = layout::detect(&conn, path)?;
+        let database_id = schema::ensure(&mut conn, path)?;
+        let schema_version = schema_version(&conn).context(path, "lecture du schéma")?;
+        Ok(Self {
+            conn,
+            path: path.to_path_buf(),
+            layout,
+            database_id,
+            identity,
+            schema_version,
+        })
+    }
+
+    /// Whether the file at the path is still the one that is open, with the schema that was read.
+    ///
+    /// # Errors
+    /// [`Kind::NotYet`] when the file is gone.
+    pub fn is_current(&self) -> Result<bool> {
+        Ok(identify(&self.path)? == self.identity
+            && schema_version(&self.conn).context(&self.path, "lecture du schéma")? == self.schema_version)
+    }
+
+    /// The random id of this database: the namespace of its idempotency keys.
+    #[must_use]
+    pub fn database_id(&self) -> Uuid {
+        self.database_id
+    }
+
+    /// Takes stock of what is due in `table`.
+    ///
+    /// # Errors
+    /// The database can't be read or written.
+    pub fn backlog(&self, table: Table, failed_due: FailedDue) -> Result<Backlog> {
+        backlog::take(&self.conn, &self.layout, table, failed_due).context(&self.path, "recherche des lignes à envoyer")
+    }
+
+    /// The next due rows of a backlog; empty at its end.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn next_page(&self, backlog: &mut Backlog) -> Result<Vec<Due>> {
+        backlog::next_page(&self.conn, &self.layout, backlog).context(&self.path, "recherche des lignes à envoyer")
+    }
+
+    /// The highest id in `table`, by its PRIMARY KEY.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn last_id(&self, table: Table) -> Result<Option<i64>> {
+        let id = match table {
+            Table::Event => "id_evenement",
+            Table::Media => "id_media",
+        };
+        self.conn
+            .prepare_cached(&format!("SELECT max({id}) FROM {table}"))
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .context(&self.path, "recherche des lignes à envoyer")
+    }
+
+    /// Reads an event; `None` when it is gone.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub fn event(&self, id: i64) -> Result<Option<Event>> {
+        rows::event(&self.conn, &self.layout, id)
+            .context(&self.path, "lecture d'un événement")
+            .map_err(error::of_row)
+    }
+
+    /// Opens a clip, read through a connection that does nothing else meanwhile; `None` when it is gone. `date` is the one its page of the backlog gave.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub fn clip(&self, id: i64, date: Option<&Scalar>) -> Result<Option<(Clip, ClipReader<'_>)>> {
+        clip::open(&self.conn, &self.path, &self.layout, id, date).map_err(error::of_row)
+    }
+
+    /// How often a row has failed so far.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn failures(&self, table: Table, id: i64) -> Result<Failures> {
+        tracking::failures(&self.conn, table, id).context(&self.path, "lecture de sync_retry")
+    }
+
+    /// Writes one result, durably, in one short transaction.
+    ///
+    /// # Errors
+    /// The database can't be written; nothing was.
+    pub fn record(&mut self, record: &Record) -> Result<()> {
+        tracking::write(&mut self.conn, record).context(&self.path, "écriture de sync_tracking")
+    }
+
+    /// Counts by status.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn counts(&self, table: Table) -> Result<Counts> {
+        tracking::counts(&self.conn, table).context(&self.path, "statistiques")
+    }
+
+    /// The state of a table, with ages by `now` (local time).
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn state(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
+        state::table_state(&self.conn, &self.layout, table, true, now).context(&self.path, "lecture de l'état")
+    }
+
+    /// A value of ours that outlives the process.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn memory(&self, key: &str) -> Result<Option<String>> {
+        rusqlite::OptionalExtension::optional(self.conn.query_row(
+            "SELECT value FROM sync_meta WHERE key = ?1",
+            [key],
+            |row| row.get(0),
+        ))
+        .context(&self.path, "lecture de sync_meta")
+    }
+
+    /// Keeps a value of ours.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub fn remember(&mut self, key: &str, value: &str) -> Result<()> {
+        self.conn
+            .execute(
+                "INSERT INTO sync_meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, value),
+            )
+            .context(&self.path, "écriture de sync_meta")
+            .map(|_| ())
+    }
+
+    /// A number that changes when another program has committed
+    /// (<https://www.sqlite.org/pragma.html#pragma_data_version>).
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn data_version(&self) -> Result<i64> {
+        self.conn
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .context(&self.path, "surveillance de la base")
+    }
+}
+
+/// What `check` tells of a database: readable, laid out as known, writable; it ends at the first that is not so.
+#[must_use]
+pub fn inspect(path: &Path) -> Vec<Result<String>> {
+    let mut facts = Vec::new();
+    let mut look = || -> Result<()> {
+        identify(path)?;
+        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mode: String = conn
+            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+            .context(path, "ouverture")?;
+        facts.push(Ok(format!(
+            "Base de données lisible: {} (journal {mode})",
+            path.display()
+        )));
+        let layout = layout::detect(&conn, path)?;
+        let name = if layout.event_date == "date" {
+            "actuelle"
+        } else {
+            "ancienne"
+        };
+        facts.push(Ok(format!("Structure reconnue: {name}")));
+        // As far as the journal's creation, and no trace left.
+        conn.execute_batch("BEGIN IMMEDIATE; CREATE TABLE sync_check (x); ROLLBACK;")
+            .context(path, "essai d'écriture")?;
+        facts.push(Ok("Base de données accessible en écriture".to_string()));
+        Ok(())
+    };
+    if let Err(error) = look() {
+        facts.push(Err(error));
+    }
+    facts
+}
+
+/// Counts by status of `evenement` and `media`, through a connection of its own.
+///
+/// # Errors
+/// The database can't be read.
+pub fn statistics(path: &Path) -> Result<(Counts, Counts)> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let counts = |table| tracking::counts(&conn, table).context(path, "statistiques");
+    Ok((counts(Table::Event)?, counts(Table::Media)?))
+}
+
+/// Opens a connection that sets nothing that lasts.
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection> {
+    let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).context(path, "ouverture")?;
+    let prepare = || -> rusqlite::Result<()> {
+        conn.busy_timeout(BUSY_TIMEOUT)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        // The bundled SQLite turns foreign keys on; the recorder's connections have them off. Results are
+        // durable before the next row is sent.
+        conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF;")
+    };
+    prepare().context(path, "ouverture")?;
+    Ok(conn)
+}
+
+/// (device, inode) of a file that may be a database.
+fn identify(path: &Path) -> Result<(u64, u64)> {
+    let shown = path.display();
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => DeviceError::new(
+            Kind::NotYet,
+            format!("Base de données absente: {shown}; démarrez l'enregistreur ou corrigez LOCAL_DB_PATH"),
+        ),
+        std::io::ErrorKind::PermissionDenied => DeviceError::new(
+            Kind::Denied,
+            format!("Accès refusé à {shown}: donnez au service le droit de lire et d'écrire le fichier et son dossier"),
+        ),
+        _ => DeviceError::new(Kind::Transient, format!("Impossible de lire {shown} ({error})")),
+    })?;
+    if metadata.is_dir() {
+        return Err(DeviceError::new(
+            Kind::Unusable,
+            format!("{shown} est un dossier: LOCAL_DB_PATH doit désigner le fichier de la base"),
+        ));
+    }
+    if metadata.len() == 0 {
+        return Err(DeviceError::new(
+            Kind::NotYet,
+            format!("Base de données vide: {shown}; l'enregistreur n'y a pas encore créé ses tables"),
+        ));
+    }
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+fn schema_version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("PRAGMA schema_version")?
+        .query_row([], |row| row.get(0))
+}

@@ -1,0 +1,39 @@
+//! The work: a pass over what is due, the policy of its retries, and the schedule of passes.
+
+mod key;
+mod pass;
+pub mod policy;
+mod row;
+pub mod service;
+mod steady;
+
+pub use key::idempotency_key;
+pub use pass::{Pass, PassError};
+
+use std::io::Read;
+use std::time::Duration;
+
+use crate::row::{Clip, Event};
+use crate::upload::Attempt;
+
+/// The server's side as the pass sees it.
+pub trait Wire {
+    /// Tries to send an event, once.
+    fn post_event(&mut self, event: &Event, key: &str) -> Attempt;
+
+    /// Tries to send a clip, once; `video` gives exactly `clip.video_len` bytes.
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Attempt;
+
+    /// Moves on to the next backend after the one in use failed at `now` (monotonic); `false` when there is no
+    /// other.
+    fn fail_over(&mut self, now: Duration) -> bool;
+
+    /// Returns to the first backend when its time has come at `now` (monotonic).
+    fn prefer_first(&mut self, now: Duration);
+
+    /// The backend in use.
+    fn backend(&self) -> &str;
+
+    /// How many backends there are.
+    fn backend_count(&self) -> usize;
+}

@@ -1,0 +1,123 @@
+//! What a verdict means for its row and for the pass: decided here, once.
+
+use crate::device::Reason;
+use crate::upload::Verdict;
+
+/// What follows from the last verdict on a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consequence {
+    /// The row is done.
+    Sent {
+        /// The server's id.
+        remote_id: i64,
+    },
+    /// The row failed.
+    Failed {
+        /// Why, in one line.
+        message: String,
+        /// How it is scheduled.
+        reason: Reason,
+        /// What happens to the rows behind it.
+        then: Then,
+        /// The server could not be reached.
+        unreachable: bool,
+        /// The kind of answer, for the log.
+        verdict: &'static str,
+    },
+    /// A stop was asked for: the row is left as it was.
+    Interrupted,
+}
+
+/// What happens to the rows behind a failed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// They are tried.
+    GoOn,
+    /// They are tried, unless others before it got the same answer.
+    Suspect,
+    /// They wait: the next would fare no better.
+    EndPass,
+}
+
+/// The one table from verdict to consequence. Verdicts that are dealt with before a row is given up
+/// ([`Verdict::PlainNext`], [`Verdict::Local`]) count as the row's own failure when they get here.
+#[must_use]
+pub fn consequence(verdict: Verdict) -> Consequence {
+    let (message, reason, then, unreachable, verdict) = match verdict {
+        Verdict::Done { remote_id } => return Consequence::Sent { remote_id },
+        Verdict::Interrupted => return Consequence::Interrupted,
+        Verdict::Unwell {
+            message, unreachable, ..
+        } => (message, Reason::Backend, Then::EndPass, unreachable, "unwell"),
+        Verdict::Misconfigured { message } => (message, Reason::Backend, Then::EndPass, false, "misconfigured"),
+        Verdict::ServerError { message } => (message, Reason::Row, Then::Suspect, false, "server error"),
+        Verdict::Refused { message } => (message, Reason::Row, Then::GoOn, false, "refused"),
+        Verdict::Unclear { message } => (message, Reason::Row, Then::GoOn, false, "unclear"),
+        Verdict::PlainNext => (
+            "HTTP 415: corps non compressé refusé".to_string(),
+            Reason::Row,
+            Then::GoOn,
+            false,
+            "refused",
+        ),
+        Verdict::Local(error) => (error.to_string(), Reason::Row, Then::GoOn, false, "local"),
+    };
+    Consequence::Failed {
+        message,
+        reason,
+        then,
+        unreachable,
+        verdict,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verdict_has_its_consequence() {
+        let text = || "m".to_string();
+        let failed = |reason, then, unreachable, verdict| Consequence::Failed {
+            message: text(),
+            reason,
+            then,
+            unreachable,
+            verdict,
+        };
+        let unwell = |unreachable| Verdict::Unwell {
+            message: text(),
+            unreachable,
+            retry_after: None,
+        };
+        let table = [
+            (Verdict::Done { remote_id: 7 }, Consequence::Sent { remote_id: 7 }),
+            (Verdict::Interrupted, Consequence::Interrupted),
+            (unwell(true), failed(Reason::Backend, Then::EndPass, true, "unwell")),
+            (unwell(false), failed(Reason::Backend, Then::EndPass, false, "unwell")),
+            (
+                Verdict::Misconfigured { message: text() },
+                failed(Reason::Backend, Then::EndPass, false, "misconfigured"),
+            ),
+            (
+                Verdict::ServerError { message: text() },
+                failed(Reason::Row, Then::Suspect, false, "server error"),
+            ),
+            (
+                Verdict::Refused { message: text() },
+                failed(Reason::Row, Then::GoOn, false, "refused"),
+            ),
+            (
+                Verdict::Unclear { message: text() },
+                failed(Reason::Row, Then::GoOn, false, "unclear"),
+            ),
+            (
+                Verdict::Local(std::io::Error::other("m")),
+                failed(Reason::Row, Then::GoOn, false, "local"),
+            ),
+        ];
+        for (verdict, expected) in table {
+            assert_eq!(consequence(verdict), expected);
+        }
+    }
+}

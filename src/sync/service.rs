@@ -1,0 +1,284 @@
+//! The schedule of passes: from opening the database to the last statistics.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config::{Config, Mode};
+use crate::device::instance::{Instance, Notice as InstanceNotice};
+use crate::device::{Device, DeviceError, FailedDue, Kind};
+use crate::report::{Notice, PassReport, Reporter};
+use crate::row::Table;
+
+use super::Wire;
+use super::pass::{Pass, PassError};
+use super::policy::{self, Random};
+use super::steady::wait;
+
+/// How often a database that is not there yet is looked for.
+const LOOK_FOR_DATABASE: Duration = Duration::from_secs(2);
+
+/// How often `realtime` looks whether somebody committed.
+const LOOK_FOR_COMMIT: Duration = Duration::from_secs(1);
+
+/// How the service ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Everything was sent, or a stop was asked for: exit status 0.
+    Clean,
+    /// `once` ended with rows unsent: exit status 1.
+    Incomplete,
+    /// It could not start or go on, and why: exit status 2.
+    Failed(String),
+}
+
+/// The service with everything it needs, lent for its life.
+pub struct Service<'a> {
+    /// What it was told.
+    pub config: &'a Config,
+    /// The server.
+    pub wire: &'a mut dyn Wire,
+    /// Who is told.
+    pub reporter: &'a mut dyn Reporter,
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Jitter.
+    pub random: Random,
+}
+
+/// Why there is no database to work with.
+enum Closed {
+    Interrupted,
+    Failed(String),
+}
+
+impl Service<'_> {
+    /// Runs in the configured mode to its end.
+    pub fn run(&mut self) -> End {
+        self.reporter.notice(&Notice::Started);
+        let (mut instance, mut device) = match self.open() {
+            Ok(opened) => opened,
+            Err(Closed::Interrupted) => return End::Clean,
+            Err(Closed::Failed(message)) => return End::Failed(message),
+        };
+        self.reporter.notice(&Notice::Ready);
+        let end = self.passes(&mut instance, &mut device);
+        self.reporter.notice(&Notice::Stopping);
+        match [Table::Event, Table::Media].map(|table| device.counts(table)) {
+            [Ok(events), Ok(media)] => self.reporter.notice(&Notice::Statistics { events, media }),
+            [Err(error), _] | [_, Err(error)] => log::error!("{error}"),
+        }
+        end
+    }
+
+    /// Opens the database; in the modes that stay, one that is not there yet is waited for.
+    fn open(&mut self) -> Result<(Instance, Device), Closed> {
+        let path = self.config.local_db_path.as_path();
+        let device = self.open_device(false)?;
+        // After the file is known to be there: the lock file lies beside it.
+        let instance = Instance::acquire(path).map_err(|error| Closed::Failed(error.to_string()))?;
+        Ok((instance, device))
+    }
+
+    /// Opens the database. What is wrong with it from the start ends the service; under a `running` one a
+    /// card may be remounted or a file be put back, so that most trouble is waited out.
+    fn open_device(&mut self, running: bool) -> Result<Device, Closed> {
+        let mut tries = 0;
+        let mut said = None;
+        loop {
+            let error = match Device::open(&self.config.local_db_path) {
+                Ok(device) => {
+                    if said.is_some() {
+                        self.reporter.notice(&Notice::TroubleOver);
+                    }
+                    return Ok(device);
+                }
+                Err(error) => error,
+            };
+            let hopeless = match error.kind {
+                Kind::NotYet | Kind::Transient => false,
+                Kind::Denied => !running,
+                _ => true,
+            };
+            if hopeless || self.config.mode == Mode::Once {
+                return Err(Closed::Failed(error.message));
+            }
+            tries += 1;
+            if said != Some(error.kind) {
+                said = Some(error.kind);
+                self.reporter.notice(&Notice::Trouble(&error.message));
+            }
+            let delay = match error.kind {
+                Kind::NotYet => LOOK_FOR_DATABASE,
+                _ => policy::database_delay(tries, &mut self.random),
+            };
+            if wait(self.clock, self.reporter, delay) {
+                return Err(Closed::Interrupted);
+            }
+        }
+    }
+
+    /// Pass after pass, until `once` is done or a stop is asked for.
+    fn passes(&mut self, instance: &mut Instance, device: &mut Device) -> End {
+        let mut schedule = Schedule::new(self.config, self.clock.monotonic());
+        loop {
+            match self.refresh(device) {
+                Ok(()) => {}
+                Err(Closed::Interrupted) => return End::Clean,
+                Err(Closed::Failed(message)) => return End::Failed(message),
+            }
+            self.tell(instance, None, None);
+            let mut pass = Pass {
+                device,
+                wire: self.wire,
+                reporter: self.reporter,
+                clock: self.clock,
+                random: &mut self.random,
+                device_id: &self.config.device_id,
+                interval: self.config.interval,
+                once: self.config.mode == Mode::Once,
+            };
+            let report = match pass.run() {
+                Ok(report) => report,
+                Err(PassError::Interrupted) => return End::Clean,
+                Err(PassError::Trouble(error)) => {
+                    log::error!("{error}");
+                    return End::Incomplete;
+                }
+                Err(PassError::Unusable(error)) => return End::Failed(error.message),
+            };
+            if self.config.mode == Mode::Once {
+                return if report.is_complete() {
+                    End::Clean
+                } else {
+                    End::Incomplete
+                };
+            }
+            let delay = schedule.after(&report, self.clock.monotonic(), &mut self.random);
+            let next_pass = self
+                .clock
+                .unix_seconds()
+                .saturating_add(i64::try_from(delay.as_secs()).unwrap_or(0));
+            self.tell(instance, Some(next_pass), report.ended_by.as_deref());
+            self.reporter.notice(&Notice::Idle { next_pass });
+            if self.idle(device, delay, report.ended_by.is_none()) {
+                return End::Clean;
+            }
+        }
+    }
+
+    /// Makes sure that the open database is the one at the path, as it is now.
+    fn refresh(&mut self, device: &mut Device) -> Result<(), Closed> {
+        match device.is_current() {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => {
+                log::info!("the database or its schema changed: opening it again");
+                *device = self.open_device(true)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for the next pass; `true` when a stop is asked for.
+    fn idle(&mut self, device: &Device, delay: Duration, well: bool) -> bool {
+        // With the backend away, new rows change nothing.
+        if self.config.mode != Mode::Realtime || !well {
+            return wait(self.clock, self.reporter, delay);
+        }
+        let end = self.clock.monotonic() + delay;
+        // Nothing is known yet of what came during the pass: the first look is a real one.
+        let mut seen = None;
+        loop {
+            match self.has_come(device, &mut seen) {
+                Ok(true) => return false,
+                Ok(false) => {}
+                // The pass will meet the same trouble and deal with it.
+                Err(error) => {
+                    log::debug!("{error}");
+                }
+            }
+            let left = end.saturating_sub(self.clock.monotonic());
+            if left.is_zero() {
+                return false;
+            }
+            if wait(self.clock, self.reporter, left.min(LOOK_FOR_COMMIT)) {
+                return true;
+            }
+        }
+    }
+
+    /// Whether somebody committed since `seen`, and what is due is not nothing.
+    fn has_come(&self, device: &Device, seen: &mut Option<i64>) -> Result<bool, DeviceError> {
+        let version = device.data_version()?;
+        if *seen == Some(version) {
+            return Ok(false);
+        }
+        let failed_due = FailedDue::At {
+            now: self.clock.unix_seconds(),
+            longest_delay: policy::LONGEST_DELAY_S,
+        };
+        for table in Table::ALL {
+            if device.backlog(table, failed_due)?.due > 0 {
+                return Ok(true);
+            }
+        }
+        *seen = Some(version);
+        Ok(false)
+    }
+
+    fn tell(&self, instance: &mut Instance, next_pass: Option<i64>, trouble: Option<&str>) {
+        let now = self.clock.unix_seconds();
+        instance.tell(&InstanceNotice {
+            pid: std::process::id(),
+            host: host_name(),
+            mode: self.config.mode.name().to_string(),
+            backend: self.wire.backend().to_string(),
+            last_pass: next_pass.map(|_| now),
+            next_pass,
+            alive: now,
+            trouble: trouble.map(str::to_string),
+        });
+    }
+}
+
+/// When the next pass begins.
+struct Schedule {
+    mode: Mode,
+    interval: Duration,
+    start: Duration,
+    troubles: u32,
+}
+
+impl Schedule {
+    fn new(config: &Config, start: Duration) -> Self {
+        Self {
+            mode: config.mode,
+            interval: config.interval,
+            start,
+            troubles: 0,
+        }
+    }
+
+    /// The wait after a pass that ended at `now`.
+    fn after(&mut self, report: &PassReport, now: Duration, random: &mut Random) -> Duration {
+        self.troubles = if report.ended_by.is_some() {
+            self.troubles + 1
+        } else {
+            0
+        };
+        match self.mode {
+            // Start + k × interval: the first point of the grid that is still to come.
+            Mode::Periodic => {
+                let passed = (now - self.start).as_nanos();
+                let step = self.interval.as_nanos();
+                let left = step - passed % step;
+                Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
+            }
+            Mode::Realtime if self.troubles > 0 => policy::realtime_delay(self.troubles, self.interval, random),
+            Mode::Once | Mode::Continuous | Mode::Realtime => policy::pass_delay(self.interval, random),
+        }
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
