@@ -7,17 +7,13 @@ use std::time::{Duration, Instant};
 use crate::support::backend::Received;
 use crate::support::expected::{clip_body, event_body};
 use crate::support::random::{Fingerprint, video};
-use crate::support::{
-    Act, Backend, Device, Expect, Journal, Layout, Recorder, eventually, expected,
-};
+use crate::support::{Act, Backend, Device, Expect, Journal, Layout, Recorder, eventually, expected};
 
 const SENSOR: &str = r#"{"id":1,"nom":"PIR Entrée","etat":1}"#;
 
 fn dial(backend: &Backend) -> TcpStream {
     let stream = TcpStream::connect(backend.url().trim_start_matches("http://")).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream
 }
 
@@ -102,8 +98,7 @@ fn the_backend_takes_the_video_out_of_a_clip_of_any_coding() {
         let bytes = video(7, len);
         let body = clip_body("1", SENSOR, "1", &bytes, "d");
         let zipped = {
-            let mut encoder =
-                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             encoder.write_all(body.as_bytes()).unwrap();
             encoder.finish().unwrap()
         };
@@ -111,12 +106,7 @@ fn the_backend_takes_the_video_out_of_a_clip_of_any_coding() {
         let mut stream = dial(&backend);
         send(&mut stream, "/api/media", "", body.as_bytes());
         answer(&mut stream).unwrap();
-        send(
-            &mut stream,
-            "/api/media",
-            "Content-Encoding: gzip\r\n",
-            &zipped,
-        );
+        send(&mut stream, "/api/media", "Content-Encoding: gzip\r\n", &zipped);
         answer(&mut stream).unwrap();
         let head = "POST /api/media HTTP/1.1\r\nContent-Encoding: zstd\r\nTransfer-Encoding: chunked\r\n\r\n";
         stream.write_all(head.as_bytes()).unwrap();
@@ -126,10 +116,9 @@ fn the_backend_takes_the_video_out_of_a_clip_of_any_coding() {
         }
         stream.write_all(b"0\r\n\r\n").unwrap();
         answer(&mut stream).unwrap();
-        for (request, wire) in
-            backend.received()[place * 3..]
-                .iter()
-                .zip([body.len(), zipped.len(), zstd.len()])
+        for (request, wire) in backend.received()[place * 3..]
+            .iter()
+            .zip([body.len(), zipped.len(), zstd.len()])
         {
             assert_eq!(request.outline, clip_body("1", SENSOR, "1", b"", "d"));
             assert_eq!(
@@ -212,19 +201,11 @@ fn the_backend_meets_an_expectation_as_told() {
     backend.always(Act::status(401, "no").expect(Expect::AnswerFirst));
     let mut stream = dial(&backend);
     stream
-        .write_all(
-            b"POST /api/media HTTP/1.1\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n",
-        )
+        .write_all(b"POST /api/media HTTP/1.1\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n")
         .unwrap();
     let (head, body) = answer(&mut stream).unwrap();
-    assert!(
-        head.starts_with("HTTP/1.1 401 ") && body == "no",
-        "{head}{body}"
-    );
-    assert_eq!(
-        (only(&backend).wire_len, only(&backend).complete),
-        (0, false)
-    );
+    assert!(head.starts_with("HTTP/1.1 401 ") && body == "no", "{head}{body}");
+    assert_eq!((only(&backend).wire_len, only(&backend).complete), (0, false));
 }
 
 #[test]
@@ -255,8 +236,7 @@ fn the_recorder_measures_what_a_held_lock_costs_it() {
         std::thread::sleep(Duration::from_millis(100));
         let db = device.db();
         let held = db.unchecked_transaction().unwrap();
-        db.execute("UPDATE capteur SET etat_capteur = 0", [])
-            .unwrap();
+        db.execute("UPDATE capteur SET etat_capteur = 0", []).unwrap();
         std::thread::sleep(Duration::from_millis(600));
         held.rollback().unwrap();
         std::thread::sleep(Duration::from_millis(300));
@@ -283,19 +263,12 @@ fn the_expected_body_of_each_row_is_told_for_both_layouts() {
             rows[0].outline,
             event_body(r#""2025-12-18T17:30:00.123456""#, &sensor, "raspberry-1")
         );
-        let state = if layout == Layout::Current {
-            "null"
-        } else {
-            "0"
-        };
+        let state = if layout == Layout::Current { "null" } else { "0" };
         let sensor = format!(r#"{{"id":99,"nom":null,"etat":{state}}}"#);
         assert_eq!(
             rows[1].outline,
             event_body(r#""2025-12-18T17:30:00.5""#, &sensor, "raspberry-1")
         );
-        assert_eq!(
-            (rows[2].id, rows[2].video),
-            (clip, Some((4, Fingerprint::of(b"clip"))))
-        );
+        assert_eq!((rows[2].id, rows[2].video), (clip, Some((4, Fingerprint::of(b"clip")))));
     }
 }

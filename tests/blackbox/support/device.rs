@@ -77,10 +77,7 @@ impl Device {
     /// A date that no other row of this device has, later than those before it.
     pub fn next_date(&self) -> String {
         let micros = self.clock.fetch_add(1_000_001, Ordering::Relaxed);
-        let start = chrono::Local::now()
-            .date_naive()
-            .and_hms_opt(0, 0, 0)
-            .unwrap();
+        let start = chrono::Local::now().date_naive().and_hms_opt(0, 0, 0).unwrap();
         let date = start - chrono::Duration::days(1) + chrono::Duration::microseconds(micros);
         date.format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
     }
@@ -157,12 +154,7 @@ impl Device {
     pub fn tracking(&self) -> Vec<Tracked> {
         let db = self.db();
         let exists = "SELECT 1 FROM sqlite_schema WHERE name = 'sync_tracking'";
-        if db
-            .query_row(exists, [], |_| Ok(()))
-            .optional()
-            .unwrap()
-            .is_none()
-        {
+        if db.query_row(exists, [], |_| Ok(())).optional().unwrap().is_none() {
             return Vec::new();
         }
         let mut query = db
@@ -190,24 +182,10 @@ impl Device {
     }
 
     /// What the Python service writes after each row.
-    pub fn python_marks(
-        &self,
-        table: &str,
-        id: i64,
-        remote_id: Option<i64>,
-        status: &str,
-        error: Option<&str>,
-    ) {
+    pub fn python_marks(&self, table: &str, id: i64, remote_id: Option<i64>, status: &str, error: Option<&str>) {
         let statement = "INSERT OR REPLACE INTO sync_tracking
             (table_name, local_id, remote_id, sync_date, sync_status, error_message) VALUES (?, ?, ?, ?, ?, ?)";
-        let row = params![
-            table,
-            id,
-            remote_id,
-            "2025-12-18T17:30:00.123456",
-            status,
-            error
-        ];
+        let row = params![table, id, remote_id, "2025-12-18T17:30:00.123456", status, error];
         self.db().execute(statement, row).unwrap();
     }
 }
@@ -222,19 +200,15 @@ pub fn insert_event(path: &Path, layout: Layout, date: &str, sensor: i64) -> rus
     Ok(id)
 }
 
-pub fn event_row(
-    db: &Connection,
-    layout: Layout,
-    date: &str,
-    sensor: i64,
-) -> rusqlite::Result<i64> {
+pub fn event_row(db: &Connection, layout: Layout, date: &str, sensor: i64) -> rusqlite::Result<i64> {
     match layout {
         Layout::Current => {
             let insert = "INSERT INTO evenement (date, id_capteur) VALUES (?, ?)";
             db.prepare_cached(insert)?.execute(params![date, sensor])?;
         }
         Layout::Older => {
-            let insert = "INSERT INTO evenement (event_id, date_evenement, timestamp, etat_capteur, id_capteur, metadata)
+            let insert =
+                "INSERT INTO evenement (event_id, date_evenement, timestamp, etat_capteur, id_capteur, metadata)
                 VALUES (?, ?, 1766075400.123456, 0, ?, '{\"zone\": 1}')";
             db.prepare_cached(insert)?
                 .execute(params![format!("evt-{date}"), date, sensor])?;
@@ -253,8 +227,7 @@ pub fn clip_row(
 ) -> rusqlite::Result<i64> {
     match layout {
         Layout::Current => {
-            let insert =
-                "INSERT INTO media (video, date, id_capteur, numero_camera) VALUES (?, ?, ?, ?)";
+            let insert = "INSERT INTO media (video, date, id_capteur, numero_camera) VALUES (?, ?, ?, ?)";
             db.execute(insert, params![video, date, sensor, camera])?;
         }
         Layout::Older => {
@@ -271,9 +244,7 @@ fn folder() -> TempDir {
     let shm = Path::new("/dev/shm");
     let room = rustix::fs::statvfs(shm).is_ok_and(|fs| fs.f_bavail * fs.f_frsize > 4 << 30);
     let folder = if room && std::env::var_os("TMPDIR").is_none() {
-        tempfile::Builder::new()
-            .prefix("sync-service-")
-            .tempdir_in(shm)
+        tempfile::Builder::new().prefix("sync-service-").tempdir_in(shm)
     } else {
         tempfile::Builder::new().prefix("sync-service-").tempdir()
     };

@@ -64,12 +64,7 @@ pub fn rows(device: &Device, device_id: &str) -> Vec<Expected> {
     let mut events = query.query([]).unwrap();
     while let Some(row) = events.next().unwrap() {
         let column = |index| value(row.get(index).unwrap());
-        let sensor = format!(
-            r#"{{"id":{},"nom":{},"etat":{}}}"#,
-            column(2),
-            column(3),
-            column(4)
-        );
+        let sensor = format!(r#"{{"id":{},"nom":{},"etat":{}}}"#, column(2), column(3), column(4));
         let outline = event_body(&column(1), &sensor, device_id);
         rows.push(Expected {
             table: "evenement",

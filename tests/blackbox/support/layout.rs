@@ -121,17 +121,11 @@ impl Layout {
             Journal::Wal => "wal",
         };
         let set: String = db
-            .query_row(&format!("PRAGMA journal_mode={journal}"), [], |row| {
-                row.get(0)
-            })
+            .query_row(&format!("PRAGMA journal_mode={journal}"), [], |row| row.get(0))
             .unwrap();
         assert_eq!(set, journal);
-        db.execute_batch(if self == Layout::Current {
-            CURRENT
-        } else {
-            OLDER
-        })
-        .unwrap();
+        db.execute_batch(if self == Layout::Current { CURRENT } else { OLDER })
+            .unwrap();
         let insert = "INSERT INTO capteur (id_capteur, nom_capteur) VALUES (?, ?)";
         for sensor in SENSORS {
             db.execute(insert, sensor).unwrap();

@@ -48,9 +48,7 @@ pub fn seed(test: &str) -> u64 {
 
 /// How many times longer than usual to run the random tests: `SYNC_TEST_LONGER` (1 by default).
 pub fn longer() -> u64 {
-    std::env::var("SYNC_TEST_LONGER").map_or(1, |text| {
-        text.parse().expect("SYNC_TEST_LONGER is a number")
-    })
+    std::env::var("SYNC_TEST_LONGER").map_or(1, |text| text.parse().expect("SYNC_TEST_LONGER is a number"))
 }
 
 /// A clip's bytes: incompressible, as H.264 is, and different for every seed.

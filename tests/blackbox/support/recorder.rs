@@ -72,11 +72,7 @@ impl Day {
     }
 }
 
-fn insert_at_pace(
-    device: &Device,
-    pace: Duration,
-    stop: &Arc<AtomicBool>,
-) -> JoinHandle<Journaled> {
+fn insert_at_pace(device: &Device, pace: Duration, stop: &Arc<AtomicBool>) -> JoinHandle<Journaled> {
     let (path, layout, stop): (PathBuf, _, _) = (device.path(), device.layout, stop.clone());
     let mut dates = Dates::after(device);
     spawn(move || {
@@ -85,9 +81,7 @@ fn insert_at_pace(
             let started = Instant::now();
             match insert_event(&path, layout, &dates.next(), 2) {
                 Ok(_) => journal.took.push(started.elapsed()),
-                Err(error) => journal
-                    .failed
-                    .push(format!("{error} after {:?}", started.elapsed())),
+                Err(error) => journal.failed.push(format!("{error} after {:?}", started.elapsed())),
             }
             sleep(pace.saturating_sub(started.elapsed()));
         }
@@ -103,9 +97,7 @@ struct Dates {
 
 impl Dates {
     fn after(device: &Device) -> Self {
-        let date =
-            chrono::NaiveDateTime::parse_from_str(&device.next_date(), "%Y-%m-%dT%H:%M:%S%.f")
-                .unwrap();
+        let date = chrono::NaiveDateTime::parse_from_str(&device.next_date(), "%Y-%m-%dT%H:%M:%S%.f").unwrap();
         Dates {
             start: date + chrono::Duration::hours(12),
             given: 0,

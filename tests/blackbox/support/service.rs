@@ -47,8 +47,7 @@ struct Captured {
 
 /// The uploader's binary: the one built with these tests, or `SYNC_TEST_BIN`.
 pub fn binary() -> PathBuf {
-    std::env::var_os("SYNC_TEST_BIN")
-        .map_or_else(|| env!("CARGO_BIN_EXE_sync-service").into(), PathBuf::from)
+    std::env::var_os("SYNC_TEST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_sync-service").into(), PathBuf::from)
 }
 
 /// Whether the binary runs under an emulator (`SYNC_TEST_RUNNER`): its memory is then not its own.
@@ -294,12 +293,8 @@ impl Captured {
 
     fn wait_until(&self, patience: Duration, condition: impl Fn(&str) -> bool) -> bool {
         let text = self.text.lock().unwrap();
-        let waiting =
-            |text: &mut (Vec<u8>, bool)| !text.1 && !condition(&String::from_utf8_lossy(&text.0));
-        let (text, _) = self
-            .grown
-            .wait_timeout_while(text, patience, waiting)
-            .unwrap();
+        let waiting = |text: &mut (Vec<u8>, bool)| !text.1 && !condition(&String::from_utf8_lossy(&text.0));
+        let (text, _) = self.grown.wait_timeout_while(text, patience, waiting).unwrap();
         condition(&String::from_utf8_lossy(&text.0))
     }
 

@@ -116,9 +116,7 @@ impl Act {
 
     /// Stores the row, and closes in the middle of the answer.
     pub fn cut_answer_after(bytes: usize) -> Self {
-        Act::with(Answer::CutAfter(bytes))
-            .storing()
-            .ending(End::Close)
+        Act::with(Answer::CutAfter(bytes)).storing().ending(End::Close)
     }
 
     /// Resets, and refuses connections for a while.

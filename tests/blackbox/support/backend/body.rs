@@ -35,15 +35,8 @@ enum Left {
 }
 
 impl<'a> Body<'a> {
-    pub fn of(
-        request: &Received,
-        reader: &'a mut BufReader<TcpStream>,
-        reading: Reading,
-    ) -> io::Result<Self> {
-        let left = match (
-            request.header("content-length"),
-            request.header("transfer-encoding"),
-        ) {
+    pub fn of(request: &Received, reader: &'a mut BufReader<TcpStream>, reading: Reading) -> io::Result<Self> {
+        let left = match (request.header("content-length"), request.header("transfer-encoding")) {
             (Some(length), None) => Left::Length(length.parse().map_err(io::Error::other)?),
             (None, Some("chunked")) => Left::Chunk(0),
             (None, None) => Left::Length(0),
@@ -181,9 +174,7 @@ impl Splitter {
         if let Some(video) = self.video.as_mut().filter(|_| !self.ended) {
             // `contains` is fast in a debug build, `position` is not.
             let ends = bytes.contains(&b'"');
-            let end = ends
-                .then(|| bytes.iter().position(|&byte| byte == b'"'))
-                .flatten();
+            let end = ends.then(|| bytes.iter().position(|&byte| byte == b'"')).flatten();
             video.push(&bytes[..end.unwrap_or(bytes.len())])?;
             if let Some(end) = end {
                 video.finish()?;

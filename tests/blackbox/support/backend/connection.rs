@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::act::{Act, Answer, End, Expect, Reading};
 use super::body::{Body, Contents};
@@ -18,6 +18,7 @@ pub fn serve(stream: TcpStream, number: usize, shared: &Shared) -> Option<Durati
             return None;
         };
         request.connection = number;
+        request.at = Some(Instant::now());
         let place = shared.arrived(request.clone());
         let act = (shared.script.lock().unwrap())(&request);
         match meet(&mut reader, shared, request, place, &act) {
@@ -25,9 +26,7 @@ pub fn serve(stream: TcpStream, number: usize, shared: &Shared) -> Option<Durati
             Ok(()) if act.end == End::KeepAlive || act.end == End::Close => {
                 let _ = reader.get_ref().shutdown(Shutdown::Write);
                 // What is still on its way is read off, so that closing does not become a reset.
-                let _ = reader
-                    .get_ref()
-                    .set_read_timeout(Some(Duration::from_millis(300)));
+                let _ = reader.get_ref().set_read_timeout(Some(Duration::from_millis(300)));
                 let mut piece = vec![0; 64 << 10];
                 while let Ok(read @ 1..) = reader.read(&mut piece) {
                     shared.update(place, |request| {
@@ -91,9 +90,7 @@ fn meet(
         if request.header("expect").is_some() && act.expect == Expect::Continue {
             request.continued = true;
             shared.update(place, |logged| logged.continued = true);
-            reader
-                .get_mut()
-                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+            reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let contents = match act.reading {
             Reading::UpTo(0) => Contents::default(),
@@ -118,11 +115,7 @@ fn meet(
     }
     std::thread::sleep(act.pause);
     let stored = (act.stores && request.complete).then(|| shared.store(&request));
-    let created = || {
-        stored
-            .clone()
-            .map_or_else(|| "{}".to_owned(), |(_, body)| body)
-    };
+    let created = || stored.clone().map_or_else(|| "{}".to_owned(), |(_, body)| body);
     let (status, bytes) = match &act.answer {
         Answer::Created => (201, response(201, &act.headers, created().as_bytes())),
         Answer::Status(status, body) => (*status, response(*status, &act.headers, body)),

@@ -74,9 +74,7 @@ impl Listener {
         }
         let number = state.connected;
         state.connected += 1;
-        state
-            .connections
-            .insert(number, stream.try_clone().unwrap());
+        state.connections.insert(number, stream.try_clone().unwrap());
         drop(state);
         let me = self.clone();
         spawn(move || {

@@ -9,7 +9,7 @@ pub use act::{Act, Expect};
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use listener::Listener;
 
@@ -19,6 +19,8 @@ use super::service::PATIENCE;
 #[derive(Debug, Clone, Default)]
 pub struct Received {
     pub connection: usize,
+    /// When its head was there.
+    pub at: Option<Instant>,
     pub method: String,
     pub path: String,
     /// From the request line to the blank line.
@@ -41,16 +43,9 @@ pub struct Received {
 
 impl Received {
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self
-            .headers
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let mut found = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         let value = found.next().map(|(_, value)| value.as_str());
-        assert!(
-            found.next().is_none(),
-            "{name} was sent twice: {}",
-            self.head
-        );
+        assert!(found.next().is_none(), "{name} was sent twice: {}", self.head);
         value
     }
 
@@ -190,12 +185,7 @@ impl Backend {
     }
 
     #[track_caller]
-    pub fn wait_within(
-        &self,
-        patience: Duration,
-        what: &str,
-        condition: impl Fn(&[Received]) -> bool,
-    ) {
+    pub fn wait_within(&self, patience: Duration, what: &str, condition: impl Fn(&[Received]) -> bool) {
         let waiting = |state: &mut State| !condition(&state.received);
         let (state, _) = self
             .shared
@@ -262,9 +252,7 @@ impl Shared {
         } else {
             "Événement créé"
         };
-        let body = format!(
-            r#"{{"id":{id},"date":"2025-12-18T17:30:00.123456","capteur_id":1,"message":"{message}"}}"#
-        );
+        let body = format!(r#"{{"id":{id},"date":"2025-12-18T17:30:00.123456","capteur_id":1,"message":"{message}"}}"#);
         if let Some(key) = key {
             state.answers.insert(key, (id, body.clone()));
         }
