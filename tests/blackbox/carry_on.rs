@@ -52,7 +52,7 @@ fn the_python_service_can_carry_on_from_us() {
     let (device, backend) = (Device::new(), Backend::start());
     device.events(5);
     backend.script(|request| {
-        if request.text().contains("000002") {
+        if request.order == 2 {
             Act::status(400, "no")
         } else {
             Act::created()
@@ -138,7 +138,7 @@ fn deleting_in_the_middle_of_a_pass_sends_again_what_was_done() {
     device.events(6);
     let db = device.path();
     backend.script(move |request| {
-        if request.text().contains("000003") {
+        if request.order == 3 {
             let delete = "DELETE FROM sync_tracking";
             crate::support::device::connect(&db)
                 .unwrap()

@@ -12,7 +12,9 @@ use super::layout::{Journal, Layout};
 use super::random::Fingerprint;
 
 pub struct Device {
-    dir: TempDir,
+    dir: PathBuf,
+    /// Removed with the device; absent when the folder is another's.
+    _temporary: Option<TempDir>,
     pub layout: Layout,
     /// Microseconds since the device's first row: every row gets a date of its own.
     clock: AtomicI64,
@@ -51,11 +53,25 @@ impl Device {
 
     /// A folder whose database is not there yet.
     pub fn empty_folder(layout: Layout) -> Self {
+        let folder = folder();
         Device {
-            dir: folder(),
+            dir: folder.path().to_owned(),
+            _temporary: Some(folder),
             layout,
             clock: AtomicI64::new(0),
         }
+    }
+
+    /// With its database in a folder that is there already.
+    pub fn at(folder: &Path) -> Self {
+        let device = Device {
+            dir: folder.to_owned(),
+            _temporary: None,
+            layout: Layout::Current,
+            clock: AtomicI64::new(0),
+        };
+        device.create_database();
+        device
     }
 
     pub fn create_database(&self) {
@@ -63,7 +79,7 @@ impl Device {
     }
 
     pub fn folder(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     pub fn path(&self) -> PathBuf {

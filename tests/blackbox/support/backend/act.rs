@@ -19,6 +19,8 @@ pub(super) enum Reading {
     Slowly(u64),
     /// So many bytes, then the end.
     UpTo(u64),
+    /// Not a byte for this long, then all of it.
+    Later(Duration),
 }
 
 #[derive(Debug, Clone)]
@@ -137,6 +139,12 @@ impl Act {
     /// Reads the body at this rate.
     pub fn slowly(mut self, bytes_per_second: u64) -> Self {
         self.reading = Reading::Slowly(bytes_per_second);
+        self
+    }
+
+    /// Takes no byte of the body for a while.
+    pub fn reading_after(mut self, pause: Duration) -> Self {
+        self.reading = Reading::Later(pause);
         self
     }
 

@@ -25,6 +25,8 @@ pub struct Body<'a> {
     started: Instant,
     pub wire_len: u64,
     pub kept: Vec<u8>,
+    /// Told how far it is.
+    progress: &'a dyn Fn(u64),
 }
 
 enum Left {
@@ -35,16 +37,24 @@ enum Left {
 }
 
 impl<'a> Body<'a> {
-    pub fn of(request: &Received, reader: &'a mut BufReader<TcpStream>, reading: Reading) -> io::Result<Self> {
+    pub fn of(
+        request: &Received,
+        reader: &'a mut BufReader<TcpStream>,
+        reading: Reading,
+        progress: &'a dyn Fn(u64),
+    ) -> io::Result<Self> {
         let left = match (request.header("content-length"), request.header("transfer-encoding")) {
             (Some(length), None) => Left::Length(length.parse().map_err(io::Error::other)?),
             (None, Some("chunked")) => Left::Chunk(0),
             (None, None) => Left::Length(0),
             other => return Err(io::Error::other(format!("no usable length: {other:?}"))),
         };
-        if let Reading::Slowly(_) = reading {
+        if let Reading::Slowly(_) | Reading::Later(_) = reading {
             // A slow server does not hide behind megabytes of socket buffer.
             rustix::net::sockopt::set_socket_recv_buffer_size(reader.get_ref(), 64 << 10)?;
+        }
+        if let Reading::Later(pause) = reading {
+            std::thread::sleep(pause);
         }
         Ok(Body {
             reader,
@@ -53,6 +63,7 @@ impl<'a> Body<'a> {
             started: Instant::now(),
             wire_len: 0,
             kept: Vec::new(),
+            progress,
         })
     }
 
@@ -83,7 +94,7 @@ impl Read for Body<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut most = self.available()?.min(buffer.len() as u64);
         match self.reading {
-            Reading::All => {}
+            Reading::All | Reading::Later(_) => {}
             Reading::UpTo(bytes) => most = most.min(bytes - self.wire_len),
             Reading::Slowly(rate) => {
                 most = most.min(rate / 50 + 1);
@@ -99,6 +110,7 @@ impl Read for Body<'_> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.wire_len += read as u64;
+        (self.progress)(self.wire_len);
         if self.kept.len() < KEEP_BYTES {
             self.kept.extend_from_slice(&buffer[..read]);
         }

@@ -19,7 +19,8 @@ pub fn serve(stream: TcpStream, number: usize, shared: &Shared) -> Option<Durati
         };
         request.connection = number;
         request.at = Some(Instant::now());
-        let place = shared.arrived(request.clone());
+        shared.arrived(&mut request);
+        let place = request.order;
         let act = (shared.script.lock().unwrap())(&request);
         match meet(&mut reader, shared, request, place, &act) {
             Ok(()) if act.end == End::KeepAlive && act.expect != Expect::AnswerFirst => {}
@@ -95,10 +96,10 @@ fn meet(
         let contents = match act.reading {
             Reading::UpTo(0) => Contents::default(),
             reading => {
-                let mut body = Body::of(&request, reader, reading)?;
+                let progress = |wire_len| shared.update(place, |logged| logged.wire_len = wire_len);
+                let mut body = Body::of(&request, reader, reading, &progress)?;
                 let contents = Contents::read(&mut body, &request);
                 shared.update(place, |logged| {
-                    logged.wire_len = body.wire_len;
                     logged.body = std::mem::take(&mut body.kept);
                 });
                 contents?

@@ -18,6 +18,8 @@ use super::service::PATIENCE;
 /// A request as it was received on the wire.
 #[derive(Debug, Clone, Default)]
 pub struct Received {
+    /// How many requests came before it.
+    pub order: usize,
     pub connection: usize,
     /// When its head was there.
     pub at: Option<Instant>,
@@ -178,7 +180,7 @@ impl Backend {
         self.state().stored.len()
     }
 
-    /// Waits until what it has received satisfies `condition`.
+    /// Waits until what it has received satisfies `condition`, which is asked at each change.
     #[track_caller]
     pub fn wait_until(&self, what: &str, condition: impl Fn(&[Received]) -> bool) {
         self.wait_within(PATIENCE, what, condition);
@@ -211,12 +213,12 @@ impl Drop for Backend {
 }
 
 impl Shared {
-    /// Logs a request whose head has arrived; gives its place in the log.
-    fn arrived(&self, request: Received) -> usize {
+    /// Logs a request whose head has arrived, and gives it its place.
+    fn arrived(&self, request: &mut Received) {
         let mut state = self.state.lock().unwrap();
-        state.received.push(request);
+        request.order = state.received.len();
+        state.received.push(request.clone());
         self.changed.notify_all();
-        state.received.len() - 1
     }
 
     fn update(&self, place: usize, change: impl FnOnce(&mut Received)) {
