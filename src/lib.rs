@@ -11,4 +11,5 @@ pub mod report;
 pub mod row;
 pub mod shutdown;
 pub mod sync;
+pub mod text;
 pub mod upload;

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::exit;
 use super::output::{duration, local, now, print};
 use crate::device::Reader;
-use crate::report::width::{cut, harmless};
+use crate::report::width::cut;
+use crate::text::one_line;
 
 /// Columns of the message; the whole of it is in `sync_tracking`.
 const MESSAGE: usize = 100;
@@ -33,9 +34,9 @@ pub(super) fn failures(path: &Path) -> Result<u8, String> {
             };
             print(&format!(
                 "{:<11} {:<11} {since:<20} {attempts:<7} {next:<18} {}\n",
-                harmless(&row.table),
+                one_line(&row.table),
                 row.id,
-                cut(&harmless(&row.message), MESSAGE)
+                cut(&one_line(&row.message), MESSAGE)
             ));
         })
         .map_err(|error| error.to_string())?;

@@ -1,19 +1,26 @@
 //! The bare run: the service itself, and the signals that end it.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
+use indicatif::MultiProgress;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::exit;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Output};
 use crate::device;
 use crate::report::console::Console;
-use crate::report::{Notice, Reporters};
+use crate::report::journal::Journal;
+use crate::report::json::JsonLines;
+use crate::report::metrics::Metrics;
+use crate::report::progress::{AsideOf, Progress};
+use crate::report::systemd::Systemd;
+use crate::report::{Notice, Reporter, Reporters};
 use crate::shutdown::Shutdown;
 use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};
@@ -31,8 +38,9 @@ enum Event {
 /// Runs the service until it ends or a signal comes.
 pub(super) fn run(config: &Config) -> Result<u8, String> {
     let shutdown = Arc::new(Shutdown::default());
-    let uplink = Uplink::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
-    let reporters = Reporters::new(vec![Box::new(Console::new(std::io::stdout(), config))]);
+    let mut uplink = Uplink::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
+    let reporters = reporters(config);
+    uplink.watch(Arc::new(reporters.clone()));
     match supervise(config, uplink, &reporters, &shutdown) {
         Ok(End::Clean) => Ok(exit::OK),
         Ok(End::Incomplete) => Ok(exit::INCOMPLETE),
@@ -41,9 +49,37 @@ pub(super) fn run(config: &Config) -> Result<u8, String> {
     }
 }
 
-/// What `check` tells of the server.
-pub(super) fn probe(_config: &Config) -> Vec<Result<String, String>> {
-    Vec::new()
+/// Who is told what happens, in the order in which they are told.
+fn reporters(config: &Config) -> Reporters {
+    let mut reporters: Vec<Box<dyn Reporter + Send>> = Vec::new();
+    let out = std::io::stdout();
+    let on_terminal = out.is_terminal() && std::io::stderr().is_terminal();
+    match config.output {
+        Output::Json => reporters.push(Box::new(JsonLines::new(out))),
+        Output::Text if on_terminal => {
+            let bars = MultiProgress::new();
+            reporters.push(Box::new(Console::new(AsideOf::new(bars.clone(), out), config)));
+            reporters.push(Box::new(Progress::new(bars)));
+        }
+        Output::Text => reporters.push(Box::new(Console::new(out, config))),
+    }
+    // On a terminal the report says it already.
+    if !on_terminal {
+        reporters.push(Box::new(Journal));
+    }
+    reporters.push(Box::new(Systemd::default()));
+    if let Some(path) = &config.metrics_file {
+        reporters.push(Box::new(Metrics::new(path.clone())));
+    }
+    Reporters::new(reporters)
+}
+
+/// What `check` tells of the servers.
+pub(super) fn probe(config: &Config) -> Vec<Result<String, String>> {
+    match crate::upload::probe(&upload_config(config)) {
+        Ok(facts) => facts,
+        Err(error) => vec![Err(error.to_string())],
+    }
 }
 
 /// Runs the work in a thread of its own, so that a signal is answered whatever the work waits for.

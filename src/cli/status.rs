@@ -8,8 +8,8 @@ use super::exit;
 use super::output::{duration, local, now, print};
 use crate::device::instance::{self, Notice};
 use crate::device::{Reader, TableState};
-use crate::report::width::harmless;
 use crate::row::Table;
+use crate::text::one_line;
 
 /// A service that has shown no sign of life for so long hangs. A body may make no progress for 30 s, three times.
 const HANGS_AFTER_S: i64 = 300;
@@ -61,7 +61,7 @@ fn read(path: &Path) -> Result<Tables, String> {
 }
 
 fn text(shape: &Shape) -> String {
-    let mut text = format!("💾 Base de données : {}\n", harmless(&shape.database));
+    let mut text = format!("💾 Base de données : {}\n", one_line(&shape.database));
     text += &match shape.service {
         None => "⏹️  Service : arrêté\n".to_string(),
         Some(notice) => running(notice),
@@ -83,7 +83,7 @@ fn text(shape: &Shape) -> String {
             },
         };
         let success = table.last_success.as_deref().unwrap_or("jamais");
-        text += &format!("   {name:<12} {oldest}; dernier succès : {}\n", harmless(success));
+        text += &format!("   {name:<12} {oldest}; dernier succès : {}\n", one_line(success));
     }
     text
 }
@@ -92,12 +92,12 @@ fn running(notice: &Notice) -> String {
     let mut text = format!(
         "▶️  Service : en marche (processus {} sur {}, mode {})\n🌐 Serveur : {}\n",
         notice.pid,
-        harmless(&notice.host),
-        harmless(&notice.mode),
-        harmless(&notice.backend)
+        one_line(&notice.host),
+        one_line(&notice.mode),
+        one_line(&notice.backend)
     );
     if let Some(trouble) = &notice.trouble {
-        text += &format!("⚠️  {}\n", harmless(trouble));
+        text += &format!("⚠️  {}\n", one_line(trouble));
     }
     text += &match notice.next_pass {
         Some(next) => format!(

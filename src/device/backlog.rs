@@ -389,7 +389,7 @@ fn count_lost(conn: &Connection, table: Table, frontier: &Frontier, reached: i64
 }
 
 /// Writes the frontier when it is worth it, and only when nobody edited `sync_tracking` since it was read.
-fn move_frontier(conn: &Connection, table: Table, from: &Frontier, stock: &Stock) -> rusqlite::Result<()> {
+pub(super) fn move_frontier(conn: &Connection, table: Table, from: &Frontier, stock: &Stock) -> rusqlite::Result<()> {
     if stock.lost == 0 && stock.reached.saturating_sub(from.frontier) < FRONTIER_STEP {
         return Ok(());
     }

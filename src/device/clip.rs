@@ -25,21 +25,24 @@ const WHOLE: u64 = 64 << 10;
 pub struct ClipReader<'a> {
     conn: &'a Connection,
     path: &'a Path,
-    source: Source,
+    source: Source<'a>,
     /// Video bytes ready to be handed out, from `at`.
     chunk: Vec<u8>,
     at: usize,
 }
 
-enum Source {
+enum Source<'a> {
     /// Everything is in `chunk`.
     Whole,
     /// The rest is in the file.
-    Paged(Box<Paged>),
+    Paged(Box<Paged<'a>>),
 }
 
-struct Paged {
+struct Paged<'a> {
+    layout: &'a Layout,
+    id: i64,
     rowid: i64,
+    columns: ClipColumns,
     cell: Cell,
     span: Span,
     usable: usize,
@@ -66,7 +69,7 @@ struct Walk {
 pub(super) fn open<'a>(
     conn: &'a Connection,
     path: &'a Path,
-    layout: &Layout,
+    layout: &'a Layout,
     id: i64,
     date: Option<&Scalar>,
 ) -> Result<Option<(Clip, ClipReader<'a>)>> {
@@ -94,7 +97,7 @@ pub(super) fn open<'a>(
 fn open_row<'a>(
     conn: &'a Connection,
     path: &'a Path,
-    layout: &Layout,
+    layout: &'a Layout,
     id: i64,
     date: Option<&Scalar>,
 ) -> Result<Option<(ClipColumns, ClipReader<'a>)>> {
@@ -123,12 +126,12 @@ fn open_row<'a>(
             .context(path, reading)?;
         return Ok(Some((columns, ClipReader::new(conn, path, Source::Whole, video))));
     }
-    let columns = match rows::clip_columns_from_indexes(conn, layout, id, date).context(path, reading)? {
-        Some(columns) => columns,
-        None => rows::clip_columns(conn, layout, id).context(path, reading)?,
-    };
+    let columns = small_columns(conn, path, layout, id, date)?;
     let paged = Paged {
+        layout,
+        id,
         rowid,
+        columns: columns.clone(),
         span,
         usable,
         walk: Walk::new(&cell),
@@ -138,6 +141,21 @@ fn open_row<'a>(
     };
     let source = Source::Paged(Box::new(paged));
     Ok(Some((columns, ClipReader::new(conn, path, source, Vec::new()))))
+}
+
+/// The columns around a large video, from the indexes if they tell.
+fn small_columns(
+    conn: &Connection,
+    path: &Path,
+    layout: &Layout,
+    id: i64,
+    date: Option<&Scalar>,
+) -> Result<ClipColumns> {
+    let reading = "lecture d'un média";
+    match rows::clip_columns_from_indexes(conn, layout, id, date).context(path, reading)? {
+        Some(columns) => Ok(columns),
+        None => rows::clip_columns(conn, layout, id).context(path, reading),
+    }
 }
 
 /// The record's place; `None` when the row is gone.
@@ -208,7 +226,7 @@ impl Walk {
     }
 }
 
-impl Paged {
+impl Paged<'_> {
     /// Runs `read` under one read lock, after making sure that the row is still the one that was opened.
     fn locked<T>(
         &mut self,
@@ -268,7 +286,12 @@ impl Paged {
                 paged.walk.advance(conn, &paged.cell, paged.usable, CHUNK, &mut scratch)
             })?;
         }
-        if self.walk.sum.clone().finalize() == sum {
+        // The columns behind the video were read before it, so that they may be older than their bytes.
+        let columns = self.locked(conn, path, |paged| {
+            let date = Some(&paged.columns.date);
+            Ok(small_columns(conn, path, paged.layout, paged.id, date))
+        })?;
+        if self.walk.sum.clone().finalize() == sum && columns == self.columns {
             Ok(())
         } else {
             Err(DeviceError::changed())
@@ -277,7 +300,7 @@ impl Paged {
 }
 
 impl<'a> ClipReader<'a> {
-    fn new(conn: &'a Connection, path: &'a Path, source: Source, chunk: Vec<u8>) -> Self {
+    fn new(conn: &'a Connection, path: &'a Path, source: Source<'a>, chunk: Vec<u8>) -> Self {
         Self {
             conn,
             path,

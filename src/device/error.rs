@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+use crate::text::one_line;
+
 /// What an error of the local database means for the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -138,9 +140,4 @@ pub(super) fn of_row(error: DeviceError) -> DeviceError {
         Kind::Unusable => DeviceError::row(error.message),
         _ => error,
     }
-}
-
-/// Keeps a message on one line.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -14,6 +14,8 @@ mod rows;
 mod schema;
 mod state;
 mod steer;
+#[cfg(test)]
+mod tests;
 mod tracking;
 
 use std::os::unix::fs::MetadataExt;
@@ -27,7 +29,7 @@ pub use backlog::{Backlog, Due, FailedDue};
 pub use clip::ClipReader;
 pub use error::{DeviceError, Kind, Result};
 pub use layout::Layout;
-pub use state::{FailedRow, Reader, TableState, Waiting};
+pub use state::{FailedRow, KnownDone, Reader, TableState, Waiting};
 pub use steer::{reset, retry};
 pub use tracking::{Counts, Failures, Outcome, Reason, Record};
 
@@ -169,12 +171,17 @@ impl Device {
         tracking::counts(&self.conn, table).context(&self.path, "statistiques")
     }
 
-    /// The state of a table, with ages by `now` (local time).
+    /// The state of a table, with ages by `now` (local time). What is `known` to be done is not counted again.
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn state(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
-        state::table_state(&self.conn, &self.layout, table, true, now).context(&self.path, "lecture de l'état")
+    pub fn state(
+        &self,
+        table: Table,
+        known: Option<KnownDone>,
+        now: chrono::NaiveDateTime,
+    ) -> Result<(TableState, KnownDone)> {
+        state::table_state(&self.conn, &self.layout, table, true, known, now).context(&self.path, "lecture de l'état")
     }
 
     /// A value of ours that outlives the process.

@@ -30,6 +30,7 @@ pub(super) fn event(conn: &Connection, layout: &Layout, id: i64) -> rusqlite::Re
 }
 
 /// The small columns of a clip.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ClipColumns {
     pub date: Scalar,
     pub sensor_id: Scalar,

@@ -55,7 +55,7 @@ CREATE VIEW IF NOT EXISTS sync_uploaded AS
 ";
 
 /// Triggers on our own table, so that what people and the Python service do to it in SQL is seen.
-const TRIGGERS: [(&str, &str); 3] = [
+const TRIGGERS: [(&str, &str); 4] = [
     (
         "sync_tracking_deleted",
         "CREATE TRIGGER sync_tracking_deleted AFTER DELETE ON sync_tracking BEGIN
@@ -71,6 +71,13 @@ WHEN new.table_name <> old.table_name OR new.local_id <> old.local_id BEGIN
     UPDATE sync_frontier SET edits = edits + 1, frontier = min(frontier, old.local_id - 1)
         WHERE table_name = old.table_name;
     DELETE FROM sync_retry WHERE table_name = old.table_name AND local_id = old.local_id;
+END",
+    ),
+    (
+        "sync_tracking_undone",
+        "CREATE TRIGGER sync_tracking_undone AFTER UPDATE OF sync_status ON sync_tracking
+WHEN old.sync_status = 'success' AND new.sync_status <> 'success' BEGIN
+    UPDATE sync_frontier SET edits = edits + 1 WHERE table_name = new.table_name;
 END",
     ),
     (
@@ -190,17 +197,25 @@ fn check_tracking(conn: &Connection, path: &Path) -> Result<()> {
     }
 }
 
-/// A frontier above everything tracked can't be true (a table emptied behind the triggers' back).
+/// A row below the frontier and above everything tracked can't be (a table emptied behind the triggers' back).
 fn check_frontiers(conn: &Connection) -> rusqlite::Result<()> {
-    let doubtful: i64 = conn.query_row(
-        "SELECT count(*) FROM sync_frontier f WHERE f.frontier > coalesce(
-            (SELECT max(local_id) FROM sync_tracking t WHERE t.table_name = f.table_name), ?1)",
-        [i64::MIN],
-        |row| row.get(0),
-    )?;
-    if doubtful > 0 {
-        log::warn!("sync_frontier disagrees with sync_tracking: every row is looked at again");
-        conn.execute("UPDATE sync_frontier SET frontier = ?1, edits = edits + 1", [i64::MIN])?;
+    for (table, id) in [("evenement", "id_evenement"), ("media", "id_media")] {
+        // Two seeks: the end of the UNIQUE index, and the next row by PRIMARY KEY.
+        let doubtful: bool = conn.query_row(
+            &format!(
+                "SELECT EXISTS (SELECT 1 FROM {table}, sync_frontier f WHERE f.table_name = ?1 AND {id} <= f.frontier
+                 AND {id} > coalesce((SELECT max(local_id) FROM sync_tracking WHERE table_name = ?1), ?2))"
+            ),
+            (table, i64::MIN),
+            |row| row.get(0),
+        )?;
+        if doubtful {
+            log::warn!("sync_frontier disagrees with sync_tracking: every row of {table} is looked at again");
+            conn.execute(
+                "UPDATE sync_frontier SET frontier = ?2, edits = edits + 1 WHERE table_name = ?1",
+                (table, i64::MIN),
+            )?;
+        }
     }
     Ok(())
 }

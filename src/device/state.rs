@@ -43,6 +43,14 @@ pub struct TableState {
     pub last_success: Option<String>,
 }
 
+/// How many rows of a table are done, as of an edit of `sync_tracking` by people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KnownDone {
+    /// Rows with `success`.
+    pub count: u64,
+    edits: i64,
+}
+
 /// A row that failed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FailedRow {
@@ -100,7 +108,9 @@ impl Reader {
     /// # Errors
     /// The database can't be read.
     pub fn table(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
-        table_state(&self.conn, &self.layout, table, self.tracked, now).context(&self.path, "lecture de l'état")
+        table_state(&self.conn, &self.layout, table, self.tracked, None, now)
+            .context(&self.path, "lecture de l'état")
+            .map(|(state, _)| state)
     }
 
     /// Calls `each` for every failed row, newest try first.
@@ -161,8 +171,9 @@ pub(super) fn table_state(
     layout: &Layout,
     table: Table,
     tracked: bool,
+    known: Option<KnownDone>,
     now: chrono::NaiveDateTime,
-) -> rusqlite::Result<TableState> {
+) -> rusqlite::Result<(TableState, KnownDone)> {
     let id = match table {
         Table::Event => "id_evenement",
         Table::Media => "id_media",
@@ -172,20 +183,29 @@ pub(super) fn table_state(
             conn.query_row(&format!("SELECT count(*), min({id}) FROM {table}"), [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
-        return Ok(TableState {
+        let state = TableState {
             waiting: tracking::unsigned(waiting),
             done: 0,
             failed: 0,
             vanished: 0,
             oldest_waiting: oldest(conn, layout, table, first, now)?,
             last_success: None,
-        });
+        };
+        return Ok((state, KnownDone::default()));
     }
     let frontier = backlog::read_frontier(conn, table)
         .optional()?
         .unwrap_or_else(Frontier::none);
     let stock = backlog::count(conn, layout, table, FailedDue::All, &frontier)?;
-    let counts = tracking::counts(conn, table)?;
+    // Counting what is done costs history; a count stands until people undo what is done.
+    let done = match known {
+        Some(known) if known.edits == frontier.edits => known,
+        _ => KnownDone {
+            count: tracking::count(conn, table, "success")?,
+            edits: frontier.edits,
+        },
+    };
+    let pending = tracking::count(conn, table, "pending")?;
     let first = [stock.first_new, stock.first_tracked_due].into_iter().flatten().min();
     let last_success = conn
         .prepare_cached(
@@ -193,14 +213,15 @@ pub(super) fn table_state(
              WHERE sync_status = 'success' AND table_name = ?1 ORDER BY id DESC LIMIT ?2)",
         )?
         .query_row((table.name(), RECENT), |row| row.get(0))?;
-    Ok(TableState {
-        waiting: stock.new + counts.pending,
-        done: counts.success,
-        failed: counts.failed,
+    let state = TableState {
+        waiting: stock.new + pending,
+        done: done.count,
+        failed: tracking::count(conn, table, "failed")?,
         vanished: stock.vanished(&frontier),
         oldest_waiting: oldest(conn, layout, table, first, now)?,
         last_success,
-    })
+    };
+    Ok((state, done))
 }
 
 /// The row with the lowest waiting id, with its age.

@@ -137,16 +137,21 @@ pub struct Counts {
     pub pending: u64,
 }
 
-/// Counts the rows of a table in `sync_tracking` (served by `idx_sync_status` alone).
-pub(super) fn counts(conn: &Connection, table: Table) -> rusqlite::Result<Counts> {
-    let mut statement = conn.prepare_cached(
+/// Counts the rows of a table with a status (served by `idx_sync_status` alone).
+pub(super) fn count(conn: &Connection, table: Table, status: &str) -> rusqlite::Result<u64> {
+    conn.prepare_cached(
         "SELECT count(*) FROM sync_tracking INDEXED BY idx_sync_status WHERE sync_status = ?1 AND table_name = ?2",
-    )?;
-    let mut count = |status: &str| statement.query_row((status, table.name()), |row| row.get::<_, i64>(0));
+    )?
+    .query_row((status, table.name()), |row| row.get(0))
+    .map(unsigned)
+}
+
+/// Counts the rows of a table by status.
+pub(super) fn counts(conn: &Connection, table: Table) -> rusqlite::Result<Counts> {
     Ok(Counts {
-        success: unsigned(count("success")?),
-        failed: unsigned(count("failed")?),
-        pending: unsigned(count("pending")?),
+        success: count(conn, table, "success")?,
+        failed: count(conn, table, "failed")?,
+        pending: count(conn, table, "pending")?,
     })
 }
 

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
-use super::width::{columns, cut, harmless};
+use super::width::{columns, cut};
 use super::{Notice, PassReport, Reporter};
 use crate::config::{Config, Mode};
 use crate::device::Counts;
 use crate::row::Table;
+use crate::text::one_line;
 
 /// Columns between the borders of every box.
 const INNER: usize = 60;
@@ -30,7 +31,7 @@ impl<W: Write> Console<W> {
         Self {
             out,
             device_id: config.device_id.clone(),
-            database: harmless(&config.local_db_path.to_string_lossy()),
+            database: one_line(&config.local_db_path.to_string_lossy()),
             backends: config.backends.join(", "),
             interval: config.interval_text.clone(),
             mode: config.mode,
@@ -88,15 +89,16 @@ impl<W: Write> Console<W> {
                     Table::Event => "événement",
                     Table::Media => "média",
                 };
-                format!("{warning}❌ Erreur sync {row} {id}: {}\n", harmless(message))
+                format!("{warning}❌ Erreur sync {row} {id}: {}\n", one_line(message))
             }
             Notice::PassEnded(report) => pass_box(report),
             Notice::Statistics { events, media } => statistics(events, media),
-            Notice::Trouble(message) => format!("⚠️  {}\n", harmless(message)),
+            Notice::Trouble(message) => format!("⚠️  {}\n", one_line(message)),
             Notice::TroubleOver
             | Notice::ClipStarted { .. }
             | Notice::ClipProgress { .. }
             | Notice::Retrying { .. }
+            | Notice::State { .. }
             | Notice::Waiting
             | Notice::Idle { .. }
             | Notice::Stopping => return None,

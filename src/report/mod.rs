@@ -1,14 +1,21 @@
 //! What people and their tools are told: the work sends [`Notice`]s, each [`Reporter`] makes of them what it is for.
 
+pub mod alert;
 pub mod console;
+pub mod journal;
+pub mod json;
+pub mod metrics;
+pub mod progress;
+pub mod systemd;
 pub mod width;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::NaiveDateTime;
 
-use crate::device::Counts;
+use crate::device::{Counts, TableState};
 use crate::row::Table;
+use crate::upload::WireStats;
 
 /// Something that happened, as plain data.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +91,15 @@ pub enum Notice<'a> {
     },
     /// A pass ended.
     PassEnded(&'a PassReport),
+    /// Where the rows stand after a pass, when somebody wants to know.
+    State {
+        /// Unix seconds.
+        now: i64,
+        /// `evenement`.
+        events: &'a TableState,
+        /// `media`.
+        media: &'a TableState,
+    },
     /// A wait that is meant goes on.
     Waiting,
     /// Nothing to do for a while.
@@ -130,6 +146,8 @@ pub struct PassReport {
     pub ended_by: Option<String>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// What went over the wire since the process started.
+    pub wire: WireStats,
 }
 
 impl PassReport {
@@ -179,5 +197,11 @@ impl Reporters {
 impl Reporter for Reporters {
     fn notice(&mut self, notice: &Notice) {
         self.tell(notice);
+    }
+}
+
+impl crate::upload::Progress for Reporters {
+    fn sent(&self, bytes: u64) {
+        self.tell(&Notice::ClipProgress { bytes });
     }
 }

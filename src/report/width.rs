@@ -1,4 +1,4 @@
-//! Text on a terminal: columns, and what must not reach it.
+//! Text on a terminal, measured in columns.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -25,15 +25,4 @@ pub fn cut(text: &str, most: usize) -> String {
     }
     kept.push('…');
     kept
-}
-
-/// Makes text from outside harmless and one line: control characters (escape sequences among them) become spaces.
-#[must_use]
-pub fn harmless(text: &str) -> String {
-    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    shown
-        .split(' ')
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
 }

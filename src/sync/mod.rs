@@ -14,7 +14,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::row::{Clip, Event};
-use crate::upload::Attempt;
+use crate::upload::{Attempt, WireStats};
 
 /// The server's side as the pass sees it.
 pub trait Wire {
@@ -34,6 +34,39 @@ pub trait Wire {
     /// The backend in use.
     fn backend(&self) -> &str;
 
+    /// What went over the wire so far.
+    fn stats(&self) -> WireStats;
+
     /// How many backends there are.
     fn backend_count(&self) -> usize;
+}
+
+impl Wire for crate::upload::Uplink {
+    fn post_event(&mut self, event: &Event, key: &str) -> Attempt {
+        self.post_event(event, key)
+    }
+
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Attempt {
+        self.post_clip(clip, video, key)
+    }
+
+    fn fail_over(&mut self, now: Duration) -> bool {
+        self.fail_over(now)
+    }
+
+    fn prefer_first(&mut self, now: Duration) {
+        self.prefer_first(now);
+    }
+
+    fn backend(&self) -> &str {
+        self.backend()
+    }
+
+    fn stats(&self) -> WireStats {
+        self.stats()
+    }
+
+    fn backend_count(&self) -> usize {
+        self.backend_count()
+    }
 }

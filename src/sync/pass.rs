@@ -90,6 +90,7 @@ impl Pass<'_> {
         let mut report = running.report;
         report.backend = self.wire.backend().to_string();
         report.several_backends = self.wire.backend_count() > 1;
+        report.wire = self.wire.stats();
         report.duration_ms = u64::try_from((self.clock.monotonic() - start).as_millis()).unwrap_or(u64::MAX);
         self.reporter.notice(&Notice::PassEnded(&report));
         Ok(report)

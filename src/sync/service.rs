@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::device::instance::{Instance, Notice as InstanceNotice};
-use crate::device::{Device, DeviceError, FailedDue, Kind};
-use crate::report::{Notice, PassReport, Reporter};
+use crate::device::{Device, DeviceError, FailedDue, Kind, KnownDone};
+use crate::report::{Notice, PassReport, Reporter, alert};
 use crate::row::Table;
 
 use super::Wire;
@@ -16,6 +16,9 @@ use super::steady::wait;
 
 /// How often a database that is not there yet is looked for.
 const LOOK_FOR_DATABASE: Duration = Duration::from_secs(2);
+
+/// The key under which the database remembers whether the alert is raised.
+const ALERT_RAISED: &str = "alert_raised";
 
 /// How often `realtime` looks whether somebody committed.
 const LOOK_FOR_COMMIT: Duration = Duration::from_secs(1);
@@ -120,6 +123,7 @@ impl Service<'_> {
     /// Pass after pass, until `once` is done or a stop is asked for.
     fn passes(&mut self, instance: &mut Instance, device: &mut Device) -> End {
         let mut schedule = Schedule::new(self.config, self.clock.monotonic());
+        let mut known = [None; 2];
         loop {
             match self.refresh(device) {
                 Ok(()) => {}
@@ -147,12 +151,14 @@ impl Service<'_> {
                 Err(PassError::Unusable(error)) => return End::Failed(error.message),
             };
             if self.config.mode == Mode::Once {
+                self.after_pass(device, &report, &mut known);
                 return if report.is_complete() {
                     End::Clean
                 } else {
                     End::Incomplete
                 };
             }
+            self.after_pass(device, &report, &mut known);
             let delay = schedule.after(&report, self.clock.monotonic(), &mut self.random);
             let next_pass = self
                 .clock
@@ -164,6 +170,50 @@ impl Service<'_> {
                 return End::Clean;
             }
         }
+    }
+
+    /// Tells who wants to know where the rows stand, and raises or ends the alert. Trouble here is logged: the
+    /// pass itself is done.
+    fn after_pass(&mut self, device: &mut Device, report: &PassReport, known: &mut [Option<KnownDone>; 2]) {
+        if self.config.metrics_file.is_none() && self.config.alert_command.is_none() {
+            return;
+        }
+        if let Err(error) = self.tell_state(device, report, known) {
+            log::error!("{error}");
+        }
+    }
+
+    fn tell_state(
+        &mut self,
+        device: &mut Device,
+        report: &PassReport,
+        known: &mut [Option<KnownDone>; 2],
+    ) -> Result<(), DeviceError> {
+        for (known, sent) in known.iter_mut().zip([report.events.sent, report.media.sent]) {
+            if let Some(known) = known {
+                known.count += sent;
+            }
+        }
+        let now = self.clock.local();
+        let (events, done_events) = device.state(Table::Event, known[0], now)?;
+        let (media, done_media) = device.state(Table::Media, known[1], now)?;
+        *known = [Some(done_events), Some(done_media)];
+        self.reporter.notice(&Notice::State {
+            now: self.clock.unix_seconds(),
+            events: &events,
+            media: &media,
+        });
+        let Some(command) = &self.config.alert_command else {
+            return Ok(());
+        };
+        let facts = alert::facts(&events, &media, self.config.alert_after);
+        let raised = device.memory(ALERT_RAISED)?.is_some_and(|value| value == "1");
+        if facts.raised != raised {
+            // Kept in the database, so that also `once` tells each change once.
+            device.remember(ALERT_RAISED, if facts.raised { "1" } else { "0" })?;
+            alert::run(command, &self.config.device_id, &facts, &|time| self.clock.wait(time));
+        }
+        Ok(())
     }
 
     /// Makes sure that the open database is the one at the path, as it is now.

@@ -1,0 +1,100 @@
+//! The device module against real database files, with a recorder on another connection.
+
+mod backlog;
+mod clip;
+
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use super::*;
+
+/// A database as the recorder makes it, in a folder of its own.
+pub(super) struct Recorder {
+    folder: tempfile::TempDir,
+    pub conn: Connection,
+}
+
+impl Recorder {
+    pub fn new() -> Self {
+        Self::with_journal("delete")
+    }
+
+    pub fn with_journal(mode: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let conn = Connection::open(folder.path().join("surveillance.db")).unwrap();
+        conn.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |_| Ok(()))
+            .unwrap();
+        // Tests need the order of commits, not their durability.
+        conn.execute_batch(
+            "PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF;
+             CREATE TABLE capteur (id_capteur INTEGER PRIMARY KEY AUTOINCREMENT, nom_capteur TEXT NOT NULL,
+                etat_capteur INTEGER NOT NULL DEFAULT 1);
+             CREATE TABLE evenement (id_evenement INTEGER PRIMARY KEY AUTOINCREMENT, date TEXT NOT NULL,
+                id_capteur INTEGER NOT NULL);
+             CREATE TABLE media (id_media INTEGER PRIMARY KEY AUTOINCREMENT, video BLOB NOT NULL, date TEXT NOT NULL,
+                id_capteur INTEGER NOT NULL, numero_camera INTEGER NOT NULL);
+             CREATE INDEX idx_evenement_date ON evenement (date DESC);
+             CREATE INDEX idx_media_date ON media (date DESC);
+             CREATE INDEX idx_media_capteur ON media (id_capteur);
+             CREATE INDEX idx_media_camera ON media (numero_camera);
+             INSERT INTO capteur (nom_capteur) VALUES ('PIR Entrée'), ('Tapis Salon'), ('Bouton Arrêt'), ('Caméra 1');",
+        )
+        .unwrap();
+        Self { folder, conn }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("surveillance.db")
+    }
+
+    pub fn device(&self) -> Device {
+        Device::open(&self.path()).unwrap()
+    }
+
+    pub fn events(&self, count: i64) {
+        self.conn
+            .execute(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+                 INSERT INTO evenement (date, id_capteur) SELECT printf('2025-12-18T%010d', i), 1 FROM n",
+                [count],
+            )
+            .unwrap();
+    }
+
+    pub fn clip(&self, video: &[u8]) -> i64 {
+        self.conn
+            .execute(
+                "INSERT INTO media (video, date, id_capteur, numero_camera) VALUES (?1, '2025-12-18T17:30:00', 4, 1)",
+                [video],
+            )
+            .unwrap();
+        self.conn.last_insert_rowid()
+    }
+
+    /// Tracks every row of a table as done, as years of uploading would have.
+    pub fn all_done(&self, table: &str) {
+        self.conn
+            .execute(
+                &format!(
+                    "INSERT INTO sync_tracking (table_name, local_id, remote_id, sync_date, sync_status)
+                     SELECT '{table}', id_{table}, id_{table}, '2025-12-18T00:00:00', 'success' FROM {table}"
+                ),
+                [],
+            )
+            .unwrap();
+    }
+}
+
+/// Bytes without a pattern, the same every time.
+pub(super) fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    (0..length)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as u8
+        })
+        .collect()
+}

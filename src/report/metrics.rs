@@ -1,0 +1,232 @@
+//! `SYNC_METRICS_FILE`: the state for the textfile collector of Prometheus' node exporter.
+//!
+//! Names and units follow <https://prometheus.io/docs/practices/naming/>. Counters count since the process started,
+//! as Prometheus expects of them. The file is replaced as a whole, so that a scrape never reads half of it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::{Notice, PassReport, Reporter};
+use crate::device::TableState;
+use crate::row::Table;
+
+/// Keeps the numbers and writes the file after each pass.
+pub struct Metrics {
+    path: PathBuf,
+    /// Tries by table and verdict.
+    attempts: BTreeMap<(&'static str, &'static str), u64>,
+    passes: BTreeMap<&'static str, u64>,
+    last_pass: Option<PassReport>,
+    last_complete: Option<i64>,
+    said: bool,
+}
+
+impl Metrics {
+    /// Metrics in the file at `path`.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            attempts: BTreeMap::new(),
+            passes: BTreeMap::from([("complete", 0), ("incomplete", 0)]),
+            last_pass: None,
+            last_complete: None,
+            said: false,
+        }
+    }
+
+    fn count(&mut self, table: Table, verdict: &'static str) {
+        *self.attempts.entry((table.name(), verdict)).or_default() += 1;
+    }
+
+    fn write(&mut self, now: i64, events: &TableState, media: &TableState) {
+        let text = self.text(now, events, media);
+        match replace(&self.path, &text) {
+            Ok(()) => self.said = false,
+            Err(error) => {
+                // Said once, not at every pass.
+                if !self.said {
+                    log::warn!("SYNC_METRICS_FILE {}: {error}", self.path.display());
+                }
+                self.said = true;
+            }
+        }
+    }
+
+    fn text(&self, now: i64, events: &TableState, media: &TableState) -> String {
+        let mut page = Page::default();
+        let tables = [(Table::Event.name(), events), (Table::Media.name(), media)];
+
+        page.head(
+            "sync_service_build_info",
+            "gauge",
+            "The version of sync-service, always 1.",
+        );
+        page.value("sync_service_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+        page.head("sync_service_rows", "gauge", "Rows by table and state.");
+        for (table, state) in tables {
+            for (name, count) in [
+                ("waiting", state.waiting),
+                ("done", state.done),
+                ("failed", state.failed),
+            ] {
+                page.value("sync_service_rows", &[("table", table), ("state", name)], count);
+            }
+        }
+        page.head(
+            "sync_service_oldest_waiting_age_seconds",
+            "gauge",
+            "Age of the oldest row that waits or failed, by its date; 0 when none does.",
+        );
+        for (table, state) in tables {
+            let age = state
+                .oldest_waiting
+                .as_ref()
+                .and_then(|row| row.age_seconds)
+                .unwrap_or(0);
+            page.value("sync_service_oldest_waiting_age_seconds", &[("table", table)], age);
+        }
+        page.head(
+            "sync_service_rows_vanished",
+            "gauge",
+            "Rows the recorder deleted before they were sent.",
+        );
+        for (table, state) in tables {
+            page.value("sync_service_rows_vanished", &[("table", table)], state.vanished);
+        }
+        page.head(
+            "sync_service_attempts_total",
+            "counter",
+            "Tries of rows by table and verdict.",
+        );
+        for ((table, verdict), count) in &self.attempts {
+            page.value(
+                "sync_service_attempts_total",
+                &[("table", table), ("verdict", verdict)],
+                count,
+            );
+        }
+        page.head("sync_service_passes_total", "counter", "Passes by result.");
+        for (result, count) in &self.passes {
+            page.value("sync_service_passes_total", &[("result", result)], count);
+        }
+        if let Some(report) = &self.last_pass {
+            self.of_last_pass(&mut page, now, report);
+        }
+        page.0
+    }
+
+    fn of_last_pass(&self, page: &mut Page, now: i64, report: &PassReport) {
+        let wire = report.wire;
+        let seconds = |ms: u64| format!("{}.{:03}", ms / 1_000, ms % 1_000);
+        page.single(
+            "sync_service_body_bytes_total",
+            "counter",
+            "Bytes of request bodies before compression.",
+            wire.raw_bytes,
+        );
+        page.single(
+            "sync_service_wire_bytes_total",
+            "counter",
+            "Bytes of request bodies as sent.",
+            wire.wire_bytes,
+        );
+        page.head(
+            "sync_service_request_duration_seconds",
+            "summary",
+            "Time from a request's start to its answer.",
+        );
+        page.value(
+            "sync_service_request_duration_seconds_sum",
+            &[],
+            seconds(wire.duration_ms),
+        );
+        page.value("sync_service_request_duration_seconds_count", &[], wire.requests);
+        page.single(
+            "sync_service_last_pass_duration_seconds",
+            "gauge",
+            "How long the last pass took.",
+            seconds(report.duration_ms),
+        );
+        page.single(
+            "sync_service_last_pass_timestamp_seconds",
+            "gauge",
+            "When the last pass ended.",
+            now,
+        );
+        page.single(
+            "sync_service_backend_up",
+            "gauge",
+            "1 when the last pass ran to its end, 0 when the backend ended it.",
+            u8::from(report.ended_by.is_none()),
+        );
+        if let Some(at) = self.last_complete {
+            page.single(
+                "sync_service_last_complete_pass_timestamp_seconds",
+                "gauge",
+                "When a pass last left nothing behind.",
+                at,
+            );
+        }
+    }
+}
+
+impl Reporter for Metrics {
+    fn notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Sent { table, .. } => self.count(*table, "done"),
+            Notice::Failed { table, verdict, .. } => self.count(*table, verdict),
+            Notice::Retrying { table, .. } => self.count(*table, "unwell"),
+            Notice::PassEnded(report) => {
+                let result = if report.is_complete() { "complete" } else { "incomplete" };
+                *self.passes.entry(result).or_default() += 1;
+                self.last_pass = Some((*report).clone());
+            }
+            Notice::State { now, events, media } => {
+                if self.last_pass.as_ref().is_some_and(PassReport::is_complete) {
+                    self.last_complete = Some(*now);
+                }
+                self.write(*now, events, media);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The text exposition format.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn value(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        let labels: Vec<String> = labels.iter().map(|(key, text)| format!("{key}=\"{text}\"")).collect();
+        let labels = if labels.is_empty() {
+            String::new()
+        } else {
+            format!("{{{}}}", labels.join(","))
+        };
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
+        self.head(name, kind, help);
+        self.value(name, &[], value);
+    }
+}
+
+/// Writes a file beside `path` and puts it in its place.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    // The collector reads *.prom only.
+    beside.push(".tmp");
+    let mut file = std::fs::File::create(&beside)?;
+    file.write_all(text.as_bytes())?;
+    drop(file);
+    std::fs::rename(&beside, path)
+}

@@ -1,0 +1,89 @@
+//! A server's answer, read to its end and no further than a limit.
+
+use std::io::Read;
+
+use super::verdict::RetryAfter;
+use crate::text::one_line;
+
+/// The longest answer that is read; real ones are a hundred bytes.
+const LIMIT: u64 = 64 << 10;
+
+/// Characters of an answer's body that are shown.
+const SHOWN: usize = 200;
+
+/// What is needed of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+    pub location: Option<String>,
+    pub retry_after: Option<RetryAfter>,
+    pub accept_encoding: Option<String>,
+}
+
+impl Answer {
+    /// Reads an answer to its end, so that the connection can carry the next request.
+    ///
+    /// # Errors
+    /// The body breaks off.
+    pub(super) fn read(response: ureq::http::Response<ureq::Body>) -> Result<Self, ureq::Error> {
+        let header = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_string)
+        };
+        let mut answer = Self {
+            status: response.status().as_u16(),
+            body: Vec::new(),
+            location: header("location").map(|target| shown(&target)),
+            retry_after: header("retry-after").and_then(|value| RetryAfter::parse(&value)),
+            accept_encoding: header("accept-encoding"),
+        };
+        response
+            .into_body()
+            .into_reader()
+            .take(LIMIT + 1)
+            .read_to_end(&mut answer.body)
+            .map_err(ureq::Error::from)?;
+        Ok(answer)
+    }
+
+    /// `HTTP 503: <start of the body>`, harmless and on one line.
+    pub(super) fn message(&self) -> String {
+        let body = shown(&String::from_utf8_lossy(&self.body[..self.body.len().min(4 * SHOWN)]));
+        if body.is_empty() {
+            format!("HTTP {}", self.status)
+        } else {
+            format!("HTTP {}: {body}", self.status)
+        }
+    }
+
+    /// The `id` of the answer: an integer, or one in a string.
+    ///
+    /// # Errors
+    /// Why there is none, in French.
+    pub(super) fn remote_id(&self) -> Result<i64, String> {
+        if self.body.len() as u64 > LIMIT {
+            return Err(format!("réponse de plus de {LIMIT} octets"));
+        }
+        let value: serde_json::Value =
+            serde_json::from_slice(&self.body).map_err(|_| format!("réponse illisible: {}", self.start()))?;
+        let id = match &value["id"] {
+            serde_json::Value::Number(number) => number.as_i64(),
+            serde_json::Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        id.ok_or_else(|| format!("réponse sans id utilisable: {}", self.start()))
+    }
+
+    fn start(&self) -> String {
+        shown(&String::from_utf8_lossy(&self.body[..self.body.len().min(4 * SHOWN)]))
+    }
+}
+
+/// The start of a text from outside, on one line and harmless to a terminal.
+fn shown(text: &str) -> String {
+    one_line(text).chars().take(SHOWN).collect()
+}

@@ -1,0 +1,109 @@
+//! What the wire is told, and what can be wrong with it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A value that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `value`.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value itself, for the header it is meant for.
+    #[must_use]
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// `SYNC_COMPRESSION`: how clips are packed on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Plain until an answer says what the server takes (RFC 7694), then the best of that.
+    #[default]
+    Auto,
+    /// Plain.
+    None,
+    /// gzip from the first clip.
+    Gzip,
+    /// zstd from the first clip.
+    Zstd,
+}
+
+/// How long the wire may stand still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To resolve a name and connect, TLS included.
+    pub connect: Duration,
+    /// For an event, all in all.
+    pub event: Duration,
+    /// Without a byte read or written, for a clip.
+    pub no_progress: Duration,
+    /// For `100 Continue`, once per backend that ignores the question.
+    pub await_100: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            event: Duration::from_secs(10),
+            no_progress: Duration::from_secs(30),
+            await_100: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Everything the wire is told.
+#[derive(Debug, Clone, Default)]
+pub struct UploadConfig {
+    /// Base URLs in order of preference, without trailing slash.
+    pub backends: Vec<String>,
+    /// How clips are packed.
+    pub compression: Compression,
+    /// Sent as `Authorization: Bearer`.
+    pub token: Option<Secret>,
+    /// Certificates that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The client's certificate chain.
+    pub client_cert: Option<PathBuf>,
+    /// Its key.
+    pub client_key: Option<PathBuf>,
+    /// Most bytes on the wire, in 1000 per second.
+    pub max_rate_kbps: Option<u64>,
+    /// The device's name in every body.
+    pub device_id: String,
+    /// Patience.
+    pub timeouts: Timeouts,
+}
+
+/// A setting of the wire that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadError {
+    pub(super) variable: &'static str,
+    pub(super) value: String,
+    pub(super) reason: String,
+}
+
+impl std::fmt::Display for UploadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Configuration invalide: {}={:?}: {}",
+            self.variable, self.value, self.reason
+        )
+    }
+}
+
+impl std::error::Error for UploadError {}

@@ -1,0 +1,232 @@
+//! What came back, and what it means: one table for the whole uploader.
+
+use std::time::{Duration, SystemTime};
+
+use super::answer::Answer;
+
+/// What an attempt to send a row came to.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The server has the row, under this id.
+    Done {
+        /// The server's id.
+        remote_id: i64,
+    },
+    /// The backend is not well: nothing against this row.
+    Unwell {
+        /// Why, in one line.
+        message: String,
+        /// It could not be reached at all.
+        unreachable: bool,
+        /// When it wishes to be asked again.
+        retry_after: Option<RetryAfter>,
+    },
+    /// A 500: the row or the backend, nobody knows yet.
+    ServerError {
+        /// Why, in one line.
+        message: String,
+    },
+    /// We are set up wrongly: no row would fare better.
+    Misconfigured {
+        /// Why, with the variable to look at.
+        message: String,
+    },
+    /// This row is refused.
+    Refused {
+        /// Why, in one line.
+        message: String,
+    },
+    /// The server took it, perhaps: the answer does not tell.
+    Unclear {
+        /// Why, in one line.
+        message: String,
+    },
+    /// The server does not take packed bodies; from now on they are plain, and the row is simply sent again.
+    PlainNext,
+    /// The video could not be read; the error is the reader's own.
+    Local(std::io::Error),
+    /// A stop was asked for.
+    Interrupted,
+}
+
+/// `Retry-After` (RFC 9110, 10.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// So long from now.
+    Delay(Duration),
+    /// At this time, by the server's clock.
+    At(SystemTime),
+}
+
+impl RetryAfter {
+    /// Reads the header: seconds, or a date.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        let value = value.trim();
+        if let Ok(seconds) = value.parse::<u64>() {
+            return Some(RetryAfter::Delay(Duration::from_secs(seconds)));
+        }
+        // IMF-fixdate; the two older forms are as rare as their writers.
+        chrono::NaiveDateTime::parse_from_str(value, "%a, %d %b %Y %H:%M:%S GMT")
+            .ok()
+            .map(|date| RetryAfter::At(date.and_utc().into()))
+    }
+}
+
+/// From an answer to its verdict. `packed` tells whether the body was compressed.
+pub(super) fn judge(answer: &Answer, packed: bool) -> Verdict {
+    let message = || answer.message();
+    let with_hint = |hint: &str| format!("{} (vérifiez {hint})", answer.message());
+    match answer.status {
+        // A conflict with an id: the server has it already.
+        200..=299 | 409 => match answer.remote_id() {
+            Ok(remote_id) => Verdict::Done { remote_id },
+            Err(_) if answer.status == 409 => Verdict::Refused { message: message() },
+            Err(reason) => Verdict::Unclear {
+                message: format!("HTTP {}: {reason}", answer.status),
+            },
+        },
+        300..=399 => {
+            let target = answer.location.as_deref().unwrap_or("une adresse non précisée");
+            Verdict::Misconfigured {
+                message: format!(
+                    "HTTP {}: redirection vers {target} (vérifiez BACKEND_URL)",
+                    answer.status
+                ),
+            }
+        }
+        401 => Verdict::Misconfigured {
+            message: with_hint("BACKEND_TOKEN"),
+        },
+        403 => Verdict::Misconfigured {
+            message: with_hint("BACKEND_TOKEN et DEVICE_ID"),
+        },
+        404 | 405 => Verdict::Misconfigured {
+            message: with_hint("BACKEND_URL"),
+        },
+        415 if packed => Verdict::PlainNext,
+        // 507 is a full disk at the other end: like a 503, and no row's fault.
+        408 | 425 | 429 | 502 | 503 | 504 | 507 => Verdict::Unwell {
+            message: message(),
+            unreachable: false,
+            retry_after: answer.retry_after,
+        },
+        400..=499 => Verdict::Refused { message: message() },
+        500..=599 => Verdict::ServerError { message: message() },
+        status => Verdict::Unclear {
+            message: format!("HTTP {status}: réponse inattendue"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            body: body.as_bytes().to_vec(),
+            location: None,
+            retry_after: None,
+            accept_encoding: None,
+        }
+    }
+
+    fn name(verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::Done { .. } => "done",
+            Verdict::Unwell { .. } => "unwell",
+            Verdict::ServerError { .. } => "server error",
+            Verdict::Misconfigured { .. } => "misconfigured",
+            Verdict::Refused { .. } => "refused",
+            Verdict::Unclear { .. } => "unclear",
+            Verdict::PlainNext => "plain next",
+            Verdict::Local(_) => "local",
+            Verdict::Interrupted => "interrupted",
+        }
+    }
+
+    #[test]
+    fn every_status_of_the_table_has_its_verdict() {
+        let id = r#"{"id":7}"#;
+        let table: &[(&[u16], &str, &str)] = &[
+            (&[200, 201, 409], id, "done"),
+            (&[200, 201, 204], "", "unclear"),
+            (&[201], r#"{"id":null}"#, "unclear"),
+            (&[201], r#"{"id":"x"}"#, "unclear"),
+            (&[201], r#"{"id":1.5}"#, "unclear"),
+            (&[201], r#"{"id":18446744073709551615}"#, "unclear"),
+            (&[201], r#"{"id":1"#, "unclear"),
+            (&[409], "{}", "refused"),
+            (&[408, 425, 429, 502, 503, 504, 507], "", "unwell"),
+            (&[500, 501, 505], id, "server error"),
+            (&[301, 302, 303, 307, 308, 401, 403, 404, 405], "", "misconfigured"),
+            (
+                &[400, 402, 406, 410, 411, 412, 413, 414, 415, 416, 417, 422, 431],
+                "",
+                "refused",
+            ),
+            (&[999], "", "unclear"),
+        ];
+        for (statuses, body, expected) in table {
+            for status in *statuses {
+                assert_eq!(
+                    name(&judge(&answer(*status, body), false)),
+                    *expected,
+                    "{status} {body}"
+                );
+            }
+        }
+        assert_eq!(name(&judge(&answer(415, ""), true)), "plain next");
+    }
+
+    #[test]
+    fn ids_may_be_integers_or_decimal_strings() {
+        for (body, expected) in [
+            (r#"{"id":123}"#, 123),
+            (r#"{"id":"123"}"#, 123),
+            (r#" {"x":[1],"id":-1} "#, -1),
+            (r#"{"id":9007199254740993}"#, 9_007_199_254_740_993),
+        ] {
+            assert!(
+                matches!(judge(&answer(201, body), false), Verdict::Done { remote_id } if remote_id == expected),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn misconfiguration_names_its_variable_and_a_redirect_its_target() {
+        let redirect = Answer {
+            location: Some("https://new.example/".into()),
+            ..answer(301, "")
+        };
+        for (answer, words) in [
+            (answer(401, "no"), "BACKEND_TOKEN"),
+            (answer(404, ""), "BACKEND_URL"),
+            (redirect, "https://new.example/"),
+        ] {
+            match judge(&answer, false) {
+                Verdict::Misconfigured { message } => assert!(message.contains(words), "{message}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn retry_after_comes_as_seconds_or_as_a_date() {
+        assert_eq!(
+            RetryAfter::parse(" 120 "),
+            Some(RetryAfter::Delay(Duration::from_secs(120)))
+        );
+        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(
+            RetryAfter::parse("Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(RetryAfter::At(date))
+        );
+        for nonsense in ["", "-1", "soon", "1.5"] {
+            assert_eq!(RetryAfter::parse(nonsense), None, "{nonsense}");
+        }
+    }
+}
