@@ -107,7 +107,7 @@ fn a_failed_row_set_to_pending_is_retried_at_the_next_pass() {
     eventually("it is a success", || {
         device.tracked("evenement", event).unwrap().status == "success"
     });
-    service.stop().exits(0);
+    service.stop().exits_with_words(0);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn deleting_from_sync_tracking_sends_again() {
         .start();
     service.prints("Médias échoués");
     device.sql("DELETE FROM sync_tracking WHERE table_name = 'media' AND local_id = 1");
-    backend.wait_until("one clip again", |received| received.len() == 6);
+    backend.wait_until("one clip again", |received| received.len() == 6 && received[5].complete);
     assert_eq!(backend.received()[5].video, device.fingerprint(1).into());
     eventually("it is tracked again", || device.tracked("media", 1).is_some());
     device.sql("DELETE FROM sync_tracking");

@@ -57,7 +57,9 @@ fn killed_again_and_again(seed: u64, layout: Layout, journal: Journal, kills: u6
             device.clip(&video(kill, len));
         }
         let before = backend.received().len();
-        let service = Service::continuous(&device, &backend).start();
+        let service = Service::continuous(&device, &backend)
+            .env("SYNC_INTERVAL_MINUTES", "0.01")
+            .start();
         if random.between(0, 3) == 0 {
             // Any moment, be it before the first row.
             std::thread::sleep(Duration::from_micros(random.between(0, 120_000)));
@@ -97,7 +99,9 @@ fn without_idempotency_a_power_cut_costs_at_most_the_row_in_flight() {
     let kills = 20;
     for _ in 0..kills {
         let (before, rows) = (backend.received().len(), random.between(1, 6) as usize);
-        let service = Service::continuous(&device, &backend).start();
+        let service = Service::continuous(&device, &backend)
+            .env("SYNC_INTERVAL_MINUTES", "0.01")
+            .start();
         backend.wait_until("rows", |received| received.len() >= before + rows);
         std::thread::sleep(Duration::from_micros(random.between(0, 3_000)));
         service.kill();

@@ -183,7 +183,7 @@ fn a_running_service_comes_through_faults_by_itself() {
         .env("SYNC_INTERVAL_MINUTES", "0.01")
         .start();
     service.prints("Média 1 →");
-    service.stop().exits(0);
+    service.stop().exits_with_words(0);
     Service::once(&device, &backend).run().exits(0);
     assert_everything_arrived_once(&device, &backend);
 }

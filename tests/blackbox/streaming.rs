@@ -190,8 +190,8 @@ fn a_clip_that_changes_while_it_is_uploaded_is_never_mixed() {
     let same_length = "UPDATE media SET video = randomblob(length(video)) WHERE id_media = 1";
     let shorter = "UPDATE media SET video = randomblob(5000) WHERE id_media = 1";
     let longer = "UPDATE media SET video = randomblob(9000000) WHERE id_media = 1";
-    let replaced = "DELETE FROM media WHERE id_media = 1;
-        INSERT INTO media VALUES (1, randomblob(6000000), '2026-01-01T00:00:00', 5, 2)";
+    let replaced = "BEGIN; DELETE FROM media WHERE id_media = 1;
+        INSERT INTO media VALUES (1, randomblob(6000000), '2026-01-01T00:00:00', 5, 2); COMMIT";
     std::thread::scope(|scope| {
         for change in [same_length, shorter, longer, replaced] {
             for (journal, coding) in JOURNALS.into_iter().zip(["none", "zstd"]) {

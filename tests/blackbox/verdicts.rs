@@ -165,7 +165,7 @@ fn rows_that_failed_with_the_backend_are_due_at_the_next_pass() {
     backend.listen_again();
     backend.wait_until("all three", |received| received.len() == 3);
     service.prints("Événement 3 →");
-    service.stop().exits(0);
+    service.stop().exits_with_words(0);
     assert_everything_arrived_once(&device, &backend);
 }
 
