@@ -55,6 +55,13 @@ pub fn emulated() -> bool {
     std::env::var_os("SYNC_TEST_RUNNER").is_some()
 }
 
+/// The most memory in KB that a promise of so many MB allows. A debug build has some 60 MB of code and touches 6 MB
+/// more of it than a release build, before it does anything.
+pub fn most_kb(promised_mb: u64) -> u64 {
+    let debug = cfg!(debug_assertions) && std::env::var_os("SYNC_TEST_BIN").is_none();
+    (promised_mb + if debug { 6 } else { 0 }) << 10
+}
+
 impl Service {
     /// `wrapper` goes before the binary: `["prlimit", "--fsize=…"]`.
     pub fn wrapped(wrapper: &[&str], program: &Path, arguments: &[&str]) -> Self {
