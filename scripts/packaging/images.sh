@@ -35,8 +35,18 @@ build_base() {
 }
 
 # DOCKER_BUILDKIT=0: the engine's own builder, which takes local base images and needs no plugin.
+# Tried again when a download failed, not when the sources are wrong.
 image() {
-    retry quietly env DOCKER_BUILDKIT=0 docker build --build-arg BASE="$BUILD_BASE" "$@" "$ROOT"
+    log=$(mktemp)
+    build() {
+        DOCKER_BUILDKIT=0 docker build --build-arg BASE="$BUILD_BASE" "$@" "$ROOT" >"$log" 2>&1 ||
+            grep -q -e 'could not compile' -e 'dockerfile parse error' "$log"
+    }
+    retry build "$@" && ! grep -q -e 'could not compile' -e 'dockerfile parse error' "$log"
+    status=$?
+    [ "$status" -eq 0 ] || tail -n 60 "$log" >&2
+    rm -f "$log"
+    return $status
 }
 
 step "base for builds" build_base
