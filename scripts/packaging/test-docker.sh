@@ -3,10 +3,10 @@
 #
 #   scripts/packaging/test-docker.sh [ARCH...]     also builds the uploader's image for these (arm64, arm)
 #
-# The variables of images.sh apply. Last line: "docker: N passed, M failed".
+# The variables of images.sh apply; KEEP_IMAGES=1 takes the images as they are. Last line: "docker: N passed, M failed".
 set -eu
 . "$(dirname -- "$0")/lib.sh"
-"$ROOT/scripts/packaging/images.sh" "$@"
+[ -n "${KEEP_IMAGES:-}" ] || "$ROOT/scripts/packaging/images.sh" "$@"
 "$ROOT/scripts/packaging/test-image.sh"
 
 T=sync-try-$$
@@ -125,11 +125,11 @@ status=0
 told=$(run --rm --read-only --network none -v "$T-root:/data:nocopy" sync-service:latest 2>&1 >/dev/null) || status=$?
 say "     $told"
 check "a folder of root's: exit status 2" is "$status" 2
-check "a folder of root's: says so" sh -c 'case $1 in *écrire*dossier*) ;; *) exit 1 ;; esac' - "$told"
+check "a folder of root's: says so" sh -c 'case $1 in *écrire*|*"lecture seule"*droits*) ;; *) exit 1 ;; esac' - "$told"
 status=0
 told=$(uploader --rm -e SYNC_MODE=twice sync-service:latest 2>&1 >/dev/null) || status=$?
 say "     $told"
-check "a wrong setting: exit status 2 and its name" is "$status ${told#*SYNC_MODE}" "2 ${told#*SYNC_MODE}"
+check "a wrong setting: exit status 2" is "$status" 2
 check "a wrong setting: named" sh -c 'case $1 in *SYNC_MODE*twice*once*) ;; *) exit 1 ;; esac' - "$told"
 
 # Images for other machines: only looked at, they do not run here.
