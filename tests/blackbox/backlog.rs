@@ -1,0 +1,104 @@
+//! Cost follows new work: not the backlog, not the history.
+
+use std::time::Duration;
+
+use crate::support::service::{emulated, most_kb};
+use crate::support::{Act, Backend, Device, Service, assert_everything_arrived_once};
+
+/// Many events at once, made by SQLite itself.
+fn many_events(device: &Device, count: u32) {
+    device.sql(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+         INSERT INTO evenement (date, id_capteur)
+         SELECT strftime('%Y-%m-%dT%H:%M:%S', 1700000000 + i, 'unixepoch') || printf('.%06d', i), 1 + i % 5 FROM n"
+    ));
+}
+
+#[test]
+fn ten_thousand_events_go_in_one_run() {
+    let (device, backend) = (Device::new(), Backend::start());
+    many_events(&device, 10_000);
+    let run = Service::once(&device, &backend).run().exits(0);
+    println!("10,000 events in {:?}, peak {} KB", run.took, run.peak_kb);
+    assert!(run.stdout.contains("   10000 événement(s) à synchroniser\n"));
+    assert!(run.stdout.contains("   evenement    - success :"));
+    assert_eq!(backend.received().len(), 10_000, "a row was tried twice");
+    assert!(
+        backend.received().iter().all(|request| request.connection == 0),
+        "connections were thrown away"
+    );
+    assert_everything_arrived_once(&device, &backend);
+    assert!(emulated() || run.peak_kb <= most_kb(16), "{} KB", run.peak_kb);
+}
+
+#[test]
+fn a_hundred_thousand_rows_waiting_for_a_server_that_is_down_cost_seconds_and_no_memory() {
+    let (device, backend) = (Device::new(), Backend::refusing());
+    many_events(&device, 100_000);
+    let run = Service::once(&device, &backend).run().exits(1);
+    println!("100,000 events in {:?}, peak {} KB", run.took, run.peak_kb);
+    assert!(run.took < Duration::from_secs(15), "{:?}", run.took);
+    assert!(emulated() || run.peak_kb <= most_kb(16), "{} KB", run.peak_kb);
+    assert_eq!(device.tracking().len(), 1, "only the row that was tried is marked");
+    assert!(run.stdout.contains("99999"), "the rows left waiting are said\n{run}");
+}
+
+#[test]
+fn ten_thousand_waiting_rows_cost_one_rows_tries() {
+    let (device, backend) = (Device::new(), Backend::start());
+    many_events(&device, 10_000);
+    device.clip(b"clip");
+    backend.always(Act::status(503, "plus tard"));
+    let run = Service::once(&device, &backend).run().exits(1);
+    let received = backend.received();
+    assert_eq!(received.len(), 3, "a row is tried three times, and it is the only one");
+    assert!(received.iter().all(|request| request.key() == received[0].key()));
+    assert_eq!(device.tracking().len(), 1);
+    assert!(run.stdout.contains("9999"), "the rows left waiting are said\n{run}");
+}
+
+#[test]
+fn a_pass_with_nothing_new_does_not_read_the_history() {
+    let (device, backend) = (Device::new(), Backend::start());
+    many_events(&device, 200_000);
+    // As the Python service left it: a history, and no marks of ours.
+    device.sql(crate::support::layout::PYTHON_TRACKING);
+    device.sql(
+        "INSERT INTO sync_tracking (table_name, local_id, remote_id, sync_date, sync_status)
+         SELECT 'evenement', id_evenement, id_evenement, date, 'success' FROM evenement",
+    );
+    let report = "Rapport de Synchronisation";
+    let mut service = Service::continuous(&device, &backend)
+        .env("SYNC_INTERVAL_MINUTES", "0.01")
+        .start();
+    service.prints_times(report, 2);
+    let before = service.read_bytes();
+    service.prints_times(report, 6);
+    let passes = service.stdout().matches(report).count() as u64 - 2;
+    let each = (service.read_bytes() - before) / passes.min(5);
+    let run = service.stop().exits(0);
+    println!(
+        "{each} bytes read a pass, {} bytes of database",
+        std::fs::metadata(device.path()).unwrap().len()
+    );
+    assert!(each < 400_000, "{each} bytes read in a pass with nothing to do");
+    assert!(backend.received().is_empty(), "{run}");
+    assert!(emulated() || run.peak_kb <= most_kb(16), "{} KB", run.peak_kb);
+}
+
+#[test]
+fn one_new_row_on_a_long_history_is_found() {
+    let (device, backend) = (Device::new(), Backend::start());
+    many_events(&device, 50_000);
+    device.sql(crate::support::layout::PYTHON_TRACKING);
+    device.sql(
+        "INSERT INTO sync_tracking (table_name, local_id, remote_id, sync_date, sync_status)
+         SELECT 'evenement', id_evenement, id_evenement, date, 'success' FROM evenement WHERE id_evenement <> 777",
+    );
+    Service::once(&device, &backend).run().exits(0);
+    assert_eq!(backend.received().len(), 1);
+    let new = device.event();
+    Service::once(&device, &backend).run().exits(0);
+    assert_eq!(backend.received().len(), 2);
+    assert_eq!(device.tracked("evenement", new).unwrap().status, "success");
+}

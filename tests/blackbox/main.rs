@@ -1,0 +1,21 @@
+//! Black-box tests: the built programs, real sockets, real files, real signals. Each test names a promise.
+
+mod backlog;
+mod carry_on;
+mod console;
+mod crash;
+mod disks;
+mod faults;
+mod harness;
+mod keys;
+mod modes;
+mod negotiation;
+mod odd_rows;
+mod payloads;
+mod settings;
+mod signals;
+mod startup_errors;
+mod streaming;
+mod support;
+mod tracking;
+mod verdicts;

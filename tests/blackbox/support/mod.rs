@@ -1,0 +1,29 @@
+//! The harness: a device, a recorder, a backend that can fail in every way, and the built uploader between them.
+
+pub mod arrived;
+pub mod backend;
+pub mod device;
+pub mod expected;
+pub mod layout;
+pub mod random;
+pub mod recorder;
+pub mod service;
+
+pub use arrived::assert_everything_arrived_once;
+pub use backend::{Act, Backend, Expect};
+pub use device::Device;
+pub use layout::{Journal, Layout};
+pub use recorder::Recorder;
+pub use service::{Running, Service};
+
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` holds; `what` names it when it never does.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + service::PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,233 @@
+//! What each answer leads to, as seen by the server and in the tables.
+
+use std::time::Duration;
+
+use crate::support::service::most_kb;
+use crate::support::{Act, Backend, Device, Service, assert_everything_arrived_once};
+
+/// One pass over ten events with a server that always answers so.
+fn pass_against(act: Act) -> (Device, Backend, String) {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.events(10);
+    backend.always(act);
+    let run = Service::once(&device, &backend).run().exits(1);
+    (device, backend, run.stdout)
+}
+
+fn failed(device: &Device) -> usize {
+    device.tracking().iter().filter(|row| row.status == "failed").count()
+}
+
+#[test]
+fn a_backend_that_is_not_well_ends_the_pass_after_three_tries_of_one_row() {
+    let acts = [408, 425, 429, 502, 503, 504].map(|status| Act::status(status, "non"));
+    let acts = acts
+        .into_iter()
+        .chain([Act::reset_before_reading(), Act::reset_unstored()]);
+    std::thread::scope(|scope| {
+        for act in acts {
+            scope.spawn(move || {
+                let (device, backend, stdout) = pass_against(act.clone());
+                let received = backend.received();
+                assert_eq!(received.len(), 3, "{act:?}\n{stdout}");
+                assert!(
+                    received.iter().all(|request| request.key() == received[0].key()),
+                    "{act:?}"
+                );
+                assert_eq!((failed(&device), device.tracking().len()), (1, 1), "{act:?}");
+                assert!(stdout.contains('9'), "nine rows wait, and it is said: {stdout}");
+                backend.works();
+                Service::once(&device, &backend).run().exits(0);
+                assert_everything_arrived_once(&device, &backend);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_refused_row_is_tried_once_and_the_others_go_on() {
+    for status in [400, 406, 410, 413, 422, 451] {
+        let (device, backend, _) = pass_against(Act::status(status, "non"));
+        assert_eq!(backend.received().len(), 10, "{status}");
+        assert_eq!(failed(&device), 10, "{status}");
+    }
+}
+
+#[test]
+fn an_answer_without_a_usable_id_is_a_failure_and_the_others_go_on() {
+    let huge = format!(r#"{{"id":1,"x":"{}"}}"#, "y".repeat(30_000_000));
+    let bodies = [
+        "{}",
+        "",
+        "null",
+        "[]",
+        "17",
+        "ok",
+        r#"{"id":null}"#,
+        r#"{"id":1.5}"#,
+        r#"{"id":"x"}"#,
+        r#"{"id":""}"#,
+        r#"{"id":true}"#,
+        r#"{"id":99999999999999999999}"#,
+        r#"{"id":1"#,
+        "<html>",
+        &huge,
+    ];
+    std::thread::scope(|scope| {
+        for body in bodies {
+            scope.spawn(move || {
+                let (device, backend) = (Device::new(), Backend::start());
+                device.events(3);
+                backend.always(Act::stored_but_says(body));
+                let run = Service::once(&device, &backend).run().exits(1);
+                let start: String = body.chars().take(20).collect();
+                assert!(run.peak_kb < most_kb(24), "{start}: {} KB", run.peak_kb);
+                assert_eq!(failed(&device), 3, "{start}: {run}");
+                let message = device.tracking()[0].error.clone().unwrap();
+                assert!(message.len() > 10 && message.len() < 1_000, "{start}: {message:?}");
+                // It may have been stored: the same key finds it again.
+                backend.works();
+                Service::once(&device, &backend).run().exits(0);
+                assert_everything_arrived_once(&device, &backend);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_misconfiguration_ends_the_pass_at_once_and_names_its_variable() {
+    for status in [401, 403, 404, 405] {
+        let (device, backend, stdout) = pass_against(Act::status(status, "non"));
+        assert_eq!((backend.received().len(), failed(&device)), (1, 1), "{status}");
+        let message = device.tracking()[0].error.clone().unwrap();
+        assert!(
+            message.contains(&status.to_string()) && message.contains("BACKEND_"),
+            "{message:?}"
+        );
+        assert!(stdout.contains("BACKEND_"), "{stdout}");
+    }
+}
+
+#[test]
+fn a_redirect_is_never_followed_and_its_target_is_named() {
+    for status in [301, 302, 303, 307, 308] {
+        let elsewhere = Backend::start();
+        let target = format!("{}/api/evenements", elsewhere.url());
+        let (device, backend, _) = pass_against(Act::status(status, "").header("Location", &target));
+        assert_eq!(backend.received().len(), 1, "{status}");
+        assert!(elsewhere.received().is_empty(), "{status} was followed");
+        let message = device.tracking()[0].error.clone().unwrap();
+        assert!(
+            message.contains(&target) && message.contains("BACKEND_URL"),
+            "{status}: {message:?}"
+        );
+    }
+}
+
+#[test]
+fn three_rows_in_a_row_with_a_500_are_the_backends_trouble() {
+    let (device, backend, _) = pass_against(Act::status(500, "oups"));
+    assert_eq!(failed(&device), 3);
+    let received = backend.received();
+    let keys: std::collections::HashSet<_> = received.iter().map(|request| request.key().unwrap()).collect();
+    assert_eq!(keys.len(), 3, "the pass went on behind the third");
+    backend.works();
+    let mut service = Service::continuous(&device, &backend).start();
+    service.prints("Médias échoués");
+    service.stop().exits(0);
+    // Not their fault: due at the next pass, not in an hour.
+    assert_everything_arrived_once(&device, &backend);
+}
+
+#[test]
+fn a_single_500_is_its_rows_trouble() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.events(10);
+    backend.script(|request| {
+        if request.order == 4 {
+            Act::status(500, "oups")
+        } else {
+            Act::created()
+        }
+    });
+    Service::once(&device, &backend).run().exits(1);
+    assert_eq!((failed(&device), backend.stored_count()), (1, 9));
+}
+
+#[test]
+fn rows_that_failed_with_the_backend_are_due_at_the_next_pass() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.events(3);
+    backend.refuse();
+    let mut service = Service::continuous(&device, &backend)
+        .env("SYNC_INTERVAL_MINUTES", "0.01")
+        .start();
+    service.prints_times("Rapport de Synchronisation", 2);
+    backend.listen_again();
+    backend.wait_until("all three", |received| received.len() == 3);
+    service.prints("Événement 3 →");
+    service.stop().exits_with_words(0);
+    assert_everything_arrived_once(&device, &backend);
+}
+
+#[test]
+fn retry_after_is_honoured_as_seconds_and_as_a_date() {
+    std::thread::scope(|scope| {
+        for as_date in [false, true] {
+            scope.spawn(move || {
+                let (device, backend) = (Device::new(), Backend::start());
+                device.event();
+                let mut first = true;
+                backend.script(move |_| {
+                    if !std::mem::take(&mut first) {
+                        return Act::created();
+                    }
+                    let date = chrono::Utc::now() + chrono::Duration::seconds(4);
+                    let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                    Act::status(429, "").header("Retry-After", if as_date { &date } else { "3" })
+                });
+                Service::once(&device, &backend).run().exits(0);
+                let times: Vec<_> = backend.received().iter().map(|request| request.at.unwrap()).collect();
+                assert_eq!(times.len(), 2);
+                // A date has no fractions of a second.
+                let waited = times[1] - times[0];
+                assert!(
+                    waited >= Duration::from_millis(2_900),
+                    "as a date: {as_date}, waited {waited:?}"
+                );
+                assert!(
+                    waited < Duration::from_secs(10),
+                    "as a date: {as_date}, waited {waited:?}"
+                );
+            });
+        }
+    });
+}
+
+#[test]
+fn a_wish_for_a_longer_peace_than_the_interval_is_capped() {
+    for wish in ["86400", "99999999999999999999", "Wed, 01 Jan 2200 00:00:00 GMT"] {
+        let (device, backend) = (Device::new(), Backend::start());
+        device.event();
+        backend.acts([Act::status(503, "").header("Retry-After", wish)]);
+        let run = Service::once(&device, &backend)
+            .env("SYNC_INTERVAL_MINUTES", "0.02")
+            .run();
+        assert!(run.took < Duration::from_secs(20), "{wish}: {run}");
+        assert_eq!(backend.received().len(), 2, "{wish}: {run}");
+    }
+}
+
+#[test]
+fn an_answer_that_never_comes_is_a_timeout() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.event();
+    // The last try decides what is written.
+    let silence = Act::created().after(Duration::from_secs(14));
+    backend.acts([Act::status(503, "non"), Act::status(503, "non"), silence]);
+    Service::once(&device, &backend).run().exits(1);
+    assert_eq!(
+        device.tracked("evenement", 1).unwrap().error.as_deref(),
+        Some("Timeout")
+    );
+}
