@@ -93,7 +93,9 @@ impl Instance {
             .map_err(|error| InstanceError::Io(path.clone(), error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { file }),
-            Err(error) if error == rustix::io::Errno::WOULDBLOCK => Err(InstanceError::Held(read(&mut file).map(Box::new))),
+            Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
+                Err(InstanceError::Held(read(&mut file).map(Box::new)))
+            }
             Err(error) => Err(InstanceError::Io(path, error.into())),
         }
     }

@@ -160,9 +160,10 @@ impl Write for LocalClip {
 
 impl Drop for LocalClip {
     fn drop(&mut self) {
-        if !self.kept
-            && let Err(error) = fs::remove_file(&self.path)
-        {
+        if self.kept {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
             log::warn!("{}: {error}", self.path.display());
         }
     }
