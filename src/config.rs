@@ -433,6 +433,14 @@ fn check_url(url: &str) -> Result<(), &'static str> {
     if authority.contains('@') {
         return Err("pas d'identifiants dans l'URL, utilisez BACKEND_TOKEN");
     }
+    // An IPv6 address has colons of its own, in brackets.
+    let port = match authority.rsplit_once(']') {
+        Some((_, after)) => after.strip_prefix(':'),
+        None => authority.rsplit_once(':').map(|(_, port)| port),
+    };
+    if port.is_some_and(|port| !matches!(port.parse::<u16>(), Ok(1..))) {
+        return Err("le port doit être un nombre de 1 à 65535");
+    }
     if rest.contains(['?', '#']) {
         return Err("l'URL ne doit contenir ni ? ni #");
     }
@@ -490,6 +498,8 @@ mod tests {
             ("BACKEND_URL", "http://"),
             ("BACKEND_URL", "http://a,,http://b"),
             ("BACKEND_URL", "ftp://a"),
+            ("BACKEND_URL", "http://a:99999"),
+            ("BACKEND_URL", "http://[::1]:x"),
             ("BACKEND_URL", "http://a?x=1"),
             ("SYNC_INTERVAL_MINUTES", "0"),
             ("SYNC_INTERVAL_MINUTES", "-1"),

@@ -42,7 +42,7 @@ pub struct Instance {
 #[derive(Debug)]
 pub enum InstanceError {
     /// Another process has it; the notice it left, if it could be read.
-    Held(Option<Notice>),
+    Held(Option<Box<Notice>>),
     /// The file can't be made or locked.
     Io(PathBuf, std::io::Error),
 }
@@ -93,7 +93,9 @@ impl Instance {
             .map_err(|error| InstanceError::Io(path.clone(), error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { file }),
-            Err(error) if error == rustix::io::Errno::WOULDBLOCK => Err(InstanceError::Held(read(&mut file))),
+            Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
+                Err(InstanceError::Held(read(&mut file).map(Box::new)))
+            }
             Err(error) => Err(InstanceError::Io(path, error.into())),
         }
     }

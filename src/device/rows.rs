@@ -134,10 +134,10 @@ pub(super) fn sensor_name(conn: &Connection, sensor_id: &Scalar, clip: i64) -> r
 /// A column's value, with a word in the log when it had to be repaired to be sent.
 fn told_scalar(row: &Row, column: usize, table: Table, id: i64, name: &str) -> rusqlite::Result<Scalar> {
     let value = row.get_ref(column)?;
-    if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = value
-        && std::str::from_utf8(bytes).is_err()
-    {
-        log::warn!("{table} {id}: {name} is not UTF-8, sent with replaced characters");
+    if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = value {
+        if std::str::from_utf8(bytes).is_err() {
+            log::warn!("{table} {id}: {name} is not UTF-8, sent with replaced characters");
+        }
     }
     Ok(scalar(value))
 }

@@ -21,9 +21,8 @@ impl<W: Write> JsonLines<W> {
 
 impl<W: Write> Reporter for JsonLines<W> {
     fn notice(&mut self, notice: &Notice) {
-        if let Some(line) = line(notice)
-            && let Err(error) = writeln!(self.out, "{line}").and_then(|()| self.out.flush())
-        {
+        let Some(line) = line(notice) else { return };
+        if let Err(error) = writeln!(self.out, "{line}").and_then(|()| self.out.flush()) {
             log::debug!("standard output: {error}");
         }
     }

@@ -126,9 +126,7 @@ fn judge_io(error: &io::Error) -> Verdict {
         unreachable,
         retry_after: None,
     };
-    if let Some(cause) = error.get_ref()
-        && let Some(tls) = cause.downcast_ref::<rustls::Error>()
-    {
+    if let Some(tls) = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
         return unwell(&tls_message(tls), false);
     }
     match error.kind() {
@@ -143,6 +141,8 @@ fn judge_io(error: &io::Error) -> Verdict {
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof
         | io::ErrorKind::NotConnected => unwell("Connexion interrompue par le serveur", false),
+        // getaddrinfo(3) has no kind of its own.
+        _ if error.to_string().contains("failed to lookup address") => unwell("Serveur inaccessible", true),
         _ => unwell(
             &format!("Erreur réseau: {}", crate::text::one_line(&error.to_string())),
             false,

@@ -192,12 +192,14 @@ impl Uplink {
 
     /// A server may echo what it was sent: a token must not come back into messages.
     fn without_token(&self, mut verdict: Verdict) -> Verdict {
-        if let Some(authorization) = &self.authorization
-            && let Verdict::Unwell { message, .. }
-            | Verdict::ServerError { message }
-            | Verdict::Misconfigured { message }
-            | Verdict::Refused { message }
-            | Verdict::Unclear { message } = &mut verdict
+        let Some(authorization) = &self.authorization else {
+            return verdict;
+        };
+        if let Verdict::Unwell { message, .. }
+        | Verdict::ServerError { message }
+        | Verdict::Misconfigured { message }
+        | Verdict::Refused { message }
+        | Verdict::Unclear { message } = &mut verdict
         {
             let token = authorization.reveal().trim_start_matches("Bearer ");
             if message.contains(token) {
@@ -266,7 +268,7 @@ impl Uplink {
         self.stats.wire_bytes += outflow.wire_bytes;
         self.stats.raw_bytes += body.given();
         let first_read = outflow.first_read;
-        if asks && let Some(waited) = first_read.map(|at| at - start) {
+        if let Some(waited) = first_read.filter(|_| asks).map(|at| at - start) {
             let timeout = self.timeouts.await_100;
             if waited >= timeout && waited < timeout.mul_f64(IGNORED_AT_MOST) {
                 log::debug!("{} ignores Expect", self.backends[self.current].url);

@@ -1,0 +1,14 @@
+//! The server's side of sync-service: stores events and clips, each once.
+//!
+//! `main` → [`http`] → [`media`] | [`store`]. [`media`] reads a clip's JSON as it arrives; [`store::Store`] is the one
+//! place where rows and clips end up, so that another database or object storage can take the local one's place.
+
+pub mod answer;
+pub mod config;
+pub mod decode;
+pub mod event;
+pub mod health;
+pub mod http;
+pub mod media;
+pub mod store;
+pub mod tokens;

@@ -1,0 +1,99 @@
+//! Standard, padded base64 (RFC 4648, section 4), decoded in pieces of any size.
+
+use std::io::{self, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::refused;
+use crate::answer::Refusal;
+
+/// Encoded bytes decoded at a time.
+const STEP: usize = 32 << 10;
+
+/// Decodes into `W`.
+pub struct Base64Sink<W> {
+    out: W,
+    /// Up to three characters that wait for their group.
+    rest: Vec<u8>,
+    decoded: Vec<u8>,
+    bytes: u64,
+    most: u64,
+    padded: bool,
+}
+
+impl<W: Write> Base64Sink<W> {
+    /// A decoder that refuses more than `most` decoded bytes.
+    pub fn new(out: W, most: u64) -> Self {
+        Self {
+            out,
+            rest: Vec::with_capacity(4),
+            decoded: vec![0; STEP / 4 * 3 + 3],
+            bytes: 0,
+            most,
+            padded: false,
+        }
+    }
+
+    /// Takes more characters.
+    ///
+    /// # Errors
+    /// They are not base64 (400), are too many (413), or `W` can't take what they mean.
+    pub fn push(&mut self, mut text: &[u8]) -> io::Result<()> {
+        if !self.rest.is_empty() {
+            let wanted = (4 - self.rest.len()).min(text.len());
+            self.rest.extend_from_slice(&text[..wanted]);
+            text = &text[wanted..];
+            if self.rest.len() < 4 {
+                return Ok(());
+            }
+            let group = std::mem::take(&mut self.rest);
+            self.decode(&group)?;
+        }
+        let whole = text.len() / 4 * 4;
+        for step in text[..whole].chunks(STEP) {
+            self.decode(step)?;
+        }
+        self.rest.extend_from_slice(&text[whole..]);
+        Ok(())
+    }
+
+    fn decode(&mut self, groups: &[u8]) -> io::Result<()> {
+        if self.padded {
+            return Err(invalid());
+        }
+        let count = STANDARD
+            .decode_slice(groups, &mut self.decoded)
+            .map_err(|_| invalid())?;
+        self.padded = groups.last() == Some(&b'=');
+        self.bytes += count as u64;
+        if self.bytes > self.most {
+            return Err(refused(Refusal::too_long(format!(
+                "video_data: plus de {} octets",
+                self.most
+            ))));
+        }
+        self.out.write_all(&self.decoded[..count])
+    }
+
+    /// Ends the text.
+    ///
+    /// # Errors
+    /// A group is not complete.
+    pub fn finish(&mut self) -> io::Result<u64> {
+        if self.rest.is_empty() {
+            Ok(self.bytes)
+        } else {
+            Err(invalid())
+        }
+    }
+
+    /// Where the decoded bytes went.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+}
+
+fn invalid() -> io::Error {
+    refused(Refusal::bad("video_data: base64 invalide"))
+}

@@ -1,0 +1,87 @@
+//! Tokens per device.
+
+use std::path::Path;
+
+use subtle::ConstantTimeEq;
+
+/// Which token belongs to which device.
+#[derive(Default)]
+pub struct Tokens(Vec<(String, String)>);
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tokens({})", self.0.len())
+    }
+}
+
+impl Tokens {
+    /// Reads a file of lines `device_id token`; empty lines and lines that start with `#` are passed over.
+    ///
+    /// # Errors
+    /// The file can't be read, or the first line that is not of that form (by number: its content is secret).
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        Self::parse(&text)
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut tokens = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            // The token is the last word: a device's name may have spaces.
+            match line.rsplit_once(char::is_whitespace) {
+                Some((device, token)) if !device.trim().is_empty() => {
+                    tokens.push((device.trim().to_string(), token.to_string()));
+                }
+                _ => return Err(format!("line {}: expected `device_id token`", index + 1)),
+            }
+        }
+        if tokens.is_empty() {
+            return Err("no token in it: every request would be refused".to_string());
+        }
+        Ok(Self(tokens))
+    }
+
+    /// Whether anyone may store.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The device of a token. Every token is compared, in a time that does not depend on where they differ.
+    #[must_use]
+    pub fn device_of(&self, token: &str) -> Option<&str> {
+        let mut found = None;
+        for (device, expected) in &self.0 {
+            if bool::from(expected.as_bytes().ct_eq(token.as_bytes())) {
+                found = Some(device.as_str());
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_belongs_to_its_device() {
+        let tokens = Tokens::parse("# fleet\nraspberry-1 abc\n\nfront door\t xyz \n").unwrap();
+        assert_eq!(tokens.device_of("abc"), Some("raspberry-1"));
+        assert_eq!(tokens.device_of("xyz"), Some("front door"));
+        for wrong in ["", "ab", "abcd", "ABC"] {
+            assert_eq!(tokens.device_of(wrong), None);
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_without_its_content() {
+        let error = Tokens::parse("a b\nsecretalone\n").unwrap_err();
+        assert!(error.contains("line 2") && !error.contains("secret"), "{error}");
+        assert!(Tokens::parse("# nothing\n").is_err());
+    }
+}
