@@ -151,7 +151,7 @@ fn faults_mixed_at_random_lose_and_double_nothing() {
         .into_iter()
         .enumerate()
         {
-            scope.spawn(move || mixed(seed + lane as u64, layout, journal, 15 * longer()));
+            scope.spawn(move || mixed(seed + lane as u64, layout, journal, 40 * longer()));
         }
     });
 }

@@ -1,6 +1,7 @@
 //! Black-box tests: the built programs, real sockets, real files, real signals. Each test names a promise.
 
 mod backlog;
+mod both;
 mod carry_on;
 mod console;
 mod crash;

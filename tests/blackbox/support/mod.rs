@@ -6,11 +6,12 @@ pub mod device;
 pub mod expected;
 pub mod layout;
 pub mod random;
+pub mod receiver;
 pub mod recorder;
 pub mod service;
 
 pub use arrived::assert_everything_arrived_once;
-pub use backend::{Act, Backend, Expect};
+pub use backend::{Act, Backend, Expect, Gate};
 pub use device::Device;
 pub use layout::{Journal, Layout};
 pub use recorder::Recorder;
