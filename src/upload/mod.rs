@@ -11,6 +11,7 @@ mod media_body;
 mod pace;
 mod payload;
 mod probe;
+mod resolver;
 mod tls;
 mod uplink;
 mod verdict;

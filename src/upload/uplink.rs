@@ -13,6 +13,7 @@ use super::config::{Compression, Secret, Timeouts, UploadConfig, UploadError};
 use super::encoding::{self, Encoding};
 use super::media_body::MediaBody;
 use super::pace::Pace;
+use super::resolver::Remembering;
 use super::verdict::{Verdict, judge};
 use super::{Progress, payload, tls};
 use crate::row::{Clip, Event};
@@ -55,6 +56,7 @@ pub struct WireStats {
 struct Backend {
     url: String,
     agent: Agent,
+    resolver: Remembering,
     /// It let the question of `Expect` pass unanswered once.
     ignores_expect: bool,
 }
@@ -90,10 +92,14 @@ impl Uplink {
         let backends = config
             .backends
             .iter()
-            .map(|url| Backend {
-                url: url.clone(),
-                agent: client::agent(url, tls.clone(), config.timeouts),
-                ignores_expect: false,
+            .map(|url| {
+                let resolver = Remembering::default();
+                Backend {
+                    url: url.clone(),
+                    agent: client::agent(url, tls.clone(), config.timeouts, resolver.clone()),
+                    resolver,
+                    ignores_expect: false,
+                }
             })
             .collect();
         Ok(Self {
@@ -174,6 +180,7 @@ impl Uplink {
             }
             Err(error) => {
                 log::debug!("{}: {error}", self.backends[self.current].url);
+                self.backends[self.current].resolver.forget();
                 client::judge_failure(&error)
             }
         };
