@@ -24,7 +24,10 @@ const RUNS: usize = 3;
 
 fn main() -> Fallible<()> {
     // `cargo bench` passes --bench; a number scales the work down for a quick look.
-    let scale: u64 = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(1);
+    let scale: u64 = std::env::args()
+        .filter_map(|word| word.parse().ok())
+        .next()
+        .unwrap_or(1);
     let folder = match std::env::var_os("BENCH_DIR") {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
@@ -46,7 +49,9 @@ fn main() -> Fallible<()> {
 
 fn file_system(folder: &Path) -> String {
     let output = Command::new("stat").args(["-f", "-c", "%T"]).arg(folder).output();
-    output.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string()).unwrap_or_default()
+    output
+        .map(|out| String::from_utf8_lossy(&out.stdout).trim().to_string())
+        .unwrap_or_default()
 }
 
 struct Bench {
@@ -69,7 +74,10 @@ impl Bench {
         let size = size / self.scale;
         let bytes = count * size;
         println!("\n{name} ({} MB in all)", bytes / MB);
-        println!("{:<34} {:>9} {:>9} {:>10} {:>10}", "", "MB/s", "of curl", "CPU s/GB", "wire/blob");
+        println!(
+            "{:<34} {:>9} {:>9} {:>10} {:>10}",
+            "", "MB/s", "of curl", "CPU s/GB", "wire/blob"
+        );
         let database = self.folder.join("clips.db");
         make_database(&database, "delete")?;
         for index in 0..count {
@@ -79,7 +87,18 @@ impl Bench {
         write_body(&json, size)?;
         let curl = median(|| {
             self.measured(&mut Command::new("curl"), |curl| {
-                curl.args(["-s", "-S", "-o", "/dev/null", "-X", "POST", "-H", "Expect:", "-H", "Content-Type: application/json"]);
+                curl.args([
+                    "-s",
+                    "-S",
+                    "-o",
+                    "/dev/null",
+                    "-X",
+                    "POST",
+                    "-H",
+                    "Expect:",
+                    "-H",
+                    "Content-Type: application/json",
+                ]);
                 // One process and one connection for all, as the uploader has it.
                 for index in 0..count {
                     if index > 0 {
@@ -128,7 +147,12 @@ impl Bench {
                 ..Cost::default()
             })
         })?;
-        println!("{:<34} {:>9.0} {:>8.0}%", "plain loop, no database", rate(count, plain), 100.0);
+        println!(
+            "{:<34} {:>9.0} {:>8.0}%",
+            "plain loop, no database",
+            rate(count, plain),
+            100.0
+        );
         let cost = median(|| self.upload(&database, "none"))?;
         println!(
             "{:<34} {:>9.0} {:>8.0}% {:>10.0}",
@@ -166,7 +190,10 @@ impl Bench {
     }
 
     fn service(&self, database: &Path, compression: &str) -> Fallible<Command> {
-        if Connection::open(database)?.execute("DELETE FROM sync_tracking", []).is_err() {
+        if Connection::open(database)?
+            .execute("DELETE FROM sync_tracking", [])
+            .is_err()
+        {
             // The first run: there is no such table yet.
         }
         let mut service = Command::new(env!("CARGO_BIN_EXE_sync-service"));
@@ -285,7 +312,9 @@ fn add_clip(path: &Path, seed: u64, size: u64) -> Fallible<()> {
 /// The JSON body of a clip of `size` bytes, in a file.
 fn write_body(path: &Path, size: u64) -> Fallible<()> {
     let mut file = fs::File::create(path)?;
-    file.write_all(br#"{"date":"2025-12-18T17:30:00.123456","capteur":{"id":4,"nom":"Cam"},"numero_camera":1,"video_data":""#)?;
+    file.write_all(
+        br#"{"date":"2025-12-18T17:30:00.123456","capteur":{"id":4,"nom":"Cam"},"numero_camera":1,"video_data":""#,
+    )?;
     let step = 3 * 100_000;
     let chunk = base64::engine::general_purpose::STANDARD.encode(noise(step, 1));
     let mut left = usize::try_from(size)?;
@@ -388,7 +417,11 @@ fn serve(stream: TcpStream, counter: &AtomicU64) -> Fallible<()> {
         }
         id += 1;
         let body = format!(r#"{{"id":{id}}}"#);
-        write!(out, "HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+        write!(
+            out,
+            "HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
     }
     Ok(())
 }
@@ -423,5 +456,8 @@ fn read_headers(input: &mut impl BufRead) -> Fallible<Option<BTreeMap<String, St
 }
 
 fn length_of(headers: &BTreeMap<String, String>) -> usize {
-    headers.get("content-length").and_then(|value| value.parse().ok()).unwrap_or(0)
+    headers
+        .get("content-length")
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(0)
 }
