@@ -8,6 +8,7 @@ mod compress;
 mod config;
 mod encoding;
 mod media_body;
+mod near;
 mod pace;
 mod payload;
 mod probe;

@@ -15,7 +15,7 @@ use super::media_body::MediaBody;
 use super::pace::Pace;
 use super::resolver::Remembering;
 use super::verdict::{Verdict, judge};
-use super::{Progress, payload, tls};
+use super::{Progress, near, payload, tls};
 use crate::row::{Clip, Event};
 use crate::shutdown::Shutdown;
 
@@ -88,6 +88,11 @@ impl Uplink {
     /// TLS settings that can't be used.
     pub fn new(config: UploadConfig, shutdown: Arc<Shutdown>) -> Result<Self, UploadError> {
         let https = config.backends.iter().any(|url| url.starts_with("https://"));
+        if config.token.is_some() {
+            for url in config.backends.iter().filter(|url| !near::keeps_token(url)) {
+                log::warn!("BACKEND_TOKEN goes to {url} unencrypted: anyone on the way can read it; use https");
+            }
+        }
         let tls = tls::settings(&config, https)?;
         let backends = config
             .backends
