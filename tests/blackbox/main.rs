@@ -1,6 +1,6 @@
 //! Black-box tests: the built programs, real sockets, real files, real signals. Each test names a promise.
 
-// A test that fails here has failed.
+// A test fails by panicking; the lints are for the programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backlog;
