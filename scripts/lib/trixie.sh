@@ -75,13 +75,6 @@ in_tree() {
 
 in_build_tree() { in_tree "$TRIXIE_TREE" "$@"; }
 
-trixie_tree_install() {
-    # shellcheck disable=SC2086 # lists of package names
-    in_build_tree apt-get update -q >/dev/null &&
-        in_build_tree apt-get install -q -y --no-install-recommends $TRIXIE_RUST $TRIXIE_CROSS >"$SYNC_CACHE/apt.log" 2>&1 ||
-        { tail -n 5 "$SYNC_CACHE/apt.log" >&2; return 1; }
-}
-
 # Makes the tree with the compilers.
 trixie_tree() {
     [ -f "$TRIXIE_TREE/.compilers" ] && return 0
@@ -93,7 +86,25 @@ trixie_tree() {
     tar -C "$TRIXIE_TREE" -xf "$TRIXIE_BASE" || return 1
     in_build_tree dpkg --add-architecture arm64 || return 1
     in_build_tree dpkg --add-architecture armhf || return 1
-    retry trixie_tree_install || return 1
+    # shellcheck disable=SC2086 # lists of package names
+    retry trixie_tree_add_once $TRIXIE_RUST $TRIXIE_CROSS || return 1
     in_build_tree apt-get clean
     : >"$TRIXIE_TREE/.compilers"
+}
+
+trixie_tree_add_once() {
+    in_build_tree apt-get update -q >/dev/null &&
+        in_build_tree apt-get install -q -y --no-install-recommends "$@" >"$SYNC_CACHE/apt.log" 2>&1 ||
+        { tail -n 5 "$SYNC_CACHE/apt.log" >&2; return 1; }
+}
+
+# Adds packages to the tree, once.
+trixie_tree_add() {
+    for tree_package; do
+        if [ ! -e "$TRIXIE_TREE/var/lib/dpkg/info/$tree_package.list" ]; then
+            say "-- adding to the Debian 13 tree: $*"
+            retry trixie_tree_add_once "$@"
+            return
+        fi
+    done
 }

@@ -15,6 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Output};
 use crate::device;
 use crate::report::console::Console;
+use crate::report::heartbeat::Heartbeat;
 use crate::report::journal::Journal;
 use crate::report::json::JsonLines;
 use crate::report::metrics::Metrics;
@@ -24,7 +25,7 @@ use crate::report::{Notice, Reporter, Reporters};
 use crate::shutdown::Shutdown;
 use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};
-use crate::upload::{Uplink, UploadConfig};
+use crate::upload::{Uplink, UploadConfig, http_agent};
 
 /// How long the work may take to stop by itself; a system call that hangs (a dead disk, a name server) must not
 /// keep the process from ending within 2 s.
@@ -39,7 +40,7 @@ enum Event {
 pub(super) fn run(config: &Config) -> Result<u8, String> {
     let shutdown = Arc::new(Shutdown::default());
     let mut uplink = Uplink::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
-    let reporters = reporters(config);
+    let reporters = reporters(config)?;
     uplink.watch(Arc::new(reporters.clone()));
     match supervise(config, uplink, &reporters, &shutdown) {
         Ok(End::Clean) => Ok(exit::OK),
@@ -50,7 +51,7 @@ pub(super) fn run(config: &Config) -> Result<u8, String> {
 }
 
 /// Who is told what happens, in the order in which they are told.
-fn reporters(config: &Config) -> Reporters {
+fn reporters(config: &Config) -> Result<Reporters, String> {
     let mut reporters: Vec<Box<dyn Reporter + Send>> = Vec::new();
     let out = std::io::stdout();
     let on_terminal = out.is_terminal() && std::io::stderr().is_terminal();
@@ -71,7 +72,11 @@ fn reporters(config: &Config) -> Reporters {
     if let Some(path) = &config.metrics_file {
         reporters.push(Box::new(Metrics::new(path.clone())));
     }
-    Reporters::new(reporters)
+    if let Some(url) = &config.heartbeat_url {
+        let agent = http_agent(url, &upload_config(config)).map_err(|error| error.to_string())?;
+        reporters.push(Box::new(Heartbeat::new(agent, url.clone())));
+    }
+    Ok(Reporters::new(reporters))
 }
 
 /// What `check` tells of the servers.

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod console;
+pub mod heartbeat;
 pub mod journal;
 pub mod json;
 pub mod metrics;
