@@ -168,6 +168,7 @@ mod service {
             reporter: &mut Begins(&world.clock, &begins),
             clock: &*world.clock,
             random: Random::seeded(3),
+            instance: crate::device::instance::Instance::default(),
         }
         .run();
         (end, begins.into_inner().unwrap())
