@@ -46,7 +46,8 @@ for name; do
     start=$(date +%s)
     log=target/packaging/$name.log
     # A part that stops half-way has not said how many passed: that is a failure of its own.
-    { part "$name" && echo 0 >"$log.status" || echo 1 >"$log.status"; } 2>&1 | tee "$log"
+    echo 1 >"$log.status"
+    { part "$name" && echo 0 >"$log.status" || :; } 2>&1 | tee "$log"
     counts=$(sed -n "s/^$name: \([0-9]*\) passed, \([0-9]*\) failed\$/\1 \2/p" "$log" | tail -n 1)
     part_passed=${counts% *}
     part_failed=${counts#* }
