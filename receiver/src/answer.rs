@@ -68,10 +68,13 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, reason)
     }
 
-    /// 503: our own trouble, worth another try.
+    /// 503: our own trouble, worth another try. What it is stands in our log: a device can do nothing about it.
     pub fn unwell(reason: impl std::fmt::Display) -> Self {
         log::error!("{reason}");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "le serveur ne peut rien enregistrer pour l'instant",
+        )
     }
 }
 

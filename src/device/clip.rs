@@ -198,20 +198,25 @@ impl Walk {
             out.extend_from_slice(&cell.local);
             self.position = cell.local.len() as u64;
         }
+        let mut pages = pages::Reader::new(conn)?;
+        let mut last = None;
         while self.position < cell.payload_len && out.len() - start < least {
             let number = self.next;
             let left = usize::try_from(cell.payload_len - self.position).unwrap_or(usize::MAX);
-            let step = pages::page(conn, number, |data| {
+            let step = pages.page(number, |data| {
                 let content = data.get(4..4 + left.min(usable - 4))?;
                 out.extend_from_slice(content);
                 self.position += content.len() as u64;
                 self.next = pages::u32_at(data, 0)?;
-                self.last = Some((number, crc32fast::hash(data)));
                 Some(())
             })?;
             if step.flatten().is_none() {
                 return Ok(Err(pages::malformed(number)));
             }
+            last = Some(number);
+        }
+        if let Some(number) = last {
+            self.last = pages.page(number, |data| (number, crc32fast::hash(data)))?;
         }
         self.sum.update(&out[start..]);
         Ok(Ok(()))

@@ -15,7 +15,7 @@ mod schema;
 mod state;
 mod steer;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tracking;
 
 use std::os::unix::fs::MetadataExt;
@@ -209,6 +209,12 @@ impl Device {
             )
             .context(&self.path, "écriture de sync_meta")
             .map(|_| ())
+    }
+
+    /// Waits less long for other writers than the recorder would.
+    #[cfg(test)]
+    pub(crate) fn impatient(&mut self, timeout: Duration) {
+        self.conn.busy_timeout(timeout).unwrap();
     }
 
     /// A number that changes when another program has committed

@@ -5,7 +5,7 @@
 //! does the locking, the caching and the WAL; only the layout of a table leaf is read here
 //! (<https://www.sqlite.org/fileformat2.html>, sections 1.5, 1.6 and 2.1).
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{CachedStatement, Connection};
 
 use super::error::DeviceError;
 
@@ -31,11 +31,29 @@ pub(super) fn usable_size(conn: &Connection) -> rusqlite::Result<usize> {
     Ok(page_size as usize - usize::from(reserved))
 }
 
-/// Shows a page to `read`; `None` when the file has no such page.
+/// Reads pages one after the other through one statement.
+pub(super) struct Reader<'c>(CachedStatement<'c>);
+
+impl<'c> Reader<'c> {
+    /// A reader of `conn`'s main database.
+    pub(super) fn new(conn: &'c Connection) -> rusqlite::Result<Self> {
+        conn.prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")
+            .map(Self)
+    }
+
+    /// Shows a page to `read`; `None` when the file has no such page.
+    pub(super) fn page<T>(&mut self, number: u32, read: impl FnOnce(&[u8]) -> T) -> rusqlite::Result<Option<T>> {
+        let mut rows = self.0.query([number])?;
+        match rows.next()? {
+            Some(row) => Ok(Some(read(row.get_ref(0)?.as_blob()?))),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Shows a single page to `read`; `None` when the file has no such page.
 pub(super) fn page<T>(conn: &Connection, number: u32, read: impl FnOnce(&[u8]) -> T) -> rusqlite::Result<Option<T>> {
-    conn.prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")?
-        .query_row([number], |row| Ok(read(row.get_ref(0)?.as_blob()?)))
-        .optional()
+    Reader::new(conn)?.page(number, read)
 }
 
 /// Finds the record with `rowid` in the table whose root page is `root`.

@@ -2,9 +2,11 @@
 
 pub mod alert;
 pub mod console;
+pub mod heartbeat;
 pub mod journal;
 pub mod json;
 pub mod metrics;
+pub mod presence;
 pub mod progress;
 pub mod systemd;
 pub mod width;

@@ -3,9 +3,11 @@
 use std::io;
 
 use ureq::tls::TlsConfig;
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy, Timeout};
 
 use super::config::{Timeouts, UploadConfig, UploadError};
+use super::resolver::Remembering;
 use super::tls;
 use super::verdict::Verdict;
 
@@ -22,12 +24,12 @@ const HEADERS: usize = 32 << 10;
 /// TLS settings that can't be used.
 pub fn http_agent(url: &str, config: &UploadConfig) -> Result<Agent, UploadError> {
     let tls = tls::settings(config, url.starts_with("https://"))?;
-    Ok(agent(url, tls, config.timeouts))
+    Ok(agent(url, tls, config.timeouts, Remembering::default()))
 }
 
 /// An agent that follows no redirect (a token must not travel elsewhere) and takes every status for an answer.
-pub(super) fn agent(url: &str, tls: TlsConfig, timeouts: Timeouts) -> Agent {
-    Agent::config_builder()
+pub(super) fn agent(url: &str, tls: TlsConfig, timeouts: Timeouts, resolver: Remembering) -> Agent {
+    let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -46,8 +48,8 @@ pub(super) fn agent(url: &str, tls: TlsConfig, timeouts: Timeouts) -> Agent {
         .max_response_header_size(HEADERS)
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
-        .build()
-        .new_agent()
+        .build();
+    Agent::with_parts(config, DefaultConnector::default(), resolver)
 }
 
 /// The proxy for a URL: `HTTPS_PROXY` or `HTTP_PROXY` by its scheme, else `ALL_PROXY`; not for what `NO_PROXY` lists.

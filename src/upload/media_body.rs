@@ -3,8 +3,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::{AsOut, STANDARD};
 
 use super::{Progress, payload};
 use crate::row::Clip;
@@ -115,11 +114,11 @@ impl<'a> MediaBody<'a> {
         self.fill(count)?;
         let raw = &self.raw[..count];
         if out.len() >= 4 {
-            STANDARD.encode_slice(raw, out).map_err(io::Error::other)
+            Ok(STANDARD.encode(raw, out.as_out()).len())
         } else {
             self.ready.clear();
             self.at = 0;
-            self.ready.extend_from_slice(STANDARD.encode(raw).as_bytes());
+            STANDARD.encode_append(raw, &mut self.ready);
             Ok(0)
         }
     }
@@ -164,5 +163,142 @@ impl Read for MediaBody<'_> {
             self.failed = Some(error);
             told
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use proptest::prelude::*;
+
+    use super::super::compress::{Gzip, zstd};
+    use super::*;
+    use crate::row::Scalar;
+
+    fn clip(date: Scalar, name: Scalar, video: &[u8]) -> Clip {
+        Clip {
+            id: 1,
+            date,
+            sensor_id: Scalar::Integer(4),
+            sensor_name: name,
+            camera: Scalar::Integer(1),
+            video_len: video.len() as u64,
+        }
+    }
+
+    /// Reads in pieces of the given sizes, over and over.
+    fn read_in(mut reader: impl Read, sizes: &[usize]) -> Vec<u8> {
+        let mut all = Vec::new();
+        for size in sizes.iter().cycle() {
+            let mut piece = vec![0; *size];
+            let count = reader.read(&mut piece).unwrap();
+            if count == 0 {
+                return all;
+            }
+            all.extend_from_slice(&piece[..count]);
+        }
+        all
+    }
+
+    fn expected(clip: &Clip, video: &[u8], device_id: &str) -> Vec<u8> {
+        let text = base64::engine::general_purpose::STANDARD.encode(video);
+        let field = |value: &Scalar| serde_json::to_string(value).unwrap();
+        format!(
+            r#"{{"date":{},"capteur":{{"id":{},"nom":{}}},"numero_camera":{},"video_data":"{text}","device_id":{},"source":"sync_service"}}"#,
+            field(&clip.date),
+            field(&clip.sensor_id),
+            field(&clip.sensor_name),
+            field(&clip.camera),
+            serde_json::to_string(device_id).unwrap()
+        )
+        .into_bytes()
+    }
+
+    fn arbitrary_scalar() -> impl Strategy<Value = Scalar> {
+        prop_oneof![
+            Just(Scalar::Null),
+            any::<i64>().prop_map(Scalar::Integer),
+            (-1e9..1e9).prop_map(Scalar::Real),
+            ".*".prop_map(Scalar::Text),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_streamed_body_is_serde_jsons_whatever_is_read_at_a_time(
+            date in arbitrary_scalar(),
+            name in arbitrary_scalar(),
+            video in prop::collection::vec(any::<u8>(), 0..2_000),
+            device_id in ".{1,20}",
+            sizes in prop::collection::vec(1_usize..300, 1..8),
+        ) {
+            let clip = clip(date, name, &video);
+            let mut source = video.as_slice();
+            let body = MediaBody::new(&clip, &mut source, &device_id, None).unwrap();
+            let length = body.len();
+            let read = read_in(body, &sizes);
+            prop_assert_eq!(read.len() as u64, length);
+            prop_assert_eq!(&read, &expected(&clip, &video, &device_id));
+            let value: serde_json::Value = serde_json::from_slice(&read).unwrap();
+            prop_assert_eq!(value["device_id"].as_str(), Some(device_id.as_str()));
+        }
+
+        #[test]
+        fn packed_bodies_unpack_to_the_plain_one(
+            video in prop::collection::vec(any::<u8>(), 0..50_000),
+            sizes in prop::collection::vec(1_usize..9_000, 1..8),
+        ) {
+            let clip = clip(Scalar::Null, Scalar::Null, &video);
+            let plain = expected(&clip, &video, "pi");
+            let mut source = video.as_slice();
+            let packed = read_in(Gzip::new(MediaBody::new(&clip, &mut source, "pi", None).unwrap()), &sizes);
+            let mut unpacked = Vec::new();
+            flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).unwrap();
+            prop_assert!(unpacked == plain, "gzip");
+            let mut source = video.as_slice();
+            let packed = read_in(zstd(MediaBody::new(&clip, &mut source, "pi", None).unwrap()).unwrap(), &sizes);
+            prop_assert!(::zstd::decode_all(packed.as_slice()).unwrap() == plain, "zstd");
+        }
+    }
+
+    #[test]
+    fn packing_takes_back_what_base64_costs() {
+        let mut state = 1_u64;
+        let video: Vec<u8> = (0..2_000_000)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 56) as u8
+            })
+            .collect();
+        let clip = clip(Scalar::Null, Scalar::Null, &video);
+        let share = |packed: Vec<u8>| packed.len() as f64 / video.len() as f64;
+        let mut source = video.as_slice();
+        let gzip = share(read_in(
+            Gzip::new(MediaBody::new(&clip, &mut source, "pi", None).unwrap()),
+            &[65_536],
+        ));
+        let mut source = video.as_slice();
+        let packed = zstd(MediaBody::new(&clip, &mut source, "pi", None).unwrap()).unwrap();
+        let zstd = share(read_in(packed, &[65_536]));
+        assert!(gzip <= 1.01, "gzip {gzip}");
+        assert!(zstd <= 1.001, "zstd {zstd}");
+    }
+
+    #[test]
+    fn a_video_of_another_length_than_announced_breaks_the_body_off() {
+        for length in [10, 12] {
+            let video = vec![7; length];
+            let clip = Clip {
+                video_len: 11,
+                ..clip(Scalar::Null, Scalar::Null, &[])
+            };
+            let mut source = video.as_slice();
+            let mut body = MediaBody::new(&clip, &mut source, "pi", None).unwrap();
+            let announced = body.len();
+            let mut read = Vec::new();
+            assert!(body.read_to_end(&mut read).is_err());
+            assert!((read.len() as u64) < announced);
+            assert!(body.take_failure().unwrap().to_string().contains("vidéo"));
+        }
     }
 }

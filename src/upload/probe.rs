@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::client;
 use super::config::{UploadConfig, UploadError};
+use super::resolver::Remembering;
 use super::tls;
 use super::verdict::Verdict;
 
@@ -18,7 +19,7 @@ pub fn probe(config: &UploadConfig) -> Result<Vec<Fact>, UploadError> {
     let tls = tls::settings(config, https)?;
     let mut facts = Vec::new();
     for url in &config.backends {
-        let agent = client::agent(url, tls.clone(), config.timeouts);
+        let agent = client::agent(url, tls.clone(), config.timeouts, Remembering::default());
         // GET where only POST is served: 405 from a server that has the place, and nothing happens.
         let mut request = agent.get(format!("{url}/api/evenements"));
         if let Some(token) = &config.token {

@@ -13,8 +13,9 @@ use super::config::{Compression, Secret, Timeouts, UploadConfig, UploadError};
 use super::encoding::{self, Encoding};
 use super::media_body::MediaBody;
 use super::pace::Pace;
+use super::resolver::Remembering;
 use super::verdict::{Verdict, judge};
-use super::{Progress, payload, tls};
+use super::{Progress, near, payload, tls};
 use crate::row::{Clip, Event};
 use crate::shutdown::Shutdown;
 
@@ -55,6 +56,7 @@ pub struct WireStats {
 struct Backend {
     url: String,
     agent: Agent,
+    resolver: Remembering,
     /// It let the question of `Expect` pass unanswered once.
     ignores_expect: bool,
 }
@@ -86,14 +88,23 @@ impl Uplink {
     /// TLS settings that can't be used.
     pub fn new(config: UploadConfig, shutdown: Arc<Shutdown>) -> Result<Self, UploadError> {
         let https = config.backends.iter().any(|url| url.starts_with("https://"));
+        if config.token.is_some() {
+            for url in config.backends.iter().filter(|url| !near::keeps_token(url)) {
+                log::warn!("BACKEND_TOKEN goes to {url} unencrypted: anyone on the way can read it; use https");
+            }
+        }
         let tls = tls::settings(&config, https)?;
         let backends = config
             .backends
             .iter()
-            .map(|url| Backend {
-                url: url.clone(),
-                agent: client::agent(url, tls.clone(), config.timeouts),
-                ignores_expect: false,
+            .map(|url| {
+                let resolver = Remembering::default();
+                Backend {
+                    url: url.clone(),
+                    agent: client::agent(url, tls.clone(), config.timeouts, resolver.clone()),
+                    resolver,
+                    ignores_expect: false,
+                }
             })
             .collect();
         Ok(Self {
@@ -174,6 +185,7 @@ impl Uplink {
             }
             Err(error) => {
                 log::debug!("{}: {error}", self.backends[self.current].url);
+                self.backends[self.current].resolver.forget();
                 client::judge_failure(&error)
             }
         };

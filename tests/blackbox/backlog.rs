@@ -5,20 +5,13 @@ use std::time::Duration;
 use crate::support::service::{emulated, most_kb};
 use crate::support::{Act, Backend, Device, Service, assert_everything_arrived_once};
 
-/// Many events at once, made by SQLite itself.
-fn many_events(device: &Device, count: u32) {
-    device.sql(&format!(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
-         INSERT INTO evenement (date, id_capteur)
-         SELECT strftime('%Y-%m-%dT%H:%M:%S', 1700000000 + i, 'unixepoch') || printf('.%06d', i), 1 + i % 5 FROM n"
-    ));
-}
-
 #[test]
 fn ten_thousand_events_go_in_one_run() {
     let (device, backend) = (Device::new(), Backend::start());
-    many_events(&device, 10_000);
-    let run = Service::once(&device, &backend).run().exits(0);
+    device.many_events(10_000);
+    let run = Service::once(&device, &backend)
+        .run_within(Duration::from_secs(300))
+        .exits(0);
     println!("10,000 events in {:?}, peak {} KB", run.took, run.peak_kb);
     assert!(run.stdout.contains("   10000 événement(s) à synchroniser\n"));
     assert!(run.stdout.contains("   evenement    - success :"));
@@ -34,7 +27,7 @@ fn ten_thousand_events_go_in_one_run() {
 #[test]
 fn a_hundred_thousand_rows_waiting_for_a_server_that_is_down_cost_seconds_and_no_memory() {
     let (device, backend) = (Device::new(), Backend::refusing());
-    many_events(&device, 100_000);
+    device.many_events(100_000);
     let run = Service::once(&device, &backend).run().exits(1);
     println!("100,000 events in {:?}, peak {} KB", run.took, run.peak_kb);
     assert!(run.took < Duration::from_secs(15), "{:?}", run.took);
@@ -46,7 +39,7 @@ fn a_hundred_thousand_rows_waiting_for_a_server_that_is_down_cost_seconds_and_no
 #[test]
 fn ten_thousand_waiting_rows_cost_one_rows_tries() {
     let (device, backend) = (Device::new(), Backend::start());
-    many_events(&device, 10_000);
+    device.many_events(10_000);
     device.clip(b"clip");
     backend.always(Act::status(503, "plus tard"));
     let run = Service::once(&device, &backend).run().exits(1);
@@ -60,13 +53,8 @@ fn ten_thousand_waiting_rows_cost_one_rows_tries() {
 #[test]
 fn a_pass_with_nothing_new_does_not_read_the_history() {
     let (device, backend) = (Device::new(), Backend::start());
-    many_events(&device, 200_000);
-    // As the Python service left it: a history, and no marks of ours.
-    device.sql(crate::support::layout::PYTHON_TRACKING);
-    device.sql(
-        "INSERT INTO sync_tracking (table_name, local_id, remote_id, sync_date, sync_status)
-         SELECT 'evenement', id_evenement, id_evenement, date, 'success' FROM evenement",
-    );
+    device.many_events(200_000);
+    device.python_sent_all_events_but("");
     let report = "Rapport de Synchronisation";
     let mut service = Service::continuous(&device, &backend)
         .env("SYNC_INTERVAL_MINUTES", "0.01")
@@ -89,12 +77,8 @@ fn a_pass_with_nothing_new_does_not_read_the_history() {
 #[test]
 fn one_new_row_on_a_long_history_is_found() {
     let (device, backend) = (Device::new(), Backend::start());
-    many_events(&device, 50_000);
-    device.sql(crate::support::layout::PYTHON_TRACKING);
-    device.sql(
-        "INSERT INTO sync_tracking (table_name, local_id, remote_id, sync_date, sync_status)
-         SELECT 'evenement', id_evenement, id_evenement, date, 'success' FROM evenement WHERE id_evenement <> 777",
-    );
+    device.many_events(50_000);
+    device.python_sent_all_events_but("777");
     Service::once(&device, &backend).run().exits(0);
     assert_eq!(backend.received().len(), 1);
     let new = device.event();

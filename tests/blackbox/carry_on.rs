@@ -85,9 +85,10 @@ fn what_python_marks_as_failed_is_sent_at_the_next_pass() {
     device.events(3);
     Service::once(&device, &backend).run().exits(0);
     device.python_marks("evenement", 1, None, "failed", Some("Timeout"));
-    let service = Service::continuous(&device, &backend).start();
-    backend.wait_until("the row again", |received| received.len() == 4);
+    let mut service = Service::continuous(&device, &backend).start();
+    service.prints("Événement 1 →");
     service.stop().exits(0);
+    assert_eq!(backend.received().len(), 4);
     assert_everything_arrived_once(&device, &backend);
 }
 
@@ -183,26 +184,59 @@ fn people_and_the_service_can_write_at_the_same_time() {
     assert_everything_arrived_once(&device, &backend);
 }
 
+/// What people and the Python service do to one row far behind the last synced one; each further back than the one
+/// before it, which may have had everything behind it looked at again.
+const EDITS: [&str; 6] = [
+    "UPDATE sync_tracking SET sync_status = 'failed' WHERE local_id = 4500",
+    "UPDATE sync_tracking SET sync_status = 'pending' WHERE local_id = 4000",
+    "INSERT OR REPLACE INTO sync_tracking (table_name, local_id, sync_date, sync_status)
+        VALUES ('evenement', 3000, '2025-12-18T17:30:00', 'pending')",
+    "DELETE FROM sync_tracking WHERE local_id = 2000",
+    "UPDATE sync_tracking SET local_id = 1000000 WHERE local_id = 1000",
+    "UPDATE sync_tracking SET table_name = 'media' WHERE local_id = 500",
+];
+
 #[test]
-fn a_row_edited_in_sync_tracking_below_the_mark_is_seen() {
-    // Far behind the last synced row, where nothing is looked at without a reason.
+fn an_edit_far_back_in_a_long_history_is_seen_at_the_next_run() {
     let (device, backend) = (Device::new(), Backend::start());
-    device.events(100);
+    device.many_events(5_000);
+    device.python_sent_all_events_but("");
     Service::once(&device, &backend).run().exits(0);
-    for statement in [
-        "UPDATE sync_tracking SET sync_status = 'failed' WHERE local_id = 5",
-        "UPDATE sync_tracking SET sync_status = 'pending' WHERE local_id = 17",
-        "DELETE FROM sync_tracking WHERE local_id = 29",
-        "UPDATE sync_tracking SET local_id = 1000 WHERE local_id = 31",
-        "INSERT OR REPLACE INTO sync_tracking (table_name, local_id, sync_date, sync_status)
-            VALUES ('evenement', 43, '2025-12-18T17:30:00', 'pending')",
-    ] {
-        let requests = backend.received().len();
+    assert!(backend.received().is_empty());
+    for (edit, statement) in EDITS.iter().enumerate() {
         device.sql(statement);
         Service::once(&device, &backend).run().exits(0);
-        assert_eq!(backend.received().len(), requests + 1, "{statement}");
+        assert_eq!(backend.received().len(), edit + 1, "{statement}");
     }
-    device.sql("DELETE FROM sync_tracking WHERE local_id = 1000");
+}
+
+#[test]
+fn an_edit_far_back_in_a_long_history_is_seen_by_a_running_service() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.many_events(5_000);
+    device.python_sent_all_events_but("");
+    let mut service = Service::continuous(&device, &backend)
+        .env("SYNC_INTERVAL_MINUTES", "0.01")
+        .start();
+    service.prints_times("Rapport de Synchronisation", 2);
+    assert!(backend.received().is_empty());
+    for (edit, statement) in EDITS.iter().enumerate() {
+        device.sql(statement);
+        backend.wait_until(statement, |received| received.len() == edit + 1);
+        service.prints_times("→ Serveur", edit + 1);
+    }
+    service.stop().exits(0);
+    assert_eq!(backend.received().len(), EDITS.len());
+}
+
+#[test]
+fn deleting_everything_from_a_long_history_sends_everything_again() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.many_events(1_500);
+    device.python_sent_all_events_but("");
+    Service::once(&device, &backend).run().exits(0);
+    device.sql("DELETE FROM sync_tracking");
+    Service::once(&device, &backend).run().exits(0);
     assert_everything_arrived_once(&device, &backend);
 }
 

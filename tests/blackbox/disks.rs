@@ -213,3 +213,39 @@ fn assert_everything_arrived_once_of_both(device: &Device, backend: &Backend) {
     assert!(device.tracking().iter().all(|row| row.status == "success"));
     assert_eq!(device.tracking().len(), 2);
 }
+
+#[test]
+fn a_database_taken_away_under_a_running_service_is_waited_for() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.event();
+    let mut service = Service::continuous(&device, &backend)
+        .env("SYNC_INTERVAL_MINUTES", "0.01")
+        .start();
+    service.prints("Événement 1 →");
+    let aside = device.folder().join("aside.db");
+    std::fs::rename(device.path(), &aside).unwrap();
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert!(service.is_alive());
+    assert!(!device.path().exists(), "an empty one was made in its place");
+    std::fs::rename(&aside, device.path()).unwrap();
+    device.event();
+    service.prints("Événement 2 →");
+    service.stop().exits_with_words(0);
+    assert_everything_arrived_once(&device, &backend);
+}
+
+#[test]
+fn a_database_ruined_under_a_running_service_ends_it_with_the_next_step() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.events(50);
+    let mut service = Service::continuous(&device, &backend)
+        .env("SYNC_INTERVAL_MINUTES", "0.01")
+        .start();
+    service.prints("Événement 50 →");
+    let ruined = device.folder().join("ruined.db");
+    std::fs::write(&ruined, crate::support::random::video(1, 100_000)).unwrap();
+    std::fs::rename(&ruined, device.path()).unwrap();
+    let run = service.wait_within(PATIENCE).exits_with_words(2);
+    let last = run.stderr.trim_end().lines().last().unwrap();
+    assert!(last.contains(device.path().to_str().unwrap()), "{run}");
+}

@@ -1,17 +1,27 @@
 //! Black-box tests: the built programs, real sockets, real files, real signals. Each test names a promise.
 
+// A test fails by panicking; the lints are for the programs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod backlog;
+mod both;
 mod carry_on;
+mod commands;
 mod console;
 mod crash;
 mod disks;
+mod documents;
 mod faults;
 mod harness;
 mod keys;
 mod modes;
+mod monitoring;
 mod negotiation;
 mod odd_rows;
 mod payloads;
+mod rate;
+mod realtime;
+mod security;
 mod settings;
 mod signals;
 mod startup_errors;

@@ -231,3 +231,57 @@ fn an_answer_that_never_comes_is_a_timeout() {
         Some("Timeout")
     );
 }
+
+#[test]
+fn a_second_backend_takes_over_within_the_pass_and_is_named() {
+    for well in [false, true] {
+        let (device, first, second) = (Device::new(), Backend::start(), Backend::start());
+        device.events(5);
+        device.clip(b"clip");
+        // Away, or there and not well.
+        if well {
+            first.always(Act::status(503, "non"))
+        } else {
+            first.refuse()
+        }
+        let urls = format!("{}, {}/", first.url(), second.url());
+        let run = Service::of(&device, &urls, "once").run().exits(0);
+        assert_everything_arrived_once(&device, &second);
+        assert!(
+            run.stdout.contains(&format!("Serveur utilisé : {}", second.url())),
+            "{run}"
+        );
+        assert_eq!(first.stored_count(), 0);
+        assert!(
+            first.received().len() <= 1,
+            "rows went on knocking at the first: {}",
+            first.received().len()
+        );
+    }
+}
+
+#[test]
+fn a_second_backend_is_not_bothered_while_the_first_is_well() {
+    let (device, first, second) = (Device::new(), Backend::start(), Backend::start());
+    device.events(5);
+    Service::of(&device, &format!("{},{}", first.url(), second.url()), "once")
+        .run()
+        .exits(0);
+    assert_everything_arrived_once(&device, &first);
+    assert!(second.received().is_empty());
+}
+
+#[test]
+fn when_every_backend_is_away_one_row_has_tried_them_all() {
+    let (device, first, second) = (Device::new(), Backend::start(), Backend::start());
+    device.events(5);
+    for backend in [&first, &second] {
+        backend.always(Act::status(503, "non"));
+    }
+    Service::of(&device, &format!("{},{}", first.url(), second.url()), "once")
+        .run()
+        .exits(1);
+    assert!(!first.received().is_empty() && !second.received().is_empty());
+    assert!(first.received().len() + second.received().len() <= 3);
+    assert_eq!(failed(&device), 1);
+}

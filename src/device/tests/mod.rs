@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::*;
 
 /// A database as the recorder makes it, in a folder of its own.
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     folder: tempfile::TempDir,
     pub conn: Connection,
 }
@@ -21,7 +21,10 @@ impl Recorder {
     }
 
     pub fn with_journal(mode: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // In memory where there is such a place: these tests are not about disks.
+        let folder = tempfile::tempdir_in("/dev/shm")
+            .or_else(|_| tempfile::tempdir())
+            .unwrap();
         let conn = Connection::open(folder.path().join("surveillance.db")).unwrap();
         conn.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |_| Ok(()))
             .unwrap();
@@ -87,7 +90,7 @@ impl Recorder {
 }
 
 /// Bytes without a pattern, the same every time.
-pub(super) fn noise(length: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     (0..length)
         .map(|_| {

@@ -12,7 +12,7 @@ use super::expected;
 pub fn assert_everything_arrived_once(device: &Device, backend: &Backend) {
     let mut stored = HashMap::new();
     for row in backend.stored() {
-        let what = (row.outline.clone(), row.video);
+        let what = (row.table, row.outline.clone(), row.video);
         if let Some(twice) = stored.insert(what, row.id) {
             panic!("stored twice, as {twice} and {}: {}", row.id, row.outline);
         }
@@ -25,7 +25,7 @@ pub fn assert_everything_arrived_once(device: &Device, backend: &Backend) {
     let rows = expected::rows(device, "raspberry-1");
     let count = rows.len();
     for row in rows {
-        let Some(remote_id) = stored.remove(&(row.outline.clone(), row.video)) else {
+        let Some(remote_id) = stored.remove(&(row.table, row.outline.clone(), row.video)) else {
             panic!(
                 "{} {} is not at the server: {} {:?}",
                 row.table, row.id, row.outline, row.video

@@ -197,6 +197,25 @@ impl Device {
             .find(|row| row.table == table && row.local_id == local_id)
     }
 
+    /// Many events at once, made by SQLite itself.
+    pub fn many_events(&self, count: u32) {
+        self.sql(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+             INSERT INTO evenement (date, id_capteur)
+             SELECT strftime('%Y-%m-%dT%H:%M:%S', 1700000000 + i, 'unixepoch') || printf('.%06d', i), 1 + i % 5 FROM n"
+        ));
+    }
+
+    /// Every event but these is at the server, as the Python service left it: a history, and no state of ours.
+    pub fn python_sent_all_events_but(&self, ids: &str) {
+        self.sql(super::layout::PYTHON_TRACKING);
+        self.sql(&format!(
+            "INSERT INTO sync_tracking (table_name, local_id, remote_id, sync_date, sync_status)
+             SELECT 'evenement', id_evenement, id_evenement, date, 'success' FROM evenement
+             WHERE id_evenement NOT IN ({ids})"
+        ));
+    }
+
     /// What the Python service writes after each row.
     pub fn python_marks(&self, table: &str, id: i64, remote_id: Option<i64>, status: &str, error: Option<&str>) {
         let statement = "INSERT OR REPLACE INTO sync_tracking

@@ -227,7 +227,8 @@ impl Running {
 
     pub fn wait_within(mut self, patience: Duration) -> Run {
         let status = loop {
-            self.peak_kb = self.peak_kb.max(self.peak_kb_now());
+            // It only ever grows, but for the moment of its start, when it is still ours.
+            self.peak_kb = self.proc_number("status", "VmHWM:").unwrap_or(self.peak_kb);
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
@@ -254,7 +255,7 @@ impl Running {
 
     /// `VmHWM`: the most memory it ever held.
     pub fn peak_kb_now(&self) -> u64 {
-        self.proc_number("status", "VmHWM:").unwrap_or(0)
+        self.proc_number("status", "VmHWM:").unwrap()
     }
 
     /// `rchar`: bytes it read, from files and sockets.

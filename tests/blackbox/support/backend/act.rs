@@ -1,5 +1,6 @@
 //! What the backend does with one request.
 
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// How an `Expect: 100-continue` is met.
@@ -12,13 +13,36 @@ pub enum Expect {
     AnswerFirst,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Holds a request until it is opened.
+#[derive(Debug, Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    pub(super) fn pass(&self) {
+        let open = self.0.0.lock().unwrap();
+        // Not for ever: a test that failed never opens it.
+        let _ = self
+            .0
+            .1
+            .wait_timeout_while(open, Duration::from_secs(60), |open| !*open)
+            .unwrap();
+    }
+}
+
+#[derive(Debug, Clone)]
 pub(super) enum Reading {
     All,
     /// At most so many bytes per second.
     Slowly(u64),
     /// So many bytes, then the end.
     UpTo(u64),
+    /// So many bytes, then the rest when the gate is open.
+    Held(u64, Gate),
     /// Not a byte for this long, then all of it.
     Later(Duration),
 }
@@ -139,6 +163,12 @@ impl Act {
     /// Reads the body at this rate.
     pub fn slowly(mut self, bytes_per_second: u64) -> Self {
         self.reading = Reading::Slowly(bytes_per_second);
+        self
+    }
+
+    /// Reads so many bytes of the body, and the rest when the gate is open.
+    pub fn held_after(mut self, bytes: u64, gate: &Gate) -> Self {
+        self.reading = Reading::Held(bytes, gate.clone());
         self
     }
 

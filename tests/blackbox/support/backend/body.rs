@@ -49,7 +49,7 @@ impl<'a> Body<'a> {
             (None, None) => Left::Length(0),
             other => return Err(io::Error::other(format!("no usable length: {other:?}"))),
         };
-        if let Reading::Slowly(_) | Reading::Later(_) = reading {
+        if let Reading::Slowly(_) | Reading::Later(_) | Reading::Held(..) = reading {
             // A slow server does not hide behind megabytes of socket buffer.
             rustix::net::sockopt::set_socket_recv_buffer_size(reader.get_ref(), 64 << 10)?;
         }
@@ -93,12 +93,14 @@ impl<'a> Body<'a> {
 impl Read for Body<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut most = self.available()?.min(buffer.len() as u64);
-        match self.reading {
+        match &self.reading {
             Reading::All | Reading::Later(_) => {}
             Reading::UpTo(bytes) => most = most.min(bytes - self.wire_len),
+            Reading::Held(bytes, _) if self.wire_len < *bytes => most = most.min(bytes - self.wire_len),
+            Reading::Held(_, gate) => gate.pass(),
             Reading::Slowly(rate) => {
                 most = most.min(rate / 50 + 1);
-                let due = Duration::from_secs_f64(self.wire_len as f64 / rate as f64);
+                let due = Duration::from_secs_f64(self.wire_len as f64 / *rate as f64);
                 std::thread::sleep(due.saturating_sub(self.started.elapsed()));
             }
         }

@@ -93,7 +93,7 @@ fn meet(
             shared.update(place, |logged| logged.continued = true);
             reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let contents = match act.reading {
+        let contents = match act.reading.clone() {
             Reading::UpTo(0) => Contents::default(),
             reading => {
                 let progress = |wire_len| shared.update(place, |logged| logged.wire_len = wire_len);

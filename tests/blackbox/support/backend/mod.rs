@@ -5,7 +5,7 @@ mod body;
 mod connection;
 mod listener;
 
-pub use act::{Act, Expect};
+pub use act::{Act, Expect, Gate};
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};

@@ -1,0 +1,51 @@
+# Shared by the scripts in scripts/: sourced, not run. POSIX sh.
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Tries a command up to four times: a package mirror may stumble for a minute.
+retry() {
+    retry_wait=5
+    for retry_try in 1 2 3; do
+        "$@" && return 0
+        say "-- try $retry_try of '$*' failed; again in $retry_wait s" >&2
+        sleep "$retry_wait"
+        retry_wait=$((retry_wait * 3))
+    done
+    "$@"
+}
+
+# How this user becomes root: nothing when it is root, sudo when that asks no password or there is a terminal.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+can_be_root() {
+    [ "$(id -u)" = 0 ] && return 0
+    have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }
+}
+
+apt_update() {
+    as_root apt-get update -q || return 1
+    # apt-get update succeeds on a partly read mirror; the lists tell.
+    [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ]
+}
+apt_install_once() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >/dev/null
+}
+
+# Installs those of the named Debian packages that are missing.
+apt_install() {
+    apt_missing=
+    for apt_package in "$@"; do
+        case $(dpkg-query -W -f '${Status}' "$apt_package" 2>/dev/null) in
+            'install ok installed') ;;
+            *) apt_missing="$apt_missing $apt_package" ;;
+        esac
+    done
+    [ -n "$apt_missing" ] || return 0
+    say "-- installing$apt_missing"
+    retry apt_update >/dev/null || return 1
+    # shellcheck disable=SC2086 # a list of package names
+    retry apt_install_once $apt_missing
+}

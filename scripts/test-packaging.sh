@@ -1,0 +1,66 @@
+#!/bin/sh
+# Everything around the program, for real: the oldest Rust promised, the ARM builds under emulation, the images, the
+# systemd units, the Debian packages. Installs what it needs (docker.io with its engine, debootstrap, qemu).
+# Usage: sh scripts/test-packaging.sh [msrv] [arm] [docker] [systemd] [deb]      (default: all; root)
+# What it makes stays in target/ and in the engine, and makes the next run shorter.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/lib/common.sh
+. scripts/lib/trixie.sh
+
+[ $# -gt 0 ] || set -- msrv arm docker systemd deb
+[ "$(id -u)" = 0 ] || die "this makes Debian trees and starts containers: run it as root"
+mkdir -p target/packaging
+
+msrv() {
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    found=$(in_build_tree /usr/bin/rustc --version | sed 's/^rustc \([0-9]*\.[0-9]*\)\..*/\1/')
+    say "rust-version $wanted; the compiler of Debian 13 is $found"
+    [ "$wanted" = "$found" ] || { say "msrv: 0 passed, 1 failed"; return 1; }
+    if in_build_tree env CARGO_TARGET_DIR="$PWD/target/msrv" /usr/bin/cargo check --quiet --workspace --all-targets --locked; then
+        say "msrv: 1 passed, 0 failed"
+    else
+        say "msrv: 0 passed, 1 failed"
+        return 1
+    fi
+}
+
+part() {
+    case $1 in
+        msrv) msrv ;;
+        arm) sh scripts/packaging/test-arm.sh ;;
+        docker) sh scripts/packaging/test-docker.sh arm64 arm ;;
+        systemd) sh scripts/packaging/test-systemd.sh ;;
+        deb) sh scripts/packaging/test-deb.sh ;;
+        *) die "unknown part '$1': msrv, arm, docker, systemd, deb" ;;
+    esac
+}
+
+trixie_tree
+passed=0
+failed=0
+times=
+for name; do
+    say ""
+    say "== $name"
+    start=$(date +%s)
+    log=target/packaging/$name.log
+    # A part that stops half-way has not said how many passed: that is a failure of its own.
+    echo 1 >"$log.status"
+    { part "$name" && echo 0 >"$log.status" || :; } 2>&1 | tee "$log"
+    counts=$(sed -n "s/^$name: \([0-9]*\) passed, \([0-9]*\) failed\$/\1 \2/p" "$log" | tail -n 1)
+    part_passed=${counts% *}
+    part_failed=${counts#* }
+    if [ -z "$counts" ] || { [ "$(cat "$log.status")" != 0 ] && [ "$part_failed" = 0 ]; }; then
+        say "$name stopped before its end"
+        part_failed=$((${part_failed:-0} + 1))
+    fi
+    passed=$((passed + ${part_passed:-0}))
+    failed=$((failed + part_failed))
+    times="$times${times:+, }$name $(($(date +%s) - start)) s"
+done
+
+say ""
+say "packaging ran: $times"
+say "packaging: $passed passed, $failed failed"
+[ "$failed" = 0 ]

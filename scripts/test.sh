@@ -1,0 +1,21 @@
+#!/bin/sh
+# The fast checks: formatting, lints with warnings denied, all tests. Installs nothing; names what is missing.
+# Usage: sh scripts/test.sh
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/lib/common.sh
+
+have cargo || die "cargo is missing: apt-get install cargo (Rust 1.85 or newer)"
+have cc || die "a C compiler is missing: apt-get install gcc libc6-dev"
+cargo fmt --version >/dev/null 2>&1 || die "rustfmt is missing: apt-get install rustfmt"
+cargo clippy --version >/dev/null 2>&1 || die "clippy is missing: apt-get install rust-clippy"
+
+say "== cargo fmt"
+cargo fmt --all --check
+say "== cargo clippy"
+cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+say "== cargo test"
+# Black-box tests of the uploader talk to the reference receiver: both binaries must be there first.
+cargo build --workspace --locked --quiet
+cargo test --workspace --locked
+say "test.sh: formatting, clippy and the tests passed"
