@@ -80,6 +80,7 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        log::info!("{}: {}", self.status, self.reason);
         let body = serde_json::json!({ "error": self.reason }).to_string();
         (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
     }

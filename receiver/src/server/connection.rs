@@ -18,6 +18,9 @@ use tokio::sync::watch;
 /// Longest time a request's headers may take, and a connection may lie idle.
 const HEADERS_WITHIN: Duration = Duration::from_secs(60);
 
+/// Most of a request that is read ahead. Several such pieces wait for a clip's file, on each connection.
+const READ_AHEAD: usize = 128 << 10;
+
 /// What is still coming in when we are done is read and dropped for this long in all, and this long without a byte.
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_SILENT: Duration = Duration::from_secs(5);
@@ -32,6 +35,7 @@ pub async fn serve(stream: TcpStream, router: Router, mut stopped: watch::Receiv
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(READ_AHEAD)
         .serve_connection(TokioIo::new(stream), service);
     let mut stopping = false;
     let end = loop {

@@ -18,7 +18,7 @@ use crate::store::StoreError;
 use crate::store::local::LocalStore;
 
 /// How long requests in flight may take to end after a signal.
-const STOP_WITHIN: Duration = Duration::from_millis(1_200);
+const STOP_WITHIN: Duration = Duration::from_millis(1_000);
 
 /// How long threads that write a file may take to end after that. What they leave is removed at the next start.
 const THREADS_WITHIN: Duration = Duration::from_millis(200);

@@ -181,6 +181,29 @@ fn a_request_in_flight_may_end_after_the_signal() {
 }
 
 #[test]
+fn a_signal_ends_it_also_while_somebody_holds_the_database() {
+    for request in [
+        post("/api/evenements", "", event()),
+        post("/api/media", "", clip(&noise(1_000, 4))),
+    ] {
+        let mut receiver = Receiver::start();
+        let database = receiver.database();
+        database.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut client = receiver.client();
+        client.send(request);
+        // Another one's answer: by now the row waits, too.
+        let nowhere = "GET /nowhere HTTP/1.1\r\nHost: receiver\r\n\r\n";
+        assert_eq!(receiver.ask(nowhere).status, 404);
+        receiver.signal(Signal::TERM);
+        assert_eq!(receiver.wait(Duration::from_secs(2)).code(), Some(0));
+        database.execute_batch("ROLLBACK").unwrap();
+        drop(database);
+        let receiver = Receiver::on(receiver.kill(), &[]);
+        assert!(receiver.holds_nothing());
+    }
+}
+
+#[test]
 fn health_asks_from_the_command_line() {
     let receiver = Receiver::start();
     let free = TcpListener::bind("127.0.0.1:0")

@@ -88,10 +88,14 @@ pub struct LocalClip {
 struct Part {
     folders: Arc<Folders>,
     path: PathBuf,
+    moved: bool,
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
+        if self.moved {
+            return;
+        }
         if let Err(error) = remove(&self.path) {
             log::warn!("{error}");
         }
@@ -107,7 +111,11 @@ impl LocalClip {
         let file = File::create_new(&path).map_err(StoreError::file(&path))?;
         Ok(Self {
             file: BufWriter::with_capacity(WRITE_BUFFER, file),
-            part: Part { folders, path },
+            part: Part {
+                folders,
+                path,
+                moved: false,
+            },
             id,
             hash: Sha256::new(),
             start: Vec::with_capacity(START),
@@ -117,8 +125,9 @@ impl LocalClip {
 
     /// Makes the complete file durable in `clips/`, before a row names it.
     pub fn place(self) -> Result<Placed, StoreError> {
-        let Self { file, part, .. } = self;
-        let error = |error| StoreError::file(&part.path)(error);
+        let Self { file, mut part, .. } = self;
+        let path = part.path.clone();
+        let error = |error| StoreError::file(&path)(error);
         let file = file.into_inner().map_err(|failed| error(failed.into_error()))?;
         file.sync_all().map_err(error)?;
 
@@ -129,13 +138,16 @@ impl LocalClip {
             name,
             sha256: format!("{:x}", self.hash.finalize()),
         };
-        File::create_new(&placed.mark).map_err(StoreError::file(&placed.mark))?;
-        // Until the row is asked for, a failure takes back what was done.
-        let moved = sync_folder(&part.folders.incoming)
-            .and_then(|()| fs::rename(&part.path, &placed.path).map_err(error))
-            .and_then(|()| sync_folder(&part.folders.clips));
-        match moved {
+        let mut place = || {
+            File::create_new(&placed.mark).map_err(StoreError::file(&placed.mark))?;
+            sync_folder(&part.folders.incoming)?;
+            fs::rename(&path, &placed.path).map_err(error)?;
+            part.moved = true;
+            sync_folder(&part.folders.clips)
+        };
+        match place() {
             Ok(()) => Ok(placed),
+            // No row was asked for yet: all of it is taken back.
             Err(error) => {
                 placed.settle(false)?;
                 Err(error)

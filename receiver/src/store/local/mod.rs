@@ -95,18 +95,18 @@ impl Store for LocalStore {
             key,
             file: Some(placed.file(bytes)),
         };
-        match self.rows.add(row).await {
-            Ok(added) => {
-                blocking(move || placed.settle(added.is_new)).await?;
-                Ok(added.answer)
-            }
-            // It may be in the log all the same: the next start looks, and keeps or removes the file.
-            Err(error) if sql::may_be_stored(&error) => Err(error),
-            Err(error) => {
-                blocking(move || placed.settle(false)).await?;
-                Err(error)
-            }
+        let added = self.rows.add(row).await;
+        let has_row = match &added {
+            Ok(added) => added.is_new,
+            // Nobody knows: the next start looks, and keeps or removes the file.
+            Err(error) if sql::may_be_stored(error) => return Err(error.clone()),
+            Err(_) => false,
+        };
+        // The row decides what is answered. A file that is left over is the next start's.
+        if let Err(error) = blocking(move || placed.settle(has_row)).await {
+            log::warn!("{error}");
         }
+        added.map(|added| added.answer)
     }
 
     async fn healthy(&self) -> Result<(), StoreError> {
