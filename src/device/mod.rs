@@ -15,7 +15,7 @@ mod schema;
 mod state;
 mod steer;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tracking;
 
 use std::os::unix::fs::MetadataExt;

@@ -6,6 +6,8 @@ pub mod policy;
 mod row;
 pub mod service;
 mod steady;
+#[cfg(test)]
+mod tests;
 
 pub use key::idempotency_key;
 pub use pass::{Pass, PassError};

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::*;
 
 /// A database as the recorder makes it, in a folder of its own.
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     folder: tempfile::TempDir,
     pub conn: Connection,
 }
@@ -87,7 +87,7 @@ impl Recorder {
 }
 
 /// Bytes without a pattern, the same every time.
-pub(super) fn noise(length: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     (0..length)
         .map(|_| {
@@ -97,4 +97,12 @@ pub(super) fn noise(length: usize, seed: u64) -> Vec<u8> {
             (state >> 33) as u8
         })
         .collect()
+}
+
+impl Device {
+    /// Gives up at once where another program holds the lock.
+    pub(crate) fn impatient(self) -> Self {
+        self.conn.busy_timeout(Duration::ZERO).unwrap();
+        self
+    }
 }
