@@ -1,266 +1,22 @@
-//! A clock that only moves when somebody waits, a server that answers by script, and a device between them.
+//! A device, a server and a clock, and what the work tells about them.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
 
+pub use super::clock::{NOW, SimClock};
+pub use super::wire::*;
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::device::Device;
 use crate::device::tests::Recorder;
 use crate::report::{Notice, PassReport, Reporter};
-use crate::row::{Clip, Event, Table};
+use crate::row::Table;
 use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};
-use crate::sync::{Pass, PassError, Wire};
-use crate::upload::{Attempt, RetryAfter, Verdict, WireStats};
+use crate::sync::{Pass, PassError};
+use crate::upload::Verdict;
 
 pub const INTERVAL: Duration = Duration::from_secs(300);
-
-/// 2025-12-18 17:30:00 UTC.
-pub const NOW: i64 = 1_766_079_000;
-
-/// Something that happens while somebody waits.
-type Plan = (Duration, Box<dyn FnMut(&SimClock)>);
-
-/// Time that is only spent by waits and requests.
-pub struct SimClock {
-    now: Cell<Duration>,
-    /// The wall clock at monotonic zero.
-    wall: Cell<i64>,
-    stop_at: Cell<Option<Duration>>,
-    plans: RefCell<Vec<Plan>>,
-    /// Begin and length of every wait.
-    pub waits: RefCell<Vec<(Duration, Duration)>>,
-}
-
-impl SimClock {
-    /// The wall clock jumps by `seconds`; the monotonic one does not.
-    pub fn jump(&self, seconds: i64) {
-        self.wall.set(self.wall.get() + seconds);
-    }
-
-    pub fn stop_at(&self, time: Duration) {
-        self.stop_at.set(Some(time));
-    }
-
-    /// `action` happens in the wait that reaches `time`.
-    pub fn plan(&self, time: Duration, action: impl FnMut(&SimClock) + 'static) {
-        self.plans.borrow_mut().push((time, Box::new(action)));
-    }
-
-    /// Time passes, as a request takes it.
-    pub fn spend(&self, duration: Duration) {
-        let end = self.now.get() + duration;
-        loop {
-            let mut plans = self.plans.borrow_mut();
-            let due = plans.iter().enumerate().filter(|(_, (at, _))| *at <= end);
-            let Some(next) = due.min_by_key(|(_, (at, _))| *at).map(|(place, _)| place) else {
-                break;
-            };
-            let (at, mut action) = plans.remove(next);
-            drop(plans);
-            self.now.set(self.now.get().max(at));
-            action(self);
-        }
-        self.now.set(end);
-    }
-}
-
-impl Clock for SimClock {
-    fn monotonic(&self) -> Duration {
-        self.now.get()
-    }
-
-    fn unix_seconds(&self) -> i64 {
-        self.wall.get() + i64::try_from(self.now.get().as_secs()).unwrap()
-    }
-
-    fn local(&self) -> chrono::NaiveDateTime {
-        chrono::DateTime::from_timestamp(self.unix_seconds(), 0)
-            .unwrap()
-            .naive_utc()
-    }
-
-    fn wait(&self, duration: Duration) -> bool {
-        self.waits.borrow_mut().push((self.now.get(), duration));
-        let left = self.stop_at.get().map(|stop| stop.saturating_sub(self.now.get()));
-        let stopped = left.is_some_and(|left| left <= duration);
-        self.spend(if stopped { left.unwrap() } else { duration });
-        stopped
-    }
-}
-
-/// A request as the server sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Call {
-    /// From 0.
-    pub nth: usize,
-    pub at: Duration,
-    pub table: Table,
-    pub id: i64,
-    pub key: String,
-    pub backend: String,
-}
-
-/// Answers a request.
-pub type Script = Box<dyn FnMut(&Call) -> Verdict>;
-
-/// The way to servers that follow a script.
-pub struct ScriptedWire {
-    clock: Rc<SimClock>,
-    pub backends: Vec<String>,
-    current: usize,
-    first_again_at: Option<Duration>,
-    pub script: Script,
-    pub calls: Vec<Call>,
-    /// What the servers took, by key.
-    pub stored: BTreeMap<String, (Table, i64)>,
-    /// How long a request takes.
-    pub takes: Duration,
-}
-
-impl ScriptedWire {
-    pub fn new(clock: &Rc<SimClock>, backends: &[&str]) -> Self {
-        Self {
-            clock: Rc::clone(clock),
-            backends: backends.iter().map(|name| (*name).to_string()).collect(),
-            current: 0,
-            first_again_at: None,
-            script: Box::new(done),
-            calls: Vec::new(),
-            stored: BTreeMap::new(),
-            takes: Duration::ZERO,
-        }
-    }
-
-    fn call(&mut self, table: Table, id: i64, key: &str) -> Attempt {
-        let call = Call {
-            nth: self.calls.len(),
-            at: self.clock.monotonic(),
-            table,
-            id,
-            key: key.to_string(),
-            backend: self.backend().to_string(),
-        };
-        self.calls.push(call.clone());
-        self.clock.spend(self.takes);
-        let verdict = (self.script)(&call);
-        if let Verdict::Done { .. } = verdict {
-            self.stored.insert(call.key, (table, id));
-        }
-        Attempt {
-            verdict,
-            duration: self.takes,
-        }
-    }
-
-    /// The ids of a table in the order of their requests.
-    pub fn ids(&self, table: Table) -> Vec<i64> {
-        self.calls
-            .iter()
-            .filter(|call| call.table == table)
-            .map(|call| call.id)
-            .collect()
-    }
-}
-
-impl Wire for ScriptedWire {
-    fn post_event(&mut self, event: &Event, key: &str) -> Attempt {
-        self.call(Table::Event, event.id, key)
-    }
-
-    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Attempt {
-        let mut attempt = self.call(Table::Media, clip.id, key);
-        let mut bytes = Vec::new();
-        if let Err(error) = video.read_to_end(&mut bytes) {
-            // The connection is dropped: whatever the server would have said, it has nothing.
-            self.stored.remove(key);
-            attempt.verdict = Verdict::Local(error);
-        } else {
-            assert_eq!(bytes.len() as u64, clip.video_len);
-        }
-        attempt
-    }
-
-    fn fail_over(&mut self, now: Duration) -> bool {
-        if self.backends.len() < 2 {
-            return false;
-        }
-        if self.current == 0 {
-            self.first_again_at = Some(now + Duration::from_secs(60));
-        }
-        self.current = (self.current + 1) % self.backends.len();
-        true
-    }
-
-    fn prefer_first(&mut self, now: Duration) {
-        if self.first_again_at.is_some_and(|at| now >= at) {
-            self.first_again_at = None;
-            self.current = 0;
-        }
-    }
-
-    fn backend(&self) -> &str {
-        &self.backends[self.current]
-    }
-
-    fn stats(&self) -> WireStats {
-        WireStats::default()
-    }
-
-    fn backend_count(&self) -> usize {
-        self.backends.len()
-    }
-}
-
-pub fn done(call: &Call) -> Verdict {
-    Verdict::Done {
-        remote_id: 1_000 + i64::try_from(call.nth).unwrap(),
-    }
-}
-
-pub fn unwell() -> Verdict {
-    Verdict::Unwell {
-        message: "connexion refusée".to_string(),
-        unreachable: true,
-        retry_after: None,
-    }
-}
-
-pub fn busy(retry_after: RetryAfter) -> Verdict {
-    Verdict::Unwell {
-        message: "HTTP 503".to_string(),
-        unreachable: false,
-        retry_after: Some(retry_after),
-    }
-}
-
-pub fn broken() -> Verdict {
-    Verdict::ServerError {
-        message: "HTTP 500".to_string(),
-    }
-}
-
-pub fn misconfigured() -> Verdict {
-    Verdict::Misconfigured {
-        message: "HTTP 401 (vérifiez BACKEND_TOKEN)".to_string(),
-    }
-}
-
-pub fn refused() -> Verdict {
-    Verdict::Refused {
-        message: "HTTP 422".to_string(),
-    }
-}
-
-pub fn unclear() -> Verdict {
-    Verdict::Unclear {
-        message: "HTTP 200 sans identifiant".to_string(),
-    }
-}
 
 /// What was told, as far as tests look at it.
 pub struct Told {
@@ -302,6 +58,7 @@ pub struct Stage {
     pub told: Told,
     pub random: Random,
     pub once: bool,
+    pub interval: Duration,
     device: Option<Device>,
 }
 
@@ -312,13 +69,7 @@ impl Stage {
 
     pub fn with_backends(backends: &[&str]) -> Self {
         let recorder = Recorder::new();
-        let clock = Rc::new(SimClock {
-            now: Cell::default(),
-            wall: Cell::new(NOW),
-            stop_at: Cell::default(),
-            plans: RefCell::default(),
-            waits: RefCell::default(),
-        });
+        let clock = Rc::new(SimClock::new());
         Self {
             device: Some(recorder.device().impatient()),
             recorder,
@@ -335,6 +86,7 @@ impl Stage {
             clock,
             random: Random::seeded(7),
             once: false,
+            interval: INTERVAL,
         }
     }
 
@@ -356,7 +108,7 @@ impl Stage {
             clock: &*self.clock,
             random: &mut self.random,
             device_id: "raspberry-1",
-            interval: INTERVAL,
+            interval: self.interval,
             once: self.once,
         }
         .run()
@@ -379,7 +131,7 @@ impl Stage {
         let mut config = Config::from_lookup(&|_| None).unwrap();
         config.local_db_path = self.recorder.path();
         config.mode = mode;
-        config.interval = INTERVAL;
+        config.interval = self.interval;
         let end = Service {
             config: &config,
             wire: &mut self.wire,
