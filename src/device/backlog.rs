@@ -340,7 +340,7 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
     let mut window = Vec::new();
     for status in ["pending", "failed"] {
         let mut statement = conn.prepare_cached(
-            "SELECT t.id, t.local_id, r.due_at FROM sync_tracking t INDEXED BY idx_sync_status
+            "SELECT t.id, t.local_id, CASE r.reason WHEN 'backend' THEN NULL ELSE r.due_at END FROM sync_tracking t INDEXED BY idx_sync_status
              LEFT JOIN sync_retry r ON r.table_name = t.table_name AND r.local_id = t.local_id
              WHERE t.sync_status = ?1 AND t.table_name = ?2 AND t.id > ?3 AND t.id <= ?4 ORDER BY t.id LIMIT ?5",
         )?;
@@ -348,7 +348,8 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
             Ok(Tracked {
                 tracking_id: row.get(0)?,
                 id: row.get(1)?,
-                // What people set to pending is due whatever was planned before.
+                // What people set to pending is due whatever was planned before, and what failed with the backend
+                // is due at the next pass whatever the clock says.
                 due_at: if status == "pending" { None } else { row.get(2)? },
             })
         })?;

@@ -59,6 +59,19 @@ fn a_device_that_starts_in_1970_and_learns_the_time_later_works_as_any_other() {
 }
 
 #[test]
+fn what_failed_with_the_backend_is_due_at_the_next_pass_whatever_the_clock_says() {
+    for jump in [-5 * YEAR, -86_400, -7_200, -60, 0, 7_200, 5 * YEAR] {
+        let mut stage = Stage::new();
+        stage.recorder.events(5);
+        stage.script(|_| unwell());
+        stage.pass();
+        stage.clock.jump(jump);
+        stage.script(done);
+        assert_eq!(stage.tried(), [1, 2, 3, 4, 5], "{jump}");
+    }
+}
+
+#[test]
 fn intervals_do_not_follow_the_wall_clock() {
     for mode in [Mode::Continuous, Mode::Periodic, Mode::Realtime] {
         let mut stage = Stage::new();
