@@ -56,6 +56,8 @@ pub enum FailedDue {
         /// The longest delay the policy gives, in seconds.
         longest_delay: i64,
     },
+    /// None that has a time on record: this pass has looked at them before.
+    No,
 }
 
 impl FailedDue {
@@ -63,6 +65,7 @@ impl FailedDue {
         match (self, due_at) {
             // No time on record: the Python service failed it, or people did.
             (FailedDue::All, _) | (_, None) => true,
+            (FailedDue::No, Some(_)) => false,
             (FailedDue::At { now, longest_delay }, Some(due_at)) => {
                 due_at <= now || due_at.saturating_sub(now) > longest_delay
             }

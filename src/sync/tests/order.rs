@@ -86,3 +86,28 @@ fn rows_that_come_while_events_are_sent_are_not_forgotten() {
     }
     assert_eq!(stage.wire.ids(Table::Event), (1..=50).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_refused_event_is_tried_once_a_pass_also_when_others_come_between_clips() {
+    for once in [false, true] {
+        let mut stage = Stage::new();
+        stage.once = once;
+        stage.recorder.events(1);
+        for _ in 0..4 {
+            stage.recorder.clip(b"video");
+        }
+        let conn = stage.connection();
+        stage.script(move |call| {
+            if call.table == Table::Media {
+                insert_event(&conn, "2025-12-18T17:30:00");
+            }
+            if (call.table, call.id) == (Table::Event, 1) {
+                refused()
+            } else {
+                done(call)
+            }
+        });
+        stage.pass();
+        assert_eq!(stage.wire.ids(Table::Event), [1, 2, 3, 4], "once: {once}");
+    }
+}
