@@ -56,6 +56,8 @@ pub enum FailedDue {
         /// The longest delay the policy gives, in seconds.
         longest_delay: i64,
     },
+    /// None that has a time on record: this pass has looked at them before.
+    No,
 }
 
 impl FailedDue {
@@ -63,6 +65,7 @@ impl FailedDue {
         match (self, due_at) {
             // No time on record: the Python service failed it, or people did.
             (FailedDue::All, _) | (_, None) => true,
+            (FailedDue::No, Some(_)) => false,
             (FailedDue::At { now, longest_delay }, Some(due_at)) => {
                 due_at <= now || due_at.saturating_sub(now) > longest_delay
             }
@@ -340,7 +343,7 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
     let mut window = Vec::new();
     for status in ["pending", "failed"] {
         let mut statement = conn.prepare_cached(
-            "SELECT t.id, t.local_id, r.due_at FROM sync_tracking t INDEXED BY idx_sync_status
+            "SELECT t.id, t.local_id, CASE r.reason WHEN 'backend' THEN NULL ELSE r.due_at END FROM sync_tracking t INDEXED BY idx_sync_status
              LEFT JOIN sync_retry r ON r.table_name = t.table_name AND r.local_id = t.local_id
              WHERE t.sync_status = ?1 AND t.table_name = ?2 AND t.id > ?3 AND t.id <= ?4 ORDER BY t.id LIMIT ?5",
         )?;
@@ -348,7 +351,8 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
             Ok(Tracked {
                 tracking_id: row.get(0)?,
                 id: row.get(1)?,
-                // What people set to pending is due whatever was planned before.
+                // What people set to pending is due whatever was planned before, and what failed with the backend
+                // is due at the next pass whatever the clock says.
                 due_at: if status == "pending" { None } else { row.get(2)? },
             })
         })?;

@@ -211,12 +211,6 @@ impl Device {
             .map(|_| ())
     }
 
-    /// Waits less long for other writers than the recorder would.
-    #[cfg(test)]
-    pub(crate) fn impatient(&mut self, timeout: Duration) {
-        self.conn.busy_timeout(timeout).unwrap();
-    }
-
     /// A number that changes when another program has committed
     /// (<https://www.sqlite.org/pragma.html#pragma_data_version>).
     ///

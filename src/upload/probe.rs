@@ -32,12 +32,14 @@ pub fn probe(config: &UploadConfig) -> Result<Vec<Fact>, UploadError> {
             .call()
             .and_then(Answer::read);
         match result {
-            Err(error) => facts.push(Err(match client::judge_failure(&error) {
-                Verdict::Unwell { message, .. } | Verdict::Unclear { message } => {
-                    format!("{url}: {message}; vérifiez BACKEND_URL, le réseau et le serveur")
-                }
-                other => format!("{url}: {other:?}"),
-            })),
+            Err(error) => facts.push(Err(
+                match client::judge_failure(&error, url.starts_with("https://") && config.client_cert.is_none()) {
+                    Verdict::Unwell { message, .. } | Verdict::Unclear { message } => {
+                        format!("{url}: {message}; vérifiez BACKEND_URL, le réseau et le serveur")
+                    }
+                    other => format!("{url}: {other:?}"),
+                },
+            )),
             Ok(answer) => {
                 let secure = if url.starts_with("https://") {
                     " (TLS vérifié)"

@@ -73,6 +73,7 @@ pub struct Uplink {
     /// A 415 said that packed bodies are not taken, for good.
     plain_only: bool,
     authorization: Option<Secret>,
+    has_certificate: bool,
     device_id: String,
     timeouts: Timeouts,
     pace: Pace,
@@ -117,6 +118,7 @@ impl Uplink {
             authorization: config
                 .token
                 .map(|token| Secret::new(format!("Bearer {}", token.reveal()))),
+            has_certificate: config.client_cert.is_some(),
             device_id: config.device_id,
             timeouts: config.timeouts,
             pace: Pace::new(config.max_rate_kbps, Arc::clone(&shutdown)),
@@ -186,7 +188,8 @@ impl Uplink {
             Err(error) => {
                 log::debug!("{}: {error}", self.backends[self.current].url);
                 self.backends[self.current].resolver.forget();
-                client::judge_failure(&error)
+                let secure = self.backends[self.current].url.starts_with("https://");
+                client::judge_failure(&error, secure && !self.has_certificate)
             }
         };
         if matches!(verdict, Verdict::PlainNext) {
