@@ -3,8 +3,12 @@
 mod backends;
 mod clock;
 mod clocks;
+mod keys;
+mod model;
 mod order;
 mod schedule;
 mod stage;
+mod steering;
+mod trouble;
 mod verdicts;
 mod wire;

@@ -6,7 +6,7 @@ use super::stage::*;
 use crate::config::Mode;
 use crate::row::Table;
 use crate::sync::service::End;
-use crate::upload::RetryAfter;
+use crate::upload::{RetryAfter, Verdict};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -208,8 +208,8 @@ fn a_stop_ends_the_wait_the_pass_and_the_tries_of_a_row() {
 
 #[test]
 fn once_says_by_its_end_whether_everything_arrived() {
-    #[allow(clippy::type_complexity)] // a table reads best as one
-    let cases: [(&str, fn(&Call) -> _, End); 5] = [
+    type Answer = fn(&Call) -> Verdict;
+    let cases: [(&str, Answer, End); 5] = [
         ("done", done, End::Clean),
         ("unwell", |_| unwell(), End::Incomplete),
         ("refused", |_| refused(), End::Incomplete),
