@@ -6,6 +6,7 @@
 
 mod backlog;
 mod clip;
+mod dates;
 mod error;
 pub mod instance;
 mod layout;
