@@ -14,6 +14,8 @@ cd "$ROOT"
 [ $# -gt 0 ] || set -- arm64 armhf
 
 # The modules that speak of the contract: payloads and tables to the byte, output, settings, odd rows, signals.
+# One test of console starts the binary from a shell, which cannot run it.
+SKIP="--skip a_reader_that_goes_away"
 MODULES="payloads tracking carry_on console settings startup_errors odd_rows keys modes signals verdicts negotiation"
 
 apt_install qemu-user-static
@@ -36,7 +38,7 @@ for arch; do
     log=target/contract-$arch.log
     # shellcheck disable=SC2086 # a list of modules
     if SYNC_TEST_BIN=$binary SYNC_TEST_RUNNER="$emulator -L $TRIXIE_TREE/usr/$root" \
-        cargo test --locked --test blackbox -- $MODULES >"$log" 2>&1; then passed=0; else passed=1; fi
+        cargo test --locked --test blackbox -- $SKIP $MODULES >"$log" 2>&1; then passed=0; else passed=1; fi
     grep '^test result' "$log" || tail -n 40 "$log"
     [ "$passed" = 0 ] || sed -n '/^failures:/,$p' "$log" | head -n 120
     say "contract tests on $arch: $(($(date +%s) - start)) s"
