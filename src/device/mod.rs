@@ -93,6 +93,12 @@ impl Device {
             && schema_version(&self.conn).context(&self.path, "lecture du schéma")? == self.schema_version)
     }
 
+    /// Whether another file has taken the place of the one that is open, which can't be written any more.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        identify(&self.path).is_ok_and(|identity| identity != self.identity)
+    }
+
     /// The random id of this database: the namespace of its idempotency keys.
     #[must_use]
     pub fn database_id(&self) -> Uuid {

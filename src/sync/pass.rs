@@ -44,6 +44,8 @@ pub enum PassError {
     Interrupted,
     /// The database was in trouble for longer than `once` waits.
     Trouble(DeviceError),
+    /// The database is no longer what was opened: open it again.
+    Replaced,
     /// The database is unusable.
     Unusable(DeviceError),
 }
@@ -53,6 +55,7 @@ impl From<GiveUp> for PassError {
         match give_up {
             GiveUp::Interrupted => PassError::Interrupted,
             GiveUp::Trouble(error) => PassError::Trouble(error),
+            GiveUp::Replaced => PassError::Replaced,
             GiveUp::Unusable(error) => PassError::Unusable(error),
         }
     }

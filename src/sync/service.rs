@@ -151,6 +151,8 @@ impl Service<'_> {
                     log::error!("{error}");
                     return End::Incomplete;
                 }
+                // It is opened again before the next pass, which begins at once.
+                Err(PassError::Replaced) => continue,
                 Err(PassError::Unusable(error)) => return End::Failed(error.message),
             };
             if self.config.mode == Mode::Once {

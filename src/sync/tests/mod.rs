@@ -6,6 +6,7 @@ mod clocks;
 mod keys;
 mod model;
 mod order;
+mod replaced;
 mod schedule;
 mod stage;
 mod steering;
