@@ -6,7 +6,10 @@
 # The variables of images.sh apply; KEEP_IMAGES=1 takes the images as they are. Last line: "docker: N passed, M failed".
 set -eu
 . "$(dirname -- "$0")/lib.sh"
-[ -n "${KEEP_IMAGES:-}" ] || "$ROOT/scripts/packaging/images.sh" "$@"
+if [ -z "${KEEP_IMAGES:-}" ]; then
+    "$ROOT/scripts/packaging/images.sh"
+    [ $# -eq 0 ] || "$ROOT/scripts/packaging/images.sh" "$@"
+fi
 "$ROOT/scripts/packaging/test-image.sh"
 
 T=sync-try-$$
