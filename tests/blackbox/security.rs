@@ -1,5 +1,6 @@
 //! Tokens and TLS: who is trusted, and what never shows.
 
+use crate::support::proxy::Proxy;
 use crate::support::tls::{Authority, Site};
 use crate::support::{Act, Backend, Device, Run, Service};
 
@@ -168,4 +169,37 @@ fn a_token_that_leaves_home_unencrypted_is_warned_about() {
     };
     assert!(warned("http://server.example"));
     assert!(!warned("http://127.0.0.1:1"));
+}
+
+#[test]
+fn a_proxy_is_used_for_https_and_not_for_what_no_proxy_lists() {
+    let device = Device::new();
+    let authority = Authority::new(device.folder());
+    let site = Site::new(authority.certificate("127.0.0.1"), None);
+    let proxy = Proxy::start();
+    let run = |no_proxy: &str| {
+        device.event();
+        let run = once(&device, &site, Some(&authority))
+            .env("HTTPS_PROXY", proxy.url())
+            .env("NO_PROXY", no_proxy)
+            .env("RUST_LOG", "trace")
+            .run()
+            .exits_with_words(0);
+        assert!(
+            !run.stderr.contains("pa55word") && !run.stdout.contains("pa55word"),
+            "{run}"
+        );
+    };
+    run("other.example");
+    assert_eq!((site.requests(), proxy.tunnels()), (1, 1));
+    run("localhost, 127.0.0.1");
+    assert_eq!((site.requests(), proxy.tunnels()), (2, 1), "straight to the server");
+    // A plain http server is not what HTTPS_PROXY is for.
+    let backend = Backend::start();
+    device.event();
+    Service::once(&device, &backend)
+        .env("HTTPS_PROXY", proxy.url())
+        .run()
+        .exits(0);
+    assert_eq!((backend.stored_count(), proxy.tunnels()), (1, 1));
 }
