@@ -178,6 +178,11 @@ fn tls_message(error: &rustls::Error) -> String {
         rustls::Error::AlertReceived(
             rustls::AlertDescription::CertificateRequired
             | rustls::AlertDescription::BadCertificate
+            | rustls::AlertDescription::UnsupportedCertificate
+            | rustls::AlertDescription::CertificateRevoked
+            | rustls::AlertDescription::CertificateExpired
+            // A certificate of another authority that has the same name.
+            | rustls::AlertDescription::DecryptError
             | rustls::AlertDescription::HandshakeFailure
             | rustls::AlertDescription::UnknownCA
             | rustls::AlertDescription::CertificateUnknown

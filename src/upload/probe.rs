@@ -30,7 +30,7 @@ pub fn probe(config: &UploadConfig) -> Result<Vec<Fact>, UploadError> {
             .timeout_global(Some(config.timeouts.event + config.timeouts.connect))
             .build()
             .call()
-            .and_then(Answer::read);
+            .and_then(|response| Answer::read(response, config.token.as_ref()));
         match result {
             Err(error) => facts.push(Err(
                 match client::judge_failure(&error, url.starts_with("https://") && config.client_cert.is_none()) {
