@@ -23,6 +23,9 @@ const PAGE_CLIPS: usize = 2_000;
 /// The frontier is written when it has moved this far, so that a new row now and then costs no extra write.
 const FRONTIER_STEP: i64 = 256;
 
+/// A row with which the backend failed in so many passes is a suspect: it may be what the backend fails on.
+const SUSPECT_AFTER: u32 = 2;
+
 /// A gap in the ids larger than this is a renumbering, not a loss.
 const LARGEST_LOSS: i64 = 1_000_000;
 
@@ -71,6 +74,10 @@ pub struct Backlog {
     failed_due: FailedDue,
     /// How many rows were due when it was taken.
     pub due: u64,
+    /// How many of them are suspects: rows with which the backend failed in several passes.
+    suspects_due: u64,
+    /// Whether its pages hold the suspects alone, or all the others.
+    only_suspects: bool,
     /// Rows the recorder deleted before they were sent, since the database is ours to upload.
     pub vanished: u64,
     /// `sync_tracking.id` bounds: rows that fail in this pass stay out of it.
@@ -82,6 +89,19 @@ pub struct Backlog {
 }
 
 impl Backlog {
+    /// The rows with which the backend failed in several passes. They come last: a row that brings the server down
+    /// must not keep the others waiting for ever.
+    #[must_use]
+    pub fn suspects(&self) -> Self {
+        Self {
+            due: self.suspects_due,
+            only_suspects: true,
+            tracked_after: i64::MIN,
+            new_after: self.new_last,
+            ..self.clone()
+        }
+    }
+
     /// The highest row id this backlog knows; later rows came after it was taken.
     #[must_use]
     pub fn last_id(&self) -> i64 {
@@ -143,6 +163,8 @@ pub(super) fn take(
         table,
         failed_due,
         due: stock.new + stock.tracked_due,
+        suspects_due: stock.suspects_due,
+        only_suspects: false,
         vanished: stock.vanished(&frontier),
         tracked_after: i64::MIN,
         tracked_last: stock.tracked_last,
@@ -159,6 +181,7 @@ pub(super) struct Stock {
     /// Rows that are `pending` or `failed` and due, and the first of them.
     pub tracked_due: u64,
     pub first_tracked_due: Option<i64>,
+    suspects_due: u64,
     /// Rows that are `pending` or `failed` and no longer there.
     gone: u64,
     /// The highest id, and the highest `sync_tracking.id`.
@@ -196,6 +219,7 @@ pub(super) fn count(
         first_new: None,
         tracked_due: 0,
         first_tracked_due: None,
+        suspects_due: 0,
         gone: 0,
         last: last.unwrap_or(i64::MIN),
         tracked_last: tracked_last.unwrap_or(i64::MIN),
@@ -226,6 +250,7 @@ pub(super) fn count(
                 stock.gone += 1;
             } else if failed_due.is_due(tracked.due_at) {
                 stock.tracked_due += 1;
+                stock.suspects_due += u64::from(tracked.is_suspect);
                 stock.first_tracked_due.get_or_insert(tracked.id);
             }
         }
@@ -258,7 +283,7 @@ pub(super) fn next_page(conn: &Connection, layout: &Layout, backlog: &mut Backlo
         ))?;
         for tracked in window {
             backlog.tracked_after = tracked.tracking_id;
-            if !backlog.failed_due.is_due(tracked.due_at) {
+            if !backlog.failed_due.is_due(tracked.due_at) || tracked.is_suspect != backlog.only_suspects {
                 continue;
             }
             let date = row
@@ -326,6 +351,7 @@ struct Tracked {
     tracking_id: i64,
     id: i64,
     due_at: Option<i64>,
+    is_suspect: bool,
 }
 
 /// The next rows that are `pending` or `failed`, by `sync_tracking.id` (two ranges of `idx_sync_status`, whose
@@ -334,17 +360,19 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
     let mut window = Vec::new();
     for status in ["pending", "failed"] {
         let mut statement = conn.prepare_cached(
-            "SELECT t.id, t.local_id, CASE r.reason WHEN 'backend' THEN NULL ELSE r.due_at END FROM sync_tracking t INDEXED BY idx_sync_status
+            "SELECT t.id, t.local_id, CASE r.reason WHEN 'backend' THEN NULL ELSE r.due_at END,
+                coalesce(r.reason = 'backend' AND r.attempts >= ?6, 0) FROM sync_tracking t INDEXED BY idx_sync_status
              LEFT JOIN sync_retry r ON r.table_name = t.table_name AND r.local_id = t.local_id
              WHERE t.sync_status = ?1 AND t.table_name = ?2 AND t.id > ?3 AND t.id <= ?4 ORDER BY t.id LIMIT ?5",
         )?;
-        let rows = statement.query_map((status, table.name(), after, last, WINDOW), |row| {
+        let rows = statement.query_map((status, table.name(), after, last, WINDOW, SUSPECT_AFTER), |row| {
             Ok(Tracked {
                 tracking_id: row.get(0)?,
                 id: row.get(1)?,
                 // What people set to pending is due whatever was planned before, and what failed with the backend
                 // is due at the next pass whatever the clock says.
                 due_at: if status == "pending" { None } else { row.get(2)? },
+                is_suspect: status == "failed" && row.get(3)?,
             })
         })?;
         for row in rows {

@@ -87,8 +87,15 @@ impl Pass<'_> {
             server_errors: Vec::new(),
             events_seen_to: i64::MIN,
         };
+        let mut suspects = Vec::new();
         for table in Table::ALL {
-            running.section(table)?;
+            suspects.push((table, running.section(table)?));
+        }
+        // Last, the rows with which the backend failed before: if one of them ends the pass, nothing waits behind it.
+        for (table, backlog) in suspects {
+            if !running.ended() {
+                running.rows(table, backlog)?;
+            }
         }
         let mut report = running.report;
         report.backend = self.wire.backend().to_string();
@@ -138,7 +145,8 @@ impl Running<'_, '_> {
     }
 
     /// A table's turn: its heading, and its rows as long as the pass goes on.
-    fn section(&mut self, table: Table) -> Result<(), PassError> {
+    /// Returns what is left for last.
+    fn section(&mut self, table: Table) -> Result<Backlog, PassError> {
         let failed_due = self.pass.failed_due();
         let backlog = self.backlog(table, failed_due)?;
         self.pass.reporter.notice(&Notice::Section {
@@ -146,7 +154,9 @@ impl Running<'_, '_> {
             due: backlog.due,
         });
         self.report.table_mut(table).vanished = backlog.vanished;
-        self.rows(table, backlog)
+        let suspects = backlog.suspects();
+        self.rows(table, backlog)?;
+        Ok(suspects)
     }
 
     fn backlog(&mut self, table: Table, failed_due: FailedDue) -> Result<Backlog, PassError> {

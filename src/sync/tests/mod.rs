@@ -6,6 +6,7 @@ mod clocks;
 mod keys;
 mod model;
 mod order;
+mod poison;
 mod replaced;
 mod schedule;
 mod stage;

@@ -180,7 +180,8 @@ fn what_failed_only_because_the_backend_was_away_is_sent_in_the_next_pass() {
     }
     stage.script(done);
     assert_eq!(stage.tried(), [1, 2, 3, 4]);
-    assert_eq!(stage.told.failed.last().map(|failed| failed.2), Some(30));
+    // Rows that failed twice with the backend come last, so that the passes went through all four in turn.
+    assert_eq!(stage.told.failed.len(), 30);
 }
 
 #[test]
