@@ -129,7 +129,9 @@ impl Service<'_> {
         let mut known = [None; 2];
         loop {
             match self.refresh(device) {
-                Ok(()) => {}
+                Ok(false) => {}
+                // Another file: what was counted was not in it.
+                Ok(true) => known = [None; 2],
                 Err(Closed::Interrupted) => return End::Clean,
                 Err(Closed::Failed(message)) => return End::Failed(message),
             }
@@ -221,14 +223,14 @@ impl Service<'_> {
         Ok(())
     }
 
-    /// Makes sure that the open database is the one at the path, as it is now.
-    fn refresh(&mut self, device: &mut Device) -> Result<(), Closed> {
+    /// Makes sure that the open database is the one at the path, as it is now; `true` when it was opened again.
+    fn refresh(&mut self, device: &mut Device) -> Result<bool, Closed> {
         match device.is_current() {
-            Ok(true) => Ok(()),
+            Ok(true) => Ok(false),
             Ok(false) | Err(_) => {
                 log::info!("the database or its schema changed: opening it again");
                 *device = self.open_device(true)?;
-                Ok(())
+                Ok(true)
             }
         }
     }
