@@ -68,15 +68,19 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, reason)
     }
 
-    /// 503: our own trouble, worth another try.
+    /// 503: our own trouble, worth another try. What it is stands in our log: a device can do nothing about it.
     pub fn unwell(reason: impl std::fmt::Display) -> Self {
         log::error!("{reason}");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "le serveur ne peut rien enregistrer pour l'instant",
+        )
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        log::info!("{}: {}", self.status, self.reason);
         let body = serde_json::json!({ "error": self.reason }).to_string();
         (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
     }

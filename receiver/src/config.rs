@@ -1,13 +1,21 @@
-//! Command line and environment: every setting is both.
+//! Command line and environment: every setting is both, and an error names both.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::tokens::Tokens;
 
+/// Where the receiver listens unless told otherwise.
+const LISTEN: &str = "127.0.0.1:8000";
+
 /// Reference backend for sync-service: stores events and clips, each once.
+///
+/// Values stay text here and are read by [`Config::new`], so that an error can name the variable.
 #[derive(Debug, Parser)]
 #[command(
     name = "sync-receiver",
@@ -15,29 +23,33 @@ use crate::tokens::Tokens;
     after_help = "Examples:\n  sync-receiver\n  RECEIVER_LISTEN=0.0.0.0:8000 RECEIVER_DATA=/srv/receiver sync-receiver\n  sync-receiver health http://127.0.0.1:8000"
 )]
 pub struct Arguments {
-    /// Address and port; port 0 takes a free one and prints it
-    #[arg(long, env = "RECEIVER_LISTEN", default_value = "127.0.0.1:8000", global = true)]
-    pub listen: String,
+    /// Address and port [default: 127.0.0.1:8000]; port 0 takes a free one and prints it
+    #[arg(long, env = "RECEIVER_LISTEN", global = true, value_name = "ADDRESS:PORT")]
+    pub listen: Option<OsString>,
 
-    /// Folder of the database and the clips; made when it is not there
-    #[arg(long, env = "RECEIVER_DATA", default_value = "receiver-data")]
-    pub data: PathBuf,
+    /// Folder of the database and the clips [default: receiver-data]; made when it is not there
+    #[arg(long, env = "RECEIVER_DATA", value_name = "FOLDER")]
+    pub data: Option<OsString>,
 
     /// File of devices and tokens, a line each: `device_id token`; without it anyone may store
-    #[arg(long, env = "RECEIVER_TOKENS_FILE")]
-    pub tokens_file: Option<PathBuf>,
+    #[arg(long, env = "RECEIVER_TOKENS_FILE", value_name = "FILE")]
+    pub tokens_file: Option<OsString>,
 
-    /// Longest clip in megabytes of 1,000,000 bytes; longer ones get 413
-    #[arg(long, env = "RECEIVER_MAX_CLIP_MB", default_value_t = 1_100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub max_clip_mb: u64,
+    /// Longest clip in megabytes of 1,000,000 bytes [default: 1100]; longer ones get 413
+    #[arg(long, env = "RECEIVER_MAX_CLIP_MB", value_name = "MB")]
+    pub max_clip_mb: Option<OsString>,
 
-    /// Seconds a body may make no progress; after that 408
-    #[arg(long, env = "RECEIVER_STALL_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub stall_seconds: u64,
+    /// Seconds a body may make no progress [default: 60]; after that 408
+    #[arg(long, env = "RECEIVER_STALL_SECONDS", value_name = "SECONDS")]
+    pub stall_seconds: Option<OsString>,
 
-    /// Bytes per second a body must bring on average once it has had the time of a stall; slower ones get 408
-    #[arg(long, env = "RECEIVER_MIN_RATE", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
-    pub min_rate: u64,
+    /// Bytes per second a body must bring on average once it has had the time of a stall [default: 1000]; slower ones get 408
+    #[arg(long, env = "RECEIVER_MIN_RATE", value_name = "BYTES")]
+    pub min_rate: Option<OsString>,
+
+    /// Connections served at a time [default: 256]; more wait
+    #[arg(long, env = "RECEIVER_MAX_CONNECTIONS", value_name = "COUNT")]
+    pub max_connections: Option<OsString>,
 
     /// What to do instead of serving
     #[command(subcommand)]
@@ -54,6 +66,22 @@ pub enum Command {
     },
 }
 
+/// A setting that is not usable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    variable: &'static str,
+    value: String,
+    reason: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}: {}", self.variable, self.value.escape_debug(), self.reason)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
 /// Settings of a running receiver.
 #[derive(Debug)]
 pub struct Config {
@@ -61,7 +89,7 @@ pub struct Config {
     pub listen: String,
     /// Folder of everything that is kept.
     pub data: PathBuf,
-    /// Who may store; empty lets everyone.
+    /// Who may store.
     pub tokens: Tokens,
     /// Longest clip in bytes.
     pub max_clip: u64,
@@ -69,27 +97,83 @@ pub struct Config {
     pub stall: Duration,
     /// Least average rate of a body, in bytes per second.
     pub min_rate: u64,
+    /// Connections at a time.
+    pub max_connections: usize,
 }
 
 impl Config {
-    /// Reads what the arguments name.
+    /// Reads what the arguments say and the file they name. An empty value counts as none, as `--env-file` leaves it.
     ///
     /// # Errors
-    /// The tokens file can't be used, in one line.
-    pub fn new(arguments: Arguments) -> Result<Self, String> {
-        let tokens = match &arguments.tokens_file {
+    /// The first setting that can't be used.
+    pub fn new(arguments: &Arguments) -> Result<Self, ConfigError> {
+        let tokens = match given(arguments.tokens_file.as_ref()) {
             None => Tokens::default(),
-            Some(path) => {
-                Tokens::read(path).map_err(|error| format!("RECEIVER_TOKENS_FILE {}: {error}", path.display()))?
-            }
+            Some(path) => Tokens::read(Path::new(path))
+                .map_err(|reason| wrong("RECEIVER_TOKENS_FILE", path.to_string_lossy().into_owned(), reason))?,
         };
+        let max_clip_mb = number("RECEIVER_MAX_CLIP_MB", &arguments.max_clip_mb, 1_100, 1..=1_000_000)?;
+        let stall_seconds = number("RECEIVER_STALL_SECONDS", &arguments.stall_seconds, 60, 1..=86_400)?;
+        // Each connection may hold a thread while its clip is written: fewer than the runtime has.
+        let max_connections = number("RECEIVER_MAX_CONNECTIONS", &arguments.max_connections, 256, 1..=400)?;
         Ok(Self {
-            listen: arguments.listen,
-            data: arguments.data,
+            listen: arguments.listen()?,
+            data: given(arguments.data.as_ref()).map_or_else(|| PathBuf::from("receiver-data"), PathBuf::from),
             tokens,
-            max_clip: arguments.max_clip_mb * 1_000_000,
-            stall: Duration::from_secs(arguments.stall_seconds),
-            min_rate: arguments.min_rate,
+            max_clip: max_clip_mb * 1_000_000,
+            stall: Duration::from_secs(stall_seconds),
+            min_rate: number("RECEIVER_MIN_RATE", &arguments.min_rate, 1_000, 0..=1_000_000_000)?,
+            max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
         })
+    }
+}
+
+impl Arguments {
+    /// Address and port, also for asking a running receiver.
+    ///
+    /// # Errors
+    /// It is not `address:port`.
+    pub fn listen(&self) -> Result<String, ConfigError> {
+        let text = given(self.listen.as_ref()).map_or_else(|| LISTEN.into(), |value| value.to_string_lossy());
+        let usable = text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if usable {
+            Ok(text.into_owned())
+        } else {
+            let reason = "expected address:port, for example 0.0.0.0:8000".to_string();
+            Err(wrong("RECEIVER_LISTEN", text.into_owned(), reason))
+        }
+    }
+}
+
+fn given(value: Option<&OsString>) -> Option<&OsString> {
+    value.filter(|value| !value.is_empty())
+}
+
+fn wrong(variable: &'static str, value: String, reason: String) -> ConfigError {
+    ConfigError {
+        variable,
+        value,
+        reason,
+    }
+}
+
+fn number(
+    variable: &'static str,
+    value: &Option<OsString>,
+    default: u64,
+    range: RangeInclusive<u64>,
+) -> Result<u64, ConfigError> {
+    let Some(value) = given(value.as_ref()) else {
+        return Ok(default);
+    };
+    let value = value.to_string_lossy();
+    match value.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => {
+            let reason = format!("expected a whole number from {} to {}", range.start(), range.end());
+            Err(wrong(variable, value.into_owned(), reason))
+        }
     }
 }

@@ -4,6 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::answer::Refusal;
 
+/// Longest body of an event, and most of what a clip's body may hold beside its video. Real ones have some 200 bytes;
+/// names are free text.
+pub const FIELDS_MOST: usize = 1 << 20;
+
 /// What a body says apart from a clip's video. Values are kept as they come: a recorder may have written any type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fields {

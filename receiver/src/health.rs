@@ -12,22 +12,23 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Asks `GET /health` of the receiver at `url`, or at its own address.
 #[must_use]
 pub fn ask(url: Option<&str>, arguments: &Arguments) -> ExitCode {
-    let address = url.map_or_else(
-        // A server that listens everywhere is asked at home.
-        || {
-            arguments
-                .listen
-                .replace("0.0.0.0", "127.0.0.1")
-                .replace("[::]", "[::1]")
+    let address = match url {
+        Some(url) => match host_of(url) {
+            Some(address) => address,
+            None => {
+                eprintln!("sync-receiver: {url}: expected an address like http://127.0.0.1:8000");
+                return ExitCode::from(2);
+            }
         },
-        |url| {
-            url.trim_start_matches("http://")
-                .split('/')
-                .next()
-                .unwrap_or_default()
-                .to_string()
+        None => match arguments.listen() {
+            // A server that listens everywhere is asked at home.
+            Ok(address) => address.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"),
+            Err(error) => {
+                eprintln!("sync-receiver: {error}");
+                return ExitCode::from(2);
+            }
         },
-    );
+    };
     match status(&address) {
         Ok(200) => {
             println!("healthy");
@@ -41,6 +42,18 @@ pub fn ask(url: Option<&str>, arguments: &Arguments) -> ExitCode {
             println!("unhealthy: {address}: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Host and port of an address with or without `http://`.
+fn host_of(url: &str) -> Option<String> {
+    let rest = url.strip_prefix("http://").unwrap_or(url);
+    let host = rest.split('/').next().filter(|host| !host.is_empty())?;
+    let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>().is_ok());
+    match port {
+        Some(false) => None,
+        Some(true) => Some(host.to_string()),
+        None => Some(format!("{host}:80")),
     }
 }
 

@@ -2,11 +2,19 @@
 
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 /// Which token belongs to which device.
 #[derive(Default)]
-pub struct Tokens(Vec<(String, String)>);
+pub struct Tokens(Vec<(String, Digest)>);
+
+/// What is kept of a token: equally long for all, so that a comparison does not tell how long one is.
+type Digest = [u8; 32];
+
+fn digest(token: &str) -> Digest {
+    Sha256::digest(token).into()
+}
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -34,7 +42,11 @@ impl Tokens {
             // The token is the last word: a device's name may have spaces.
             match line.rsplit_once(char::is_whitespace) {
                 Some((device, token)) if !device.trim().is_empty() => {
-                    tokens.push((device.trim().to_string(), token.to_string()));
+                    let token = digest(token);
+                    if tokens.iter().any(|(_, other)| *other == token) {
+                        return Err(format!("line {}: the token of another line", index + 1));
+                    }
+                    tokens.push((device.trim().to_string(), token));
                 }
                 _ => return Err(format!("line {}: expected `device_id token`", index + 1)),
             }
@@ -54,9 +66,10 @@ impl Tokens {
     /// The device of a token. Every token is compared, in a time that does not depend on where they differ.
     #[must_use]
     pub fn device_of(&self, token: &str) -> Option<&str> {
+        let token = digest(token);
         let mut found = None;
         for (device, expected) in &self.0 {
-            if bool::from(expected.as_bytes().ct_eq(token.as_bytes())) {
+            if bool::from(expected.ct_eq(&token)) {
                 found = Some(device.as_str());
             }
         }
@@ -83,5 +96,6 @@ mod tests {
         let error = Tokens::parse("a b\nsecretalone\n").unwrap_err();
         assert!(error.contains("line 2") && !error.contains("secret"), "{error}");
         assert!(Tokens::parse("# nothing\n").is_err());
+        assert!(Tokens::parse("a same\nb same\n").unwrap_err().contains("line 2"));
     }
 }

@@ -28,7 +28,7 @@ build_base() {
             say "ENV CARGO_HTTP_CAINFO=/etc/ssl/extra-ca.pem"
         fi
     } >"$context/Dockerfile"
-    quietly env DOCKER_BUILDKIT=0 docker build -t "$BUILD_BASE" "$context"
+    quietly env DOCKER_BUILDKIT=0 docker build --force-rm -t "$BUILD_BASE" "$context"
     status=$?
     rm -rf "$context"
     return $status
@@ -39,7 +39,7 @@ build_base() {
 image() {
     log=$(mktemp)
     build() {
-        DOCKER_BUILDKIT=0 docker build --build-arg BASE="$BUILD_BASE" "$@" "$ROOT" >"$log" 2>&1 ||
+        DOCKER_BUILDKIT=0 docker build --force-rm --build-arg BASE="$BUILD_BASE" "$@" "$ROOT" >"$log" 2>&1 ||
             grep -q -e 'could not compile' -e 'dockerfile parse error' "$log"
     }
     retry build "$@" && ! grep -q -e 'could not compile' -e 'dockerfile parse error' "$log"

@@ -3,10 +3,13 @@
 #
 #   scripts/packaging/test-docker.sh [ARCH...]     also builds the uploader's image for these (arm64, arm)
 #
-# The variables of images.sh apply. Last line: "docker: N passed, M failed".
+# The variables of images.sh apply; KEEP_IMAGES=1 takes the images as they are. Last line: "docker: N passed, M failed".
 set -eu
 . "$(dirname -- "$0")/lib.sh"
-"$ROOT/scripts/packaging/images.sh" "$@"
+if [ -z "${KEEP_IMAGES:-}" ]; then
+    "$ROOT/scripts/packaging/images.sh"
+    [ $# -eq 0 ] || "$ROOT/scripts/packaging/images.sh" "$@"
+fi
 "$ROOT/scripts/packaging/test-image.sh"
 
 T=sync-try-$$
@@ -25,11 +28,11 @@ as() { # as UID VOLUME COMMAND...
     who=$1
     volume=$2
     shift 2
-    run -i --rm --network none --user "$who" -v "$volume:/data" -w /data sync-test:local "$@"
+    run -i --rm --network none --user "$who" -v "$volume:/data:nocopy" -w /data sync-test:local "$@"
 }
 recorder() { as 1000:1000 "$data" sqlite3 -cmd '.timeout 5000' surveillance.db "$@"; }
 received() { as 1000:1000 "$store" sqlite3 -readonly receiver.db "$1"; }
-uploader() { run --read-only --network "$net" -v "$data:/data" -e BACKEND_URL="http://$T-backend:8000" "$@"; }
+uploader() { run --read-only --network "$net" -v "$data:/data:nocopy" -e BACKEND_URL="http://$T-backend:8000" "$@"; }
 health() { docker inspect --format '{{.State.Health.Status}}' "$1"; }
 is() { [ "$1" = "$2" ] || { say "     got: $1, not: $2"; return 1; }; }
 healthy_is() { [ "$(health "$1")" = "$2" ]; }
@@ -116,20 +119,20 @@ docker volume create --label "$T" "$T-root" >/dev/null
 as 0 "$T-root" sqlite3 surveillance.db <"$ROOT/scripts/packaging/recorder.sql"
 as 0 "$T-root" chown -R 0:0 /data
 status=0
-told=$(run --rm --read-only --network none -v "$T-root:/data" sync-service:latest 2>&1 >/dev/null) || status=$?
+told=$(run --rm --read-only --network none -v "$T-root:/data:nocopy" sync-service:latest 2>&1 >/dev/null) || status=$?
 say "     $told"
 check "a database of root's: exit status 2" is "$status" 2
 check "a database of root's: says so" sh -c 'case $1 in *"accessible en écriture"*|*"droit"*) ;; *) exit 1 ;; esac' - "$told"
 as 0 "$T-root" chown 1000:1000 /data/surveillance.db
 status=0
-told=$(run --rm --read-only --network none -v "$T-root:/data" sync-service:latest 2>&1 >/dev/null) || status=$?
+told=$(run --rm --read-only --network none -v "$T-root:/data:nocopy" sync-service:latest 2>&1 >/dev/null) || status=$?
 say "     $told"
 check "a folder of root's: exit status 2" is "$status" 2
-check "a folder of root's: says so" sh -c 'case $1 in *écrire*dossier*) ;; *) exit 1 ;; esac' - "$told"
+check "a folder of root's: says so" sh -c 'case $1 in *écrire*|*"lecture seule"*droits*) ;; *) exit 1 ;; esac' - "$told"
 status=0
 told=$(uploader --rm -e SYNC_MODE=twice sync-service:latest 2>&1 >/dev/null) || status=$?
 say "     $told"
-check "a wrong setting: exit status 2 and its name" is "$status ${told#*SYNC_MODE}" "2 ${told#*SYNC_MODE}"
+check "a wrong setting: exit status 2" is "$status" 2
 check "a wrong setting: named" sh -c 'case $1 in *SYNC_MODE*twice*once*) ;; *) exit 1 ;; esac' - "$told"
 
 # Images for other machines: only looked at, they do not run here.

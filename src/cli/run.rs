@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -14,11 +14,13 @@ use super::exit;
 use crate::clock::SystemClock;
 use crate::config::{Config, Output};
 use crate::device;
+use crate::device::instance::Instance;
 use crate::report::console::Console;
 use crate::report::heartbeat::Heartbeat;
 use crate::report::journal::Journal;
 use crate::report::json::JsonLines;
 use crate::report::metrics::Metrics;
+use crate::report::presence::Presence;
 use crate::report::progress::{AsideOf, Progress};
 use crate::report::systemd::Systemd;
 use crate::report::{Notice, Reporter, Reporters};
@@ -40,9 +42,10 @@ enum Event {
 pub(super) fn run(config: &Config) -> Result<u8, String> {
     let shutdown = Arc::new(Shutdown::default());
     let mut uplink = Uplink::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
-    let reporters = reporters(config)?;
+    let instance = Instance::default();
+    let reporters = reporters(config, &instance)?;
     uplink.watch(Arc::new(reporters.clone()));
-    match supervise(config, uplink, &reporters, &shutdown) {
+    match supervise(config, uplink, &reporters, instance, &shutdown) {
         Ok(End::Clean) => Ok(exit::OK),
         Ok(End::Incomplete) => Ok(exit::INCOMPLETE),
         Ok(End::Failed(message)) => Err(message),
@@ -51,7 +54,7 @@ pub(super) fn run(config: &Config) -> Result<u8, String> {
 }
 
 /// Who is told what happens, in the order in which they are told.
-fn reporters(config: &Config) -> Result<Reporters, String> {
+fn reporters(config: &Config, instance: &Instance) -> Result<Reporters, String> {
     let mut reporters: Vec<Box<dyn Reporter + Send>> = Vec::new();
     let out = std::io::stdout();
     let on_terminal = out.is_terminal() && std::io::stderr().is_terminal();
@@ -69,6 +72,7 @@ fn reporters(config: &Config) -> Result<Reporters, String> {
         reporters.push(Box::new(Journal));
     }
     reporters.push(Box::new(Systemd::default()));
+    reporters.push(Box::new(Presence(instance.clone())));
     if let Some(path) = &config.metrics_file {
         reporters.push(Box::new(Metrics::new(path.clone())));
     }
@@ -88,7 +92,13 @@ pub(super) fn probe(config: &Config) -> Vec<Result<String, String>> {
 }
 
 /// Runs the work in a thread of its own, so that a signal is answered whatever the work waits for.
-fn supervise(config: &Config, uplink: Uplink, reporters: &Reporters, shutdown: &Arc<Shutdown>) -> std::io::Result<End> {
+fn supervise(
+    config: &Config,
+    uplink: Uplink,
+    reporters: &Reporters,
+    instance: Instance,
+    shutdown: &Arc<Shutdown>,
+) -> std::io::Result<End> {
     let (sender, events) = mpsc::channel();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let interrupt = uplink.interrupter();
@@ -99,7 +109,24 @@ fn supervise(config: &Config, uplink: Uplink, reporters: &Reporters, shutdown: &
             let _ = on_signal.send(Event::Signal);
         }
     })?;
-    work(config.clone(), uplink, reporters.clone(), Arc::clone(shutdown), sender)?;
+    let (config_of_work, reporters_of_work, clock) = (
+        config.clone(),
+        reporters.clone(),
+        SystemClock::new(Arc::clone(shutdown)),
+    );
+    thread::Builder::new().name("work".into()).spawn(move || {
+        let (mut uplink, mut reporters) = (uplink, reporters_of_work);
+        let end = Service {
+            config: &config_of_work,
+            wire: &mut uplink,
+            reporter: &mut reporters,
+            clock: &clock,
+            random: Random::from_system(),
+            instance,
+        }
+        .run();
+        let _ = sender.send(Event::Ended(end));
+    })?;
 
     match events.recv() {
         Ok(Event::Ended(end)) => return Ok(end),
@@ -122,28 +149,6 @@ fn supervise(config: &Config, uplink: Uplink, reporters: &Reporters, shutdown: &
         reporters.tell(&Notice::Statistics { events, media });
     }
     Ok(End::Clean)
-}
-
-fn work(
-    config: Config,
-    mut uplink: Uplink,
-    mut reporters: Reporters,
-    shutdown: Arc<Shutdown>,
-    done: Sender<Event>,
-) -> std::io::Result<()> {
-    thread::Builder::new().name("work".into()).spawn(move || {
-        let clock = SystemClock::new(shutdown);
-        let end = Service {
-            config: &config,
-            wire: &mut uplink,
-            reporter: &mut reporters,
-            clock: &clock,
-            random: Random::from_system(),
-        }
-        .run();
-        let _ = done.send(Event::Ended(end));
-    })?;
-    Ok(())
 }
 
 fn upload_config(config: &Config) -> UploadConfig {

@@ -4,13 +4,11 @@
 //! are not `success`. Every statement looks at a bounded number of rows, so that none holds its read lock for
 //! longer than a few milliseconds however long the backlog or the history is.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
-
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
-use super::layout::{Layout, quoted};
+use super::dates;
+use super::layout::Layout;
 use super::tracking::unsigned;
 use crate::row::{Scalar, Table};
 
@@ -27,13 +25,6 @@ const FRONTIER_STEP: i64 = 256;
 
 /// A gap in the ids larger than this is a renumbering, not a loss.
 const LARGEST_LOSS: i64 = 1_000_000;
-
-/// Entries of the date index looked at for each clip whose date is wanted, and at least this many.
-const DATE_SEARCH_PER_CLIP: usize = 8;
-const DATE_SEARCH_LEAST: usize = 20_000;
-
-/// Without an index, dates of clips are read from the rows only up to this many bytes of video.
-const DATE_READ_BYTES: u64 = 64 << 20;
 
 /// A row that is due.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +47,8 @@ pub enum FailedDue {
         /// The longest delay the policy gives, in seconds.
         longest_delay: i64,
     },
+    /// None that has a time on record: this pass has looked at them before.
+    No,
 }
 
 impl FailedDue {
@@ -63,6 +56,7 @@ impl FailedDue {
         match (self, due_at) {
             // No time on record: the Python service failed it, or people did.
             (FailedDue::All, _) | (_, None) => true,
+            (FailedDue::No, Some(_)) => false,
             (FailedDue::At { now, longest_delay }, Some(due_at)) => {
                 due_at <= now || due_at.saturating_sub(now) > longest_delay
             }
@@ -294,9 +288,9 @@ pub(super) fn next_page(conn: &Connection, layout: &Layout, backlog: &mut Backlo
         backlog.new_after = reached.max(new_after);
     }
     if backlog.table == Table::Media {
-        date_clips(conn, layout, &mut page)?;
+        dates::find(conn, layout, &mut page)?;
     }
-    page.sort_by(|a, b| compare_dates(a.date.as_ref(), b.date.as_ref()).then(a.id.cmp(&b.id)));
+    page.sort_by(|a, b| dates::compare(a.date.as_ref(), b.date.as_ref()).then(a.id.cmp(&b.id)));
     Ok(page)
 }
 
@@ -340,7 +334,7 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
     let mut window = Vec::new();
     for status in ["pending", "failed"] {
         let mut statement = conn.prepare_cached(
-            "SELECT t.id, t.local_id, r.due_at FROM sync_tracking t INDEXED BY idx_sync_status
+            "SELECT t.id, t.local_id, CASE r.reason WHEN 'backend' THEN NULL ELSE r.due_at END FROM sync_tracking t INDEXED BY idx_sync_status
              LEFT JOIN sync_retry r ON r.table_name = t.table_name AND r.local_id = t.local_id
              WHERE t.sync_status = ?1 AND t.table_name = ?2 AND t.id > ?3 AND t.id <= ?4 ORDER BY t.id LIMIT ?5",
         )?;
@@ -348,7 +342,8 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
             Ok(Tracked {
                 tracking_id: row.get(0)?,
                 id: row.get(1)?,
-                // What people set to pending is due whatever was planned before.
+                // What people set to pending is due whatever was planned before, and what failed with the backend
+                // is due at the next pass whatever the clock says.
                 due_at: if status == "pending" { None } else { row.get(2)? },
             })
         })?;
@@ -419,67 +414,6 @@ impl Frontier {
     }
 }
 
-/// Fills in the dates of a page of clips, from the date index (which holds date and rowid and no video), newest
-/// first. A date that the search does not reach stays unknown and sorts as the oldest.
-fn date_clips(conn: &Connection, layout: &Layout, page: &mut [Due]) -> rusqlite::Result<()> {
-    for due in page.iter_mut() {
-        due.date = None;
-    }
-    let mut wanted: HashMap<i64, usize> = page.iter().enumerate().map(|(place, due)| (due.id, place)).collect();
-    let date = layout.media_date;
-    let Some(index) = &layout.media_indexes.date else {
-        return read_dates(conn, date, page);
-    };
-    let index = quoted(index);
-    let mut searched = 0;
-    let most = DATE_SEARCH_LEAST.max(wanted.len() * DATE_SEARCH_PER_CLIP);
-    let mut start: Option<(rusqlite::types::Value, i64)> = None;
-    while !wanted.is_empty() && searched < most {
-        let mut statement = conn.prepare_cached(&format!(
-            "SELECT {date}, id_media FROM media INDEXED BY {index} {} ORDER BY {date} DESC, id_media DESC LIMIT {WINDOW}",
-            if start.is_some() { format!("WHERE {date} <= ?1 AND ({date} < ?1 OR id_media < ?2)") } else { String::new() }
-        ))?;
-        let mut rows = match &start {
-            None => statement.query([])?,
-            Some((date, id)) => statement.query((date, id))?,
-        };
-        let mut last = None;
-        let mut count = 0;
-        while let Some(row) = rows.next()? {
-            count += 1;
-            let id: i64 = row.get(1)?;
-            if let Some(place) = wanted.remove(&id) {
-                page[place].date = Some(scalar(row.get_ref(0)?));
-            }
-            last = Some((row.get::<_, rusqlite::types::Value>(0)?, id));
-        }
-        searched += count;
-        if count < usize::try_from(WINDOW).unwrap_or(usize::MAX) {
-            break;
-        }
-        start = last;
-    }
-    Ok(())
-}
-
-/// Without an index the date lies behind the video: read it while that is cheap, else leave the order to the ids.
-fn read_dates(conn: &Connection, date: &str, page: &mut [Due]) -> rusqlite::Result<()> {
-    // The length comes from the record's header, without reading the video.
-    let mut length = conn.prepare_cached("SELECT coalesce(length(video), 0) FROM media WHERE id_media = ?1")?;
-    let mut bytes = 0_u64;
-    for due in page.iter() {
-        bytes += unsigned(length.query_row([due.id], |row| row.get(0)).optional()?.unwrap_or(0));
-    }
-    if bytes > DATE_READ_BYTES {
-        return Ok(());
-    }
-    let mut read = conn.prepare_cached(&format!("SELECT {date} FROM media WHERE id_media = ?1"))?;
-    for due in page.iter_mut() {
-        due.date = read.query_row([due.id], |row| Ok(scalar(row.get_ref(0)?))).optional()?;
-    }
-    Ok(())
-}
-
 /// A value as it is sent. Text that is not UTF-8 is repaired here; who sends it says so.
 pub(super) fn scalar(value: ValueRef) -> Scalar {
     match value {
@@ -488,20 +422,4 @@ pub(super) fn scalar(value: ValueRef) -> Scalar {
         ValueRef::Real(number) => Scalar::Real(number),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Scalar::Text(String::from_utf8_lossy(bytes).into_owned()),
     }
-}
-
-/// SQLite's own order: NULL, numbers, text; unknown first.
-fn compare_dates(a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
-    fn rank(date: Option<&Scalar>) -> (u8, f64, &str) {
-        match date {
-            None => (0, 0.0, ""),
-            Some(Scalar::Null) => (1, 0.0, ""),
-            #[allow(clippy::cast_precision_loss)] // only the order of odd rows depends on it
-            Some(Scalar::Integer(number)) => (2, *number as f64, ""),
-            Some(Scalar::Real(number)) => (2, *number, ""),
-            Some(Scalar::Text(text)) => (3, 0.0, text),
-        }
-    }
-    let (a, b) = (rank(a), rank(b));
-    a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(b.2))
 }

@@ -7,6 +7,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -32,10 +34,18 @@ pub struct Notice {
     pub trouble: Option<String>,
 }
 
-/// The held lock.
+/// A sign of life is written this often: `status --health` needs it, and a card wears with every write.
+const ALIVE_EVERY: Duration = Duration::from_secs(60);
+
+/// The lock of this process, if it holds one, and what it tells the others. Clones are the same lock.
+#[derive(Debug, Clone, Default)]
+pub struct Instance(Arc<Mutex<Option<Held>>>);
+
 #[derive(Debug)]
-pub struct Instance {
+struct Held {
     file: File,
+    notice: Notice,
+    written: Instant,
 }
 
 /// Why there is no lock.
@@ -82,7 +92,7 @@ impl Instance {
     ///
     /// # Errors
     /// Another process holds it, or the file can't be made.
-    pub fn acquire(database: &Path) -> Result<Self, InstanceError> {
+    pub fn acquire(&self, database: &Path) -> Result<(), InstanceError> {
         let path = lock_path(database);
         let mut file = OpenOptions::new()
             .read(true)
@@ -92,23 +102,56 @@ impl Instance {
             .open(&path)
             .map_err(|error| InstanceError::Io(path.clone(), error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { file }),
+            Ok(()) => {}
             Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
-                Err(InstanceError::Held(read(&mut file).map(Box::new)))
+                return Err(InstanceError::Held(read(&mut file).map(Box::new)));
             }
-            Err(error) => Err(InstanceError::Io(path, error.into())),
+            Err(error) => return Err(InstanceError::Io(path, error.into())),
+        }
+        *self.held() = Some(Held {
+            file,
+            notice: Notice::default(),
+            written: Instant::now(),
+        });
+        Ok(())
+    }
+
+    /// Leaves a notice for `status`.
+    pub fn tell(&self, notice: Notice) {
+        if let Some(held) = self.held().as_mut() {
+            held.notice = notice;
+            held.write();
         }
     }
 
-    /// Leaves a notice for `status`. A full disk is no reason to stop: the old notice stays.
-    pub fn tell(&mut self, notice: &Notice) {
-        if let Err(error) = self.write(notice) {
+    /// Shows a sign of life at `now` (Unix seconds), if the last one is old.
+    pub fn is_alive(&self, now: i64) {
+        if let Some(held) = self
+            .held()
+            .as_mut()
+            .filter(|held| held.written.elapsed() >= ALIVE_EVERY)
+        {
+            held.notice.alive = now;
+            held.write();
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// A full disk is no reason to stop: the old notice stays.
+    fn write(&mut self) {
+        self.written = Instant::now();
+        if let Err(error) = self.try_write() {
             log::debug!("cannot write the instance file: {error}");
         }
     }
 
-    fn write(&mut self, notice: &Notice) -> std::io::Result<()> {
-        let mut text = serde_json::to_vec(notice)?;
+    fn try_write(&mut self) -> std::io::Result<()> {
+        let mut text = serde_json::to_vec(&self.notice)?;
         text.push(b'\n');
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&text)?;

@@ -6,6 +6,7 @@
 
 mod backlog;
 mod clip;
+mod dates;
 mod error;
 pub mod instance;
 mod layout;
@@ -90,6 +91,12 @@ impl Device {
     pub fn is_current(&self) -> Result<bool> {
         Ok(identify(&self.path)? == self.identity
             && schema_version(&self.conn).context(&self.path, "lecture du schéma")? == self.schema_version)
+    }
+
+    /// Whether another file has taken the place of the one that is open, which can't be written any more.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        identify(&self.path).is_ok_and(|identity| identity != self.identity)
     }
 
     /// The random id of this database: the namespace of its idempotency keys.
@@ -209,12 +216,6 @@ impl Device {
             )
             .context(&self.path, "écriture de sync_meta")
             .map(|_| ())
-    }
-
-    /// Waits less long for other writers than the recorder would.
-    #[cfg(test)]
-    pub(crate) fn impatient(&mut self, timeout: Duration) {
-        self.conn.busy_timeout(timeout).unwrap();
     }
 
     /// A number that changes when another program has committed

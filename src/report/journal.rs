@@ -9,6 +9,8 @@ use super::{Notice, Reporter};
 /// Sets the log up from `RUST_LOG`; warnings and errors without it.
 pub fn init() {
     let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"));
+    // At trace, the HTTP client shows the wire byte by byte: tokens are on it.
+    builder.filter_module("ureq_proto", log::LevelFilter::Info);
     if !std::io::stderr().is_terminal() {
         // sd-daemon(3): "<N>" at the start of a line is its syslog priority; journald adds time and unit.
         builder.format(|out, record| {

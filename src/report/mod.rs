@@ -6,6 +6,7 @@ pub mod heartbeat;
 pub mod journal;
 pub mod json;
 pub mod metrics;
+pub mod presence;
 pub mod progress;
 pub mod systemd;
 pub mod width;

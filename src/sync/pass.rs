@@ -44,6 +44,8 @@ pub enum PassError {
     Interrupted,
     /// The database was in trouble for longer than `once` waits.
     Trouble(DeviceError),
+    /// The database is no longer what was opened: open it again.
+    Replaced,
     /// The database is unusable.
     Unusable(DeviceError),
 }
@@ -53,6 +55,7 @@ impl From<GiveUp> for PassError {
         match give_up {
             GiveUp::Interrupted => PassError::Interrupted,
             GiveUp::Trouble(error) => PassError::Trouble(error),
+            GiveUp::Replaced => PassError::Replaced,
             GiveUp::Unusable(error) => PassError::Unusable(error),
         }
     }
@@ -136,7 +139,8 @@ impl Running<'_, '_> {
 
     /// A table's turn: its heading, and its rows as long as the pass goes on.
     fn section(&mut self, table: Table) -> Result<(), PassError> {
-        let backlog = self.backlog(table)?;
+        let failed_due = self.pass.failed_due();
+        let backlog = self.backlog(table, failed_due)?;
         self.pass.reporter.notice(&Notice::Section {
             table,
             due: backlog.due,
@@ -145,8 +149,7 @@ impl Running<'_, '_> {
         self.rows(table, backlog)
     }
 
-    fn backlog(&mut self, table: Table) -> Result<Backlog, PassError> {
-        let failed_due = self.pass.failed_due();
+    fn backlog(&mut self, table: Table, failed_due: FailedDue) -> Result<Backlog, PassError> {
         let backlog = self.pass.surely(|device| device.backlog(table, failed_due))?;
         if table == Table::Event {
             self.events_seen_to = backlog.last_id();
@@ -184,7 +187,8 @@ impl Running<'_, '_> {
         if last.is_none_or(|last| last <= self.events_seen_to) {
             return Ok(());
         }
-        let backlog = self.backlog(Table::Event)?;
+        // What failed in this pass was tried in it.
+        let backlog = self.backlog(Table::Event, FailedDue::No)?;
         self.rows(Table::Event, backlog)
     }
 

@@ -46,6 +46,8 @@ pub struct Service<'a> {
     pub clock: &'a dyn Clock,
     /// Jitter.
     pub random: Random,
+    /// The lock on the database, not held yet.
+    pub instance: Instance,
 }
 
 /// Why there is no database to work with.
@@ -58,13 +60,13 @@ impl Service<'_> {
     /// Runs in the configured mode to its end.
     pub fn run(&mut self) -> End {
         self.reporter.notice(&Notice::Started);
-        let (mut instance, mut device) = match self.open() {
+        let mut device = match self.open() {
             Ok(opened) => opened,
             Err(Closed::Interrupted) => return End::Clean,
             Err(Closed::Failed(message)) => return End::Failed(message),
         };
         self.reporter.notice(&Notice::Ready);
-        let end = self.passes(&mut instance, &mut device);
+        let end = self.passes(&mut device);
         self.reporter.notice(&Notice::Stopping);
         match [Table::Event, Table::Media].map(|table| device.counts(table)) {
             [Ok(events), Ok(media)] => self.reporter.notice(&Notice::Statistics { events, media }),
@@ -74,12 +76,13 @@ impl Service<'_> {
     }
 
     /// Opens the database; in the modes that stay, one that is not there yet is waited for.
-    fn open(&mut self) -> Result<(Instance, Device), Closed> {
-        let path = self.config.local_db_path.as_path();
+    fn open(&mut self) -> Result<Device, Closed> {
         let device = self.open_device(false)?;
         // After the file is known to be there: the lock file lies beside it.
-        let instance = Instance::acquire(path).map_err(|error| Closed::Failed(error.to_string()))?;
-        Ok((instance, device))
+        self.instance
+            .acquire(&self.config.local_db_path)
+            .map_err(|error| Closed::Failed(error.to_string()))?;
+        Ok(device)
     }
 
     /// Opens the database. What is wrong with it from the start ends the service; under a `running` one a
@@ -121,7 +124,7 @@ impl Service<'_> {
     }
 
     /// Pass after pass, until `once` is done or a stop is asked for.
-    fn passes(&mut self, instance: &mut Instance, device: &mut Device) -> End {
+    fn passes(&mut self, device: &mut Device) -> End {
         let mut schedule = Schedule::new(self.config, self.clock.monotonic());
         let mut known = [None; 2];
         loop {
@@ -130,7 +133,7 @@ impl Service<'_> {
                 Err(Closed::Interrupted) => return End::Clean,
                 Err(Closed::Failed(message)) => return End::Failed(message),
             }
-            self.tell(instance, None, None);
+            self.tell(None, None);
             let mut pass = Pass {
                 device,
                 wire: self.wire,
@@ -148,6 +151,8 @@ impl Service<'_> {
                     log::error!("{error}");
                     return End::Incomplete;
                 }
+                // It is opened again before the next pass, which begins at once.
+                Err(PassError::Replaced) => continue,
                 Err(PassError::Unusable(error)) => return End::Failed(error.message),
             };
             if self.config.mode == Mode::Once {
@@ -164,7 +169,7 @@ impl Service<'_> {
                 .clock
                 .unix_seconds()
                 .saturating_add(i64::try_from(delay.as_secs()).unwrap_or(0));
-            self.tell(instance, Some(next_pass), report.ended_by.as_deref());
+            self.tell(Some(next_pass), report.ended_by.as_deref());
             self.reporter.notice(&Notice::Idle { next_pass });
             if self.idle(device, delay, report.ended_by.is_none()) {
                 return End::Clean;
@@ -275,9 +280,9 @@ impl Service<'_> {
         Ok(false)
     }
 
-    fn tell(&self, instance: &mut Instance, next_pass: Option<i64>, trouble: Option<&str>) {
+    fn tell(&self, next_pass: Option<i64>, trouble: Option<&str>) {
         let now = self.clock.unix_seconds();
-        instance.tell(&InstanceNotice {
+        self.instance.tell(InstanceNotice {
             pid: std::process::id(),
             host: host_name(),
             mode: self.config.mode.name().to_string(),

@@ -13,6 +13,8 @@ pub enum GiveUp {
     Interrupted,
     /// The tries of a single pass are used up.
     Trouble(DeviceError),
+    /// Another file, or other tables, took the place of what was opened.
+    Replaced,
     /// The database can't be used; time will not heal it.
     Unusable(DeviceError),
 }
@@ -40,10 +42,19 @@ pub fn steadily<T>(
             }
             Err(error) => error,
         };
-        match error.kind {
+        let replaced = match error.kind {
             Kind::Row | Kind::Changed | Kind::Vanished => return Ok(Err(error)),
-            Kind::Unusable => return Err(GiveUp::Unusable(error)),
-            Kind::NotYet | Kind::Transient | Kind::Denied => {}
+            Kind::Unusable if device.is_current() != Ok(false) => return Err(GiveUp::Unusable(error)),
+            Kind::Unusable => true,
+            // A result is kept for as long as there is a file to write it to.
+            Kind::NotYet | Kind::Transient | Kind::Denied => device.is_replaced(),
+        };
+        if replaced {
+            log::warn!("{error}");
+            if tries > 0 {
+                reporter.notice(&Notice::TroubleOver);
+            }
+            return Err(GiveUp::Replaced);
         }
         tries += 1;
         if tries == 1 {

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use super::config::Secret;
 use super::verdict::RetryAfter;
 use crate::text::one_line;
 
@@ -19,6 +20,8 @@ pub(super) struct Answer {
     pub location: Option<String>,
     pub retry_after: Option<RetryAfter>,
     pub accept_encoding: Option<String>,
+    /// What was sent with the request: a server may say it back, and it must not show.
+    pub secret: Option<Secret>,
 }
 
 impl Answer {
@@ -26,7 +29,10 @@ impl Answer {
     ///
     /// # Errors
     /// The body breaks off.
-    pub(super) fn read(response: ureq::http::Response<ureq::Body>) -> Result<Self, ureq::Error> {
+    pub(super) fn read(
+        response: ureq::http::Response<ureq::Body>,
+        secret: Option<&Secret>,
+    ) -> Result<Self, ureq::Error> {
         let header = |name: &str| {
             response
                 .headers()
@@ -37,9 +43,10 @@ impl Answer {
         let mut answer = Self {
             status: response.status().as_u16(),
             body: Vec::new(),
-            location: header("location").map(|target| shown(&target)),
+            location: header("location").map(|target| shown(&target, secret)),
             retry_after: header("retry-after").and_then(|value| RetryAfter::parse(&value)),
             accept_encoding: header("accept-encoding"),
+            secret: secret.cloned(),
         };
         response
             .into_body()
@@ -52,7 +59,7 @@ impl Answer {
 
     /// `HTTP 503: <start of the body>`, harmless and on one line.
     pub(super) fn message(&self) -> String {
-        let body = shown(&String::from_utf8_lossy(&self.body[..self.body.len().min(4 * SHOWN)]));
+        let body = self.start();
         if body.is_empty() {
             format!("HTTP {}", self.status)
         } else {
@@ -79,11 +86,14 @@ impl Answer {
     }
 
     fn start(&self) -> String {
-        shown(&String::from_utf8_lossy(&self.body[..self.body.len().min(4 * SHOWN)]))
+        shown(&String::from_utf8_lossy(&self.body), self.secret.as_ref())
     }
 }
 
-/// The start of a text from outside, on one line and harmless to a terminal.
-fn shown(text: &str) -> String {
-    one_line(text).chars().take(SHOWN).collect()
+/// The start of a text from outside, on one line and harmless to a terminal. The secret goes before the text is cut:
+/// half of it would not be found.
+fn shown(text: &str, secret: Option<&Secret>) -> String {
+    let line = one_line(text);
+    let line = secret.map_or_else(|| line.clone(), |secret| secret.hidden_in(&line));
+    line.chars().take(SHOWN).collect()
 }

@@ -92,8 +92,8 @@ fn proxy(url: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<Proxy> {
 }
 
 /// What a request that got no answer means: the transport's half of the one table ([`super::verdict::judge`] has the
-/// answers).
-pub(super) fn judge_failure(error: &ureq::Error) -> Verdict {
+/// answers). `uncertified` tells that it is a TLS connection on which we showed no certificate.
+pub(super) fn judge_failure(error: &ureq::Error, uncertified: bool) -> Verdict {
     let unwell = |message: String, unreachable| Verdict::Unwell {
         message,
         unreachable,
@@ -104,7 +104,7 @@ pub(super) fn judge_failure(error: &ureq::Error) -> Verdict {
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => inaccessible(),
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => inaccessible(),
         ureq::Error::Timeout(_) => unwell("Timeout".to_string(), false),
-        ureq::Error::Io(error) => judge_io(error),
+        ureq::Error::Io(error) => judge_io(error, uncertified),
         ureq::Error::Rustls(error) => unwell(tls_message(error), false),
         ureq::Error::Tls(reason) => unwell(format!("Erreur TLS: {reason}"), false),
         ureq::Error::TlsRequired | ureq::Error::Pem(_) => unwell(format!("Erreur TLS: {error}"), false),
@@ -122,7 +122,7 @@ pub(super) fn judge_failure(error: &ureq::Error) -> Verdict {
     }
 }
 
-fn judge_io(error: &io::Error) -> Verdict {
+fn judge_io(error: &io::Error, uncertified: bool) -> Verdict {
     let unwell = |message: &str, unreachable| Verdict::Unwell {
         message: message.to_string(),
         unreachable,
@@ -138,6 +138,13 @@ fn judge_io(error: &io::Error) -> Verdict {
         | io::ErrorKind::NetworkDown
         | io::ErrorKind::AddrNotAvailable => unwell("Serveur inaccessible", true),
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => unwell("Timeout", false),
+        // In TLS 1.3 a server that misses our certificate hangs up after the handshake; its alert may come too late.
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof if uncertified => {
+            unwell(
+                "Connexion interrompue par le serveur (s'il demande un certificat client: BACKEND_CLIENT_CERT)",
+                false,
+            )
+        }
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
@@ -171,6 +178,11 @@ fn tls_message(error: &rustls::Error) -> String {
         rustls::Error::AlertReceived(
             rustls::AlertDescription::CertificateRequired
             | rustls::AlertDescription::BadCertificate
+            | rustls::AlertDescription::UnsupportedCertificate
+            | rustls::AlertDescription::CertificateRevoked
+            | rustls::AlertDescription::CertificateExpired
+            // A certificate of another authority that has the same name.
+            | rustls::AlertDescription::DecryptError
             | rustls::AlertDescription::HandshakeFailure
             | rustls::AlertDescription::UnknownCA
             | rustls::AlertDescription::CertificateUnknown
@@ -234,7 +246,7 @@ mod tests {
             (io_error(io::ErrorKind::ConnectionReset), "Connexion interrompue", false),
             (io_error(io::ErrorKind::UnexpectedEof), "Connexion interrompue", false),
         ] {
-            match judge_failure(&error) {
+            match judge_failure(&error, false) {
                 Verdict::Unwell {
                     message, unreachable, ..
                 } => assert!(message.starts_with(words) && unreachable == gone, "{error}: {message}"),
@@ -242,7 +254,7 @@ mod tests {
             }
         }
         assert!(matches!(
-            judge_failure(&ureq::Error::LargeResponseHeader(9, 1)),
+            judge_failure(&ureq::Error::LargeResponseHeader(9, 1), false),
             Verdict::Unclear { .. }
         ));
     }

@@ -19,6 +19,21 @@ impl Secret {
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// `text` without the value, also as JSON (`\/`) and URLs (`%2F`) write it.
+    #[must_use]
+    pub(super) fn hidden_in(&self, text: &str) -> String {
+        let in_url = self.0.bytes().fold(String::new(), |mut url, byte| {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(byte)),
+                _ => url += &format!("%{byte:02X}"),
+            }
+            url
+        });
+        [self.0.replace('/', "\\/"), in_url]
+            .iter()
+            .fold(text.replace(&self.0, "***"), |text, form| text.replace(form, "***"))
+    }
 }
 
 impl std::fmt::Debug for Secret {
@@ -107,3 +122,17 @@ impl std::fmt::Display for UploadError {
 }
 
 impl std::error::Error for UploadError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_however_it_is_written() {
+        let secret = Secret::new("ab/c+d=".to_string());
+        for text in ["ab/c+d=", "ab\\/c+d=", "ab%2Fc%2Bd%3D"] {
+            assert_eq!(secret.hidden_in(&format!("<{text}> {text}")), "<***> ***");
+        }
+        assert_eq!(secret.hidden_in("abc"), "abc");
+    }
+}

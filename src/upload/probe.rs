@@ -30,14 +30,16 @@ pub fn probe(config: &UploadConfig) -> Result<Vec<Fact>, UploadError> {
             .timeout_global(Some(config.timeouts.event + config.timeouts.connect))
             .build()
             .call()
-            .and_then(Answer::read);
+            .and_then(|response| Answer::read(response, config.token.as_ref()));
         match result {
-            Err(error) => facts.push(Err(match client::judge_failure(&error) {
-                Verdict::Unwell { message, .. } | Verdict::Unclear { message } => {
-                    format!("{url}: {message}; vérifiez BACKEND_URL, le réseau et le serveur")
-                }
-                other => format!("{url}: {other:?}"),
-            })),
+            Err(error) => facts.push(Err(
+                match client::judge_failure(&error, url.starts_with("https://") && config.client_cert.is_none()) {
+                    Verdict::Unwell { message, .. } | Verdict::Unclear { message } => {
+                        format!("{url}: {message}; vérifiez BACKEND_URL, le réseau et le serveur")
+                    }
+                    other => format!("{url}: {other:?}"),
+                },
+            )),
             Ok(answer) => {
                 let secure = if url.starts_with("https://") {
                     " (TLS vérifié)"

@@ -72,7 +72,8 @@ pub struct Uplink {
     negotiated: Encoding,
     /// A 415 said that packed bodies are not taken, for good.
     plain_only: bool,
-    authorization: Option<Secret>,
+    token: Option<Secret>,
+    has_certificate: bool,
     device_id: String,
     timeouts: Timeouts,
     pace: Pace,
@@ -114,9 +115,8 @@ impl Uplink {
             compression: config.compression,
             negotiated: Encoding::Plain,
             plain_only: false,
-            authorization: config
-                .token
-                .map(|token| Secret::new(format!("Bearer {}", token.reveal()))),
+            token: config.token,
+            has_certificate: config.client_cert.is_some(),
             device_id: config.device_id,
             timeouts: config.timeouts,
             pace: Pace::new(config.max_rate_kbps, Arc::clone(&shutdown)),
@@ -159,8 +159,8 @@ impl Uplink {
             .header("Content-Type", "application/json")
             // A quoted string, as the IETF draft has it (draft-ietf-httpapi-idempotency-key-header).
             .header("Idempotency-Key", format!("\"{key}\""));
-        match &self.authorization {
-            Some(authorization) => request.header("Authorization", authorization.reveal()),
+        match &self.token {
+            Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
             None => request,
         }
     }
@@ -172,7 +172,7 @@ impl Uplink {
         result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
         packed: bool,
     ) -> Attempt {
-        let result = result.and_then(Answer::read);
+        let result = result.and_then(|response| Answer::read(response, self.token.as_ref()));
         let duration = start.elapsed();
         self.stats.duration_ms += u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let verdict = match result {
@@ -186,7 +186,8 @@ impl Uplink {
             Err(error) => {
                 log::debug!("{}: {error}", self.backends[self.current].url);
                 self.backends[self.current].resolver.forget();
-                client::judge_failure(&error)
+                let secure = self.backends[self.current].url.starts_with("https://");
+                client::judge_failure(&error, secure && !self.has_certificate)
             }
         };
         if matches!(verdict, Verdict::PlainNext) {
@@ -204,7 +205,7 @@ impl Uplink {
 
     /// A server may echo what it was sent: a token must not come back into messages.
     fn without_token(&self, mut verdict: Verdict) -> Verdict {
-        let Some(authorization) = &self.authorization else {
+        let Some(token) = &self.token else {
             return verdict;
         };
         if let Verdict::Unwell { message, .. }
@@ -213,10 +214,7 @@ impl Uplink {
         | Verdict::Refused { message }
         | Verdict::Unclear { message } = &mut verdict
         {
-            let token = authorization.reveal().trim_start_matches("Bearer ");
-            if message.contains(token) {
-                *message = message.replace(token, "***");
-            }
+            *message = token.hidden_in(message);
         }
         verdict
     }

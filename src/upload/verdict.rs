@@ -130,6 +130,7 @@ mod tests {
             location: None,
             retry_after: None,
             accept_encoding: None,
+            secret: None,
         }
     }
 

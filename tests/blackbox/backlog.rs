@@ -9,7 +9,9 @@ use crate::support::{Act, Backend, Device, Service, assert_everything_arrived_on
 fn ten_thousand_events_go_in_one_run() {
     let (device, backend) = (Device::new(), Backend::start());
     device.many_events(10_000);
-    let run = Service::once(&device, &backend).run().exits(0);
+    let run = Service::once(&device, &backend)
+        .run_within(Duration::from_secs(300))
+        .exits(0);
     println!("10,000 events in {:?}, peak {} KB", run.took, run.peak_kb);
     assert!(run.stdout.contains("   10000 événement(s) à synchroniser\n"));
     assert!(run.stdout.contains("   evenement    - success :"));

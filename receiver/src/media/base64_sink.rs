@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::refused;
+use super::{refused, too_long};
 use crate::answer::Refusal;
 
 /// Encoded bytes decoded at a time.
@@ -68,12 +68,12 @@ impl<W: Write> Base64Sink<W> {
         self.padded = groups.last() == Some(&b'=');
         self.bytes += count as u64;
         if self.bytes > self.most {
-            return Err(refused(Refusal::too_long(format!(
-                "video_data: plus de {} octets",
-                self.most
-            ))));
+            return Err(refused(too_long(self.most)));
         }
-        self.out.write_all(&self.decoded[..count])
+        // Our trouble, not the sender's: told apart here, where both are known.
+        self.out
+            .write_all(&self.decoded[..count])
+            .map_err(|error| refused(Refusal::unwell(error)))
     }
 
     /// Ends the text.

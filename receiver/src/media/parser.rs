@@ -7,14 +7,9 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
-use super::{Base64Sink, refused};
+use super::{Base64Sink, longest_body, refused};
 use crate::answer::Refusal;
-
-/// All fields but the video together.
-const FIELDS_MOST: usize = 64 << 10;
-
-/// What surrounds a video may be this much longer than its base64.
-const AROUND_MOST: u64 = 1 << 20;
+use crate::event::FIELDS_MOST;
 
 const VIDEO: &str = "video_data";
 
@@ -29,9 +24,20 @@ enum State {
     Value { depth: u32, in_string: bool, escaped: bool },
     Video,
     VideoEscape,
-    VideoUnicode,
+    VideoUnicode { digits: u8, code: u8 },
     AfterValue,
     End,
+}
+
+/// A body that was read to its end.
+#[derive(Debug)]
+pub struct Parsed<W> {
+    /// Every field but the video.
+    pub fields: Map<String, Value>,
+    /// Where the video went.
+    pub out: W,
+    /// The video's length.
+    pub bytes: u64,
 }
 
 /// Parses into fields and a video that goes to `W`.
@@ -60,22 +66,26 @@ impl<W: Write> MediaParser<W> {
             video: Base64Sink::new(out, most),
             video_bytes: None,
             total: 0,
-            total_most: most.div_ceil(3).saturating_mul(4).saturating_add(AROUND_MOST),
+            total_most: longest_body(most),
         }
     }
 
-    /// Ends the body: its fields, where the video went, and the video's length.
+    /// Ends the body.
     ///
     /// # Errors
-    /// 400 when the body is not one complete object with a video.
-    pub fn finish(self) -> Result<(Map<String, Value>, W, u64), Refusal> {
+    /// 400 when it is not one complete object with a video.
+    pub fn finish(self) -> Result<Parsed<W>, Refusal> {
         if self.state != State::End {
             return Err(Refusal::bad("JSON invalide: le corps est incomplet"));
         }
         let bytes = self
             .video_bytes
             .ok_or_else(|| Refusal::bad("video_data: champ manquant"))?;
-        Ok((self.fields, self.video.into_inner(), bytes))
+        Ok(Parsed {
+            fields: self.fields,
+            out: self.video.into_inner(),
+            bytes,
+        })
     }
 
     fn take(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -139,20 +149,23 @@ impl<W: Write> MediaParser<W> {
                     self.video.push(b"/")?;
                     self.state = State::Video;
                 }
-                b'u' => self.state = State::VideoUnicode,
+                b'u' => self.state = State::VideoUnicode { digits: 0, code: 0 },
                 _ => return Err(refused(Refusal::bad("video_data: base64 invalide"))),
             },
-            State::VideoUnicode => {
-                self.raw.push(byte);
-                if self.raw.len() == 4 {
-                    let code = std::str::from_utf8(&self.raw)
-                        .ok()
-                        .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-                    let code = code.ok_or_else(|| refused(Refusal::bad("video_data: base64 invalide")))?;
-                    self.raw.clear();
+            State::VideoUnicode { digits, code } => {
+                let digit = char::from(byte).to_digit(16);
+                // What base64 is made of fits into a byte: the overflow of another character is an error too.
+                let code = digit.and_then(|digit| code.checked_mul(16)?.checked_add(u8::try_from(digit).ok()?));
+                let code = code.ok_or_else(|| refused(Refusal::bad("video_data: base64 invalide")))?;
+                self.state = if digits == 3 {
                     self.video.push(&[code])?;
-                    self.state = State::Video;
-                }
+                    State::Video
+                } else {
+                    State::VideoUnicode {
+                        digits: digits + 1,
+                        code,
+                    }
+                };
             }
             State::AfterValue if byte == b',' => self.state = State::NextKey,
             State::AfterValue if byte == b'}' => self.state = State::End,
@@ -233,7 +246,7 @@ impl<W: Write> MediaParser<W> {
         self.collected += 1;
         if self.collected > FIELDS_MOST {
             return Err(refused(Refusal::too_long(format!(
-                "champs de plus de {FIELDS_MOST} octets en plus de video_data"
+                "plus de {FIELDS_MOST} octets en plus de video_data"
             ))));
         }
         self.raw.push(byte);
@@ -265,118 +278,4 @@ impl<W: Write> Write for MediaParser<W> {
 
 fn wrong(reason: String) -> io::Error {
     refused(Refusal::bad(format!("JSON invalide: {reason}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use base64::Engine;
-    use proptest::prelude::*;
-
-    fn parse(body: &[u8], cuts: &[usize]) -> Result<(Map<String, Value>, Vec<u8>), String> {
-        let mut parser = MediaParser::new(Vec::new(), 1 << 20);
-        let mut rest = body;
-        let mut cuts = cuts.iter().cycle();
-        while !rest.is_empty() {
-            let cut = cuts.next().copied().unwrap_or(1).clamp(1, rest.len());
-            parser.write_all(&rest[..cut]).map_err(|error| error.to_string())?;
-            rest = &rest[cut..];
-        }
-        let (fields, video, bytes) = parser.finish().map_err(|refusal| refusal.reason)?;
-        assert_eq!(bytes, video.len() as u64);
-        Ok((fields, video))
-    }
-
-    fn arbitrary_value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            ".*".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(3, 20, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(".{0,6}", inner, 0..4)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn any_object_in_any_pieces_is_what_serde_json_reads(
-            values in prop::collection::vec((".{0,8}", arbitrary_value()), 0..5),
-            video in prop::collection::vec(any::<u8>(), 0..300),
-            place in 0_usize..6,
-            pretty in any::<bool>(),
-            cuts in prop::collection::vec(1_usize..40, 1..6),
-        ) {
-            let mut object = Map::new();
-            let text = base64::engine::general_purpose::STANDARD.encode(&video);
-            let mut values = values;
-            values.retain(|(key, _)| key != VIDEO);
-            values.insert(place.min(values.len()), (VIDEO.to_string(), Value::from(text)));
-            for (key, value) in values {
-                object.insert(key, value);
-            }
-            let value = Value::Object(object.clone());
-            let body = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) }.unwrap();
-            let (fields, decoded) = parse(&body, &cuts).unwrap();
-            object.remove(VIDEO);
-            prop_assert_eq!(fields, object);
-            prop_assert_eq!(decoded, video);
-        }
-
-        #[test]
-        fn nonsense_never_panics(body in prop::collection::vec(any::<u8>(), 0..200), cut in 1_usize..9) {
-            let _ = parse(&body, &[cut]);
-        }
-    }
-
-    #[test]
-    fn escapes_in_the_video_are_understood() {
-        let (_, video) = parse(br#"{"video_data":"\/\u002b8\u003D"}"#, &[3]).unwrap();
-        assert_eq!(video, base64::engine::general_purpose::STANDARD.decode("/+8=").unwrap());
-    }
-
-    #[test]
-    fn wrong_bodies_are_refused_with_their_reason() {
-        for (body, reason) in [
-            ("", "incomplet"),
-            ("[]", "inattendu"),
-            ("{", "incomplet"),
-            (r#"{"video_data":"AAAA""#, "incomplet"),
-            (r#"{"a":1}"#, "video_data: champ manquant"),
-            (r#"{"video_data":7}"#, "video_data: un texte"),
-            (r#"{"video_data":"AAA"}"#, "base64 invalide"),
-            (r#"{"video_data":"AA=="x}"#, "inattendu"),
-            (r#"{"video_data":"AA==AAAA"}"#, "base64 invalide"),
-            (r#"{"video_data":"A A="}"#, "base64 invalide"),
-            (r#"{"video_data":"é==="}"#, "base64 invalide"),
-            (r#"{"video_data":"","video_data":""}"#, "deux fois"),
-            (r#"{"a":tru,"video_data":""}"#, "JSON invalide"),
-            (r#"{"a":1 2,"video_data":""}"#, "inattendu"),
-            (r#"{"a":]}"#, "fermante"),
-            (r#"{"video_data":"",}"#, "inattendu"),
-            (r#"{"video_data":""} x"#, "inattendu"),
-        ] {
-            let error = parse(body.as_bytes(), &[1]).unwrap_err();
-            assert!(error.contains(reason), "{body}: {error}");
-        }
-    }
-
-    #[test]
-    fn there_is_a_limit_on_everything() {
-        let long = format!(r#"{{"a":"{}","video_data":""}}"#, "x".repeat(FIELDS_MOST));
-        assert!(parse(long.as_bytes(), &[4_096]).unwrap_err().contains("champs de plus"));
-        let video = format!(r#"{{"video_data":"{}"}}"#, "AAAA".repeat(400_000));
-        assert!(
-            parse(video.as_bytes(), &[4_096])
-                .unwrap_err()
-                .contains("video_data: plus de")
-        );
-        let spaces = " ".repeat(3 << 20);
-        assert!(parse(spaces.as_bytes(), &[65_536]).unwrap_err().contains("trop long"));
-    }
 }

@@ -1,21 +1,48 @@
 //! Where rows and clips end up, behind one trait.
 
 pub mod local;
-mod rows;
 
 use std::future::Future;
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::answer::Stored;
 use crate::event::Fields;
 
 /// Our own trouble: the request may be tried again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreError(pub String);
+#[derive(Debug, Clone)]
+pub enum StoreError {
+    /// A file or folder.
+    File(PathBuf, Arc<io::Error>),
+    /// The database. Rows committed together share its error.
+    Database(Arc<rusqlite::Error>),
+    /// Another process uses the folder.
+    Taken,
+    /// The thread that should have answered is gone.
+    Ended,
+}
+
+impl StoreError {
+    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        |error| Self::File(path.to_path_buf(), Arc::new(error))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
 
 impl std::fmt::Display for StoreError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Database(error) => write!(f, "database: {error}"),
+            Self::Taken => f.write_str("another sync-receiver uses this folder"),
+            Self::Ended => f.write_str("the database's thread ended"),
+        }
     }
 }
 
@@ -30,11 +57,22 @@ pub enum Table {
     Media,
 }
 
+impl Table {
+    /// Its name in SQL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Event => "evenement",
+            Self::Media => "media",
+        }
+    }
+}
+
 /// A key that makes a request repeatable: the same from the same owner is the same request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The device whose token was shown; empty without tokens.
-    pub owner: String,
+    /// The device whose token was shown. Without tokens nobody can be told apart: a key is then one for all devices.
+    pub owner: Option<String>,
     /// `Idempotency-Key`.
     pub key: String,
 }
@@ -61,6 +99,7 @@ pub trait Store: Send + Sync + 'static {
     fn begin_clip(&self) -> Result<Self::Clip, StoreError>;
 
     /// Stores a clip with its fields, durably; for a key that was seen, gives the first answer and stores nothing.
+    /// Not to be dropped half-way: the caller sees to that.
     fn add_media(
         &self,
         fields: Fields,
@@ -69,6 +108,6 @@ pub trait Store: Send + Sync + 'static {
         key: Option<Key>,
     ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
 
-    /// Whether rows can be stored.
+    /// Whether rows and clips can be stored.
     fn healthy(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

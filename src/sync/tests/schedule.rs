@@ -1,217 +1,243 @@
-//! Passes over days: retries, outages, clocks that jump.
+//! When passes begin, and when a row is due again.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::time::Duration;
 
-use super::*;
-
-/// Runs a pass every interval for so long.
-fn live(world: &mut World, time: Duration) {
-    let end = world.clock.monotonic() + time;
-    while world.clock.monotonic() < end {
-        world.pass();
-        world.clock.pass_time(INTERVAL);
-    }
-}
+use super::stage::*;
+use crate::config::Mode;
+use crate::row::Table;
+use crate::sync::service::End;
+use crate::upload::{RetryAfter, Verdict};
 
 const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 #[test]
-fn a_refused_row_is_tried_hourly_for_a_day_and_then_daily() {
-    let mut world = World::new(|_| refused());
-    world.recorder.events(1);
-    live(&mut world, 24 * 7 * HOUR);
-    let times: Vec<f64> = world
-        .wire
-        .calls
-        .iter()
-        .map(|call| call.at.as_secs_f64() / 3_600.0)
-        .collect();
-    let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    for (index, gap) in gaps.iter().enumerate() {
-        // The first pass after the due time: up to one interval later, within a tenth of jitter.
-        let planned = if index + 1 < 24 { 1.0 } else { 24.0 };
+fn a_refused_row_is_tried_hourly_and_from_the_24th_time_daily() {
+    let mut stage = Stage::new();
+    stage.recorder.events(1);
+    stage.script(|_| refused());
+    stage.clock.stop_at(WEEK);
+    assert_eq!(stage.serve(Mode::Continuous), End::Clean);
+    let gaps = stage.gaps();
+    for (place, gap) in gaps.iter().enumerate() {
+        // The gap after the nth refusal; it ends with the first pass that finds the row due.
+        let planned = if place + 1 < 24 { HOUR } else { DAY };
+        let most = planned.mul_f64(1.1) + INTERVAL.mul_f64(1.1);
         assert!(
-            (planned * 0.89..=planned * 1.11 + 0.1).contains(gap),
-            "try {index}: {gap} h"
+            (planned.mul_f64(0.9) - Duration::from_secs(1)..=most).contains(gap),
+            "{place}: {gap:?}"
         );
     }
-    assert!((28..=31).contains(&times.len()), "{} tries in a week", times.len());
+    assert!((28..=31).contains(&gaps.len()), "{}", gaps.len());
 }
 
 #[test]
-fn a_week_without_a_server_loses_nothing_and_costs_three_tries_a_pass() {
-    let mut world = World::new(|_| unwell());
-    world.recorder.events(500);
-    live(&mut world, 24 * 7 * HOUR);
-    let passes = 24 * 7 * 12;
-    assert!(world.asked().len() <= 3 * passes);
-    world.answers(done);
-    let report = world.pass();
-    assert_eq!(
-        (report.events.sent, report.events.failed),
-        (500, 0),
-        "all at once when it is back"
+fn an_unclear_answer_is_followed_by_the_same_key() {
+    let mut stage = Stage::new();
+    stage.recorder.events(1);
+    stage.recorder.clip(b"video");
+    stage.script(|call| if call.nth < 6 { unclear() } else { done(call) });
+    for _ in 0..4 {
+        stage.pass();
+        stage.pass_time(2 * HOUR);
+        stage.restart();
+    }
+    assert_eq!(stage.count("success"), 2);
+    assert_eq!(stage.wire.calls.len(), 8);
+    assert_eq!(stage.wire.stored.len(), 2);
+    for table in Table::ALL {
+        let mut keys: Vec<_> = stage
+            .wire
+            .calls
+            .iter()
+            .filter(|call| call.table == table)
+            .map(|call| &call.key)
+            .collect();
+        keys.dedup();
+        assert_eq!(keys.len(), 1);
+    }
+}
+
+#[test]
+fn a_week_of_outage_costs_three_requests_a_pass_and_everything_arrives_after_it() {
+    let mut stage = Stage::new();
+    stage.recorder.events(100);
+    for _ in 0..5 {
+        stage.recorder.clip(b"video");
+    }
+    stage.script(|call| if call.at < WEEK { unwell() } else { done(call) });
+    stage.clock.stop_at(WEEK + HOUR);
+    assert_eq!(stage.serve(Mode::Continuous), End::Clean);
+    let away = stage
+        .told
+        .passes
+        .iter()
+        .filter(|report| report.ended_by.is_some())
+        .count();
+    assert!((1_980..=2_060).contains(&away), "{away}");
+    assert_eq!(stage.wire.calls.iter().filter(|call| call.at < WEEK).count(), away * 3);
+    let last = stage.wire.calls.last().unwrap().at;
+    assert!(last < WEEK + 2 * INTERVAL, "soon after: {last:?}");
+    assert_eq!((stage.count("success"), stage.wire.stored.len()), (105, 105));
+}
+
+#[test]
+fn continuous_waits_an_interval_give_or_take_a_tenth_after_each_pass() {
+    let mut stage = Stage::new();
+    stage.recorder.events(300);
+    stage.wire.takes = Duration::from_secs(1);
+    stage.clock.stop_at(DAY);
+    stage.serve(Mode::Continuous);
+    let starts = &stage.told.starts;
+    // The first pass took five minutes; the wait begins at its end.
+    assert!(
+        near(starts[1] - Duration::from_secs(300), INTERVAL, 0.1),
+        "{:?}",
+        starts[1]
+    );
+    let waits: Vec<_> = starts[1..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits.len() > 250);
+    assert!(waits.iter().all(|wait| near(*wait, INTERVAL, 0.1)), "{waits:?}");
+    let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+    assert!(
+        *most - *least > INTERVAL / 10,
+        "devices do not stay in step: {least:?} to {most:?}"
     );
 }
 
 #[test]
-fn a_row_that_failed_with_the_backend_is_not_on_the_daily_schedule_for_it() {
-    let mut world = World::new(|_| unwell());
-    world.recorder.events(1);
-    live(&mut world, 48 * HOUR);
-    world.asked();
-    world.answers(|_| refused());
-    live(&mut world, 4 * HOUR);
-    assert!((4..=5).contains(&world.asked().len()), "hourly, as its first refusals");
-}
-
-#[test]
-fn clocks_that_jump_leave_no_row_stuck_and_start_no_storm() {
-    let year = 365 * 24 * 3_600;
-    for jump in [-50 * year, -3_600 * 5, 3_600 * 5, year, 30 * year] {
-        let mut world = World::new(|_| refused());
-        world.recorder.events(20);
-        live(&mut world, 3 * HOUR);
-        world.asked();
-        world.clock.wall.set(world.clock.wall.get() + jump);
-        live(&mut world, 3 * HOUR);
-        let tried = world.asked().len();
-        // 3 hours bring each row about 3 tries; a jump may bring each one more.
-        assert!(tried <= 20 * 5, "jump {jump}: {tried} tries");
-        world.answers(done);
-        live(&mut world, 27 * HOUR);
-        assert_eq!(world.told.sent.len(), 20, "jump {jump}: a row is stuck");
-    }
-}
-
-#[test]
-fn a_device_that_starts_in_1970_sends_everything_and_retries_after_the_clock_is_set() {
-    let mut world = World::new(|call| if call.id == 1 { refused() } else { done(call) });
-    world.recorder.events(3);
-    world.clock.wall.set(12);
-    assert_eq!(world.pass().events.sent, 2);
-    world.clock.wall.set(START);
-    world.answers(done);
-    assert_eq!(world.pass().events.sent, 1);
-}
-
-#[test]
-fn once_tries_every_failed_row_on_every_run() {
-    let mut world = World::new(|_| refused());
-    world.once = true;
-    world.recorder.events(2);
-    for _ in 0..3 {
-        assert_eq!(world.pass().events.failed, 2);
-    }
-    assert_eq!(world.asked(), [1, 2, 1, 2, 1, 2]);
-}
-
-#[test]
-fn a_replaced_database_never_repeats_a_key() {
-    let keys = Rc::new(RefCell::new(BTreeSet::new()));
-    for _ in 0..2 {
-        let seen = Rc::clone(&keys);
-        let mut world = World::new(move |call| {
-            assert!(seen.borrow_mut().insert(call.key.clone()), "{call:?}");
+fn periodic_keeps_its_grid_however_long_passes_are() {
+    let mut stage = Stage::new();
+    let conn = stage.connection();
+    stage.recorder.events(1);
+    // A pass of eleven minutes, then short ones: each request brings the next row.
+    stage.wire.takes = Duration::from_secs(1);
+    stage.script(move |call| {
+        if call.nth < 40 {
+            insert_event(&conn, "2025-12-18T17:30:00");
+        }
+        if call.nth == 0 {
+            busy(RetryAfter::Delay(Duration::from_secs(650)))
+        } else {
             done(call)
-        });
-        world.recorder.events(50);
-        world.recorder.clip(b"x");
-        world.pass();
-    }
-    assert_eq!(keys.borrow().len(), 102);
+        }
+    });
+    stage.clock.stop_at(20 * INTERVAL);
+    stage.serve(Mode::Periodic);
+    let points: Vec<_> = stage
+        .told
+        .starts
+        .iter()
+        .map(|start| start.as_secs_f64() / 300.0)
+        .collect();
+    assert!(points.iter().all(|point| point.fract() == 0.0), "{points:?}");
+    assert!(points[1] >= 2.0, "a long pass skips the points it covers: {points:?}");
+    assert!(
+        points.windows(2).skip(1).all(|pair| pair[1] - pair[0] == 1.0),
+        "{points:?}"
+    );
 }
 
-mod service {
-    //! The schedule of passes themselves.
+#[test]
+fn realtime_sends_what_is_committed_within_two_seconds() {
+    let mut stage = Stage::new();
+    for second in [40, 100, 101, 250] {
+        let conn = stage.connection();
+        stage.clock.plan(Duration::from_millis(second * 1_000 + 300), move |_| {
+            insert_event(&conn, "2025-12-18T17:30:00");
+        });
+    }
+    stage.clock.stop_at(Duration::from_secs(280));
+    stage.serve(Mode::Realtime);
+    let at: Vec<_> = stage.wire.calls.iter().map(|call| call.at.as_secs_f64()).collect();
+    assert_eq!(at.len(), 4);
+    for (at, came) in at.iter().zip([40.3, 100.3, 101.3, 250.3]) {
+        assert!((came..came + 2.0).contains(at), "{at}");
+    }
+}
 
-    use std::sync::Mutex;
+#[test]
+fn realtime_slows_down_to_the_interval_while_the_backend_is_away() {
+    let mut stage = Stage::new();
+    stage.recorder.events(1);
+    for minute in 0..180 {
+        let conn = stage.connection();
+        stage.clock.plan(Duration::from_secs(60 * minute), move |_| {
+            insert_event(&conn, "2025-12-18T17:30:00");
+        });
+    }
+    stage.script(move |call| if call.at < 3 * HOUR { unwell() } else { done(call) });
+    stage.clock.stop_at(3 * HOUR + 3 * INTERVAL);
+    stage.serve(Mode::Realtime);
+    let away: Vec<_> = stage.told.starts.iter().filter(|start| **start < 3 * HOUR).collect();
+    let waits: Vec<_> = away.windows(2).map(|pair| (*pair[1] - *pair[0]).as_secs()).collect();
+    assert!(waits[0] < 10, "{waits:?}");
+    assert!(waits.iter().skip(8).all(|wait| *wait >= 270), "{waits:?}");
+    assert!(away.len() < 50, "{}", away.len());
+    assert_eq!(stage.count("success"), 181);
+}
 
-    use super::*;
-    use crate::config::Config;
-    use crate::sync::service::{End, Service};
+#[test]
+fn realtime_does_not_spin_on_rows_that_wait_for_their_time() {
+    let mut stage = Stage::new();
+    stage.recorder.events(3);
+    stage.script(|_| refused());
+    stage.clock.stop_at(HOUR / 2);
+    stage.serve(Mode::Realtime);
+    assert_eq!(stage.wire.calls.len(), 3);
+    assert!(stage.told.passes.len() <= 8, "{}", stage.told.passes.len());
+}
 
-    /// When passes began, in seconds.
-    struct Begins<'a>(&'a SimClock, &'a Mutex<Vec<f64>>);
-
-    impl Reporter for Begins<'_> {
-        fn notice(&mut self, notice: &Notice) {
-            if matches!(notice, Notice::PassStarted { .. }) {
-                self.1.lock().unwrap().push(self.0.monotonic().as_secs_f64());
-            }
+#[test]
+fn a_stop_ends_the_wait_the_pass_and_the_tries_of_a_row() {
+    for (stop_ms, answer) in [(150_000, done as fn(&Call) -> _), (200, |_| unwell())] {
+        for mode in [Mode::Continuous, Mode::Periodic, Mode::Realtime] {
+            let mut stage = Stage::new();
+            stage.recorder.events(2);
+            stage.script(answer);
+            stage.clock.stop_at(Duration::from_millis(stop_ms));
+            assert_eq!(stage.serve(mode), End::Clean);
+            assert_eq!(
+                crate::clock::Clock::monotonic(&*stage.clock),
+                Duration::from_millis(stop_ms)
+            );
         }
     }
+}
 
-    fn run(
-        mode: &str,
-        events: i64,
-        seconds: u64,
-        script: impl Fn(&SimClock, &Call) -> Verdict + 'static,
-    ) -> (End, Vec<f64>) {
-        let mut world = World::new(done);
-        world.recorder.events(events);
-        let clock = Rc::clone(&world.clock);
-        world.answers(move |call| script(&clock, call));
-        world.clock.stop_at.set(Some(Duration::from_secs(seconds)));
-        let path = world.recorder.path();
-        let config = Config::from_lookup(&|name| match name {
-            "LOCAL_DB_PATH" => Some(path.clone().into()),
-            "SYNC_MODE" => Some(mode.into()),
-            _ => None,
-        })
-        .unwrap();
-        let begins = Mutex::new(Vec::new());
-        let end = Service {
-            config: &config,
-            wire: &mut world.wire,
-            reporter: &mut Begins(&world.clock, &begins),
-            clock: &*world.clock,
-            random: Random::seeded(3),
-        }
-        .run();
-        (end, begins.into_inner().unwrap())
+#[test]
+fn once_says_by_its_end_whether_everything_arrived() {
+    type Answer = fn(&Call) -> Verdict;
+    let cases: [(&str, Answer, End); 5] = [
+        ("done", done, End::Clean),
+        ("unwell", |_| unwell(), End::Incomplete),
+        ("refused", |_| refused(), End::Incomplete),
+        ("misconfigured", |_| misconfigured(), End::Incomplete),
+        (
+            "one of two",
+            |call| if call.id == 1 { unclear() } else { done(call) },
+            End::Incomplete,
+        ),
+    ];
+    for (name, answer, end) in cases {
+        let mut stage = Stage::new();
+        stage.recorder.events(2);
+        stage.script(answer);
+        assert_eq!(stage.serve(Mode::Once), end, "{name}");
+        assert_eq!(stage.told.passes.len(), 1, "{name}");
     }
+    let mut empty = Stage::new();
+    assert_eq!(empty.serve(Mode::Once), End::Clean);
+}
 
-    #[test]
-    fn continuous_waits_a_full_interval_after_each_pass() {
-        // Each row takes the server 10 s.
-        let (end, begins) = run("continuous", 3, 3_000, |clock, call| {
-            clock.pass_time(Duration::from_secs(10));
-            done(call)
-        });
-        assert_eq!(end, End::Clean);
-        assert!(
-            (300.0..=360.0).contains(&(begins[1] - begins[0])),
-            "30 s of work, then the interval: {begins:?}"
-        );
-        for pair in begins[1..].windows(2) {
-            assert!((270.0..=330.0).contains(&(pair[1] - pair[0])), "{begins:?}");
-        }
-        assert!(begins.len() >= 9);
-    }
-
-    #[test]
-    fn periodic_keeps_its_grid_also_after_a_pass_that_overran_it() {
-        // The first pass takes 700 s: two points of the grid go by.
-        let (_, begins) = run("periodic", 7, 2_000, |clock, call| {
-            clock.pass_time(Duration::from_secs(100));
-            done(call)
-        });
-        assert_eq!(begins, [0.0, 900.0, 1_200.0, 1_500.0, 1_800.0]);
-    }
-
-    #[test]
-    fn realtime_slows_down_while_the_backend_is_away() {
-        let (_, begins) = run("realtime", 1, 4_000, |_, _| unwell());
-        let gaps: Vec<f64> = begins.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert!(gaps[0] < 9.0 && gaps[2] > gaps[0] && gaps[8] > 250.0, "{gaps:?}");
-    }
-
-    #[test]
-    fn once_says_by_its_end_whether_all_was_sent() {
-        assert_eq!(run("once", 3, 9_999, |_, call| done(call)).0, End::Clean);
-        assert_eq!(run("once", 3, 9_999, |_, _| refused()).0, End::Incomplete);
-        assert_eq!(run("once", 3, 9_999, |_, _| unwell()).0, End::Incomplete);
-    }
+#[test]
+fn once_tries_every_failed_row_whatever_was_planned() {
+    let mut stage = Stage::new();
+    stage.recorder.events(3);
+    stage.script(|_| refused());
+    stage.serve(Mode::Once);
+    stage.script(done);
+    assert_eq!(stage.serve(Mode::Once), End::Clean);
+    assert_eq!(stage.wire.ids(Table::Event), [1, 2, 3, 1, 2, 3]);
 }

@@ -5,17 +5,19 @@ pub mod backend;
 pub mod device;
 pub mod expected;
 pub mod layout;
+pub mod proxy;
 pub mod random;
 pub mod receiver;
 pub mod recorder;
 pub mod service;
+pub mod tls;
 
 pub use arrived::assert_everything_arrived_once;
 pub use backend::{Act, Backend, Expect, Gate};
 pub use device::Device;
 pub use layout::{Journal, Layout};
 pub use recorder::Recorder;
-pub use service::{Running, Service};
+pub use service::{Run, Running, Service};
 
 use std::time::{Duration, Instant};
 

@@ -67,7 +67,10 @@ impl Service {
     pub fn wrapped(wrapper: &[&str], program: &Path, arguments: &[&str]) -> Self {
         // Only the uploader is built for another machine: the receiver and the shell are this one's.
         let emulated = program == binary();
-        let runner = std::env::var("SYNC_TEST_RUNNER").ok().filter(|_| emulated).unwrap_or_default();
+        let runner = std::env::var("SYNC_TEST_RUNNER")
+            .ok()
+            .filter(|_| emulated)
+            .unwrap_or_default();
         let mut words: Vec<String> = wrapper.iter().map(|word| (*word).to_owned()).collect();
         words.extend(runner.split_whitespace().map(str::to_owned));
         words.push(program.to_str().unwrap().to_owned());

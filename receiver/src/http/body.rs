@@ -1,0 +1,125 @@
+//! Bodies: read within the time a sender has, or left unread without losing the answer.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+
+use super::headers;
+use crate::answer::Refusal;
+use crate::config::Config;
+use crate::media::RefusedBody;
+
+/// A body up to this length that is not wanted is read behind the answer's back, so that the connection lives on.
+const SPARE_MOST: u64 = 2 << 20;
+
+/// How long that may take.
+const SPARE_WITHIN: Duration = Duration::from_secs(30);
+
+/// Answers without the body.
+///
+/// The answer goes out at once. A sender that waits for `100 Continue` is told by it not to send; what another one is
+/// about to send is dropped as it comes, or the connection is closed when that is much.
+pub fn spare(request: Request, answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    let asks_first = headers::asks_first(request.headers());
+    let mut body = request.into_body();
+    if body.is_end_stream() {
+        return response;
+    }
+    let short = body.size_hint().upper().is_some_and(|length| length <= SPARE_MOST);
+    if asks_first || !short {
+        close(&mut response);
+    } else {
+        tokio::spawn(async move {
+            let drain = async { while let Some(Ok(_)) = body.frame().await {} };
+            // A sender that takes longer finds the connection closed.
+            let _ = tokio::time::timeout(SPARE_WITHIN, drain).await;
+        });
+    }
+    response
+}
+
+fn close(response: &mut Response) {
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// A body, piece by piece, within the time a sender has.
+pub struct Pieces {
+    body: Body,
+    stall: Duration,
+    min_rate: u64,
+    bytes: u64,
+    waited: Duration,
+    ended: bool,
+}
+
+impl Pieces {
+    /// Reads `body` as `config` allows.
+    pub fn new(config: &Config, body: Body) -> Self {
+        Self {
+            body,
+            stall: config.stall,
+            min_rate: config.min_rate,
+            bytes: 0,
+            waited: Duration::ZERO,
+            ended: false,
+        }
+    }
+
+    /// The next piece, never empty; `None` at the end.
+    ///
+    /// # Errors
+    /// 408 when it takes too long, 400 when the body breaks off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        loop {
+            let start = Instant::now();
+            let frame = tokio::time::timeout(self.stall, self.body.frame())
+                .await
+                .map_err(|_| too_slow())?;
+            // Only the time spent waiting for the sender is the sender's: our disk may be the slow one.
+            self.waited += start.elapsed();
+            let Some(frame) = frame else {
+                self.ended = true;
+                return Ok(None);
+            };
+            let frame = frame.map_err(|_| Refusal::bad("le corps est incomplet"))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            self.bytes += piece.len() as u64;
+            if self.waited > self.stall && self.bytes < self.min_rate.saturating_mul(self.waited.as_secs()) {
+                return Err(too_slow());
+            }
+            if !piece.is_empty() {
+                return Ok(Some(piece));
+            }
+        }
+    }
+
+    /// Ends the request with `answer`; whatever of the body is left goes down with the connection.
+    pub fn answer(self, answer: impl IntoResponse) -> Response {
+        let mut response = answer.into_response();
+        if !self.ended {
+            close(&mut response);
+        }
+        response
+    }
+}
+
+fn too_slow() -> Refusal {
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "le corps arrive trop lentement")
+}
+
+/// What an error on the way through a decoder means: the refusal of what comes after it, or a packing that can't be
+/// undone.
+pub fn refusal(error: io::Error) -> Refusal {
+    match error.downcast::<RefusedBody>() {
+        Ok(refused) => refused.0,
+        Err(error) => Refusal::bad(format!("Content-Encoding: corps illisible ({error})")),
+    }
+}

@@ -1,0 +1,68 @@
+//! What the headers of a request say.
+
+use axum::http::{HeaderMap, StatusCode, header};
+
+use crate::answer::Refusal;
+use crate::decode::{ACCEPTED, Decoder};
+use crate::store::Key;
+
+/// Longest `Idempotency-Key`.
+const KEY_MOST: usize = 255;
+
+/// The bearer token; the name of the scheme comes in any case (RFC 9110, section 11.1).
+pub fn token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// `Idempotency-Key`: a quoted string as the IETF draft has it, or a bare one.
+pub fn key(headers: &HeaderMap, owner: Option<&str>) -> Result<Option<Key>, Refusal> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value.to_str().unwrap_or_default().trim();
+    let key = key
+        .strip_prefix('"')
+        .and_then(|key| key.strip_suffix('"'))
+        .unwrap_or(key);
+    if key.is_empty() || key.len() > KEY_MOST {
+        return Err(Refusal::bad(format!(
+            "Idempotency-Key: 1 à {KEY_MOST} caractères ASCII sont attendus"
+        )));
+    }
+    Ok(Some(Key {
+        owner: owner.map(str::to_string),
+        key: key.to_string(),
+    }))
+}
+
+/// `Content-Encoding`, when it is one of ours; `None` when the body is plain.
+pub fn encoding(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let name = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().unwrap_or("?").trim().to_ascii_lowercase(),
+        // Packed twice.
+        (Some(_), Some(_)) => "?".to_string(),
+    };
+    match name.as_str() {
+        "" | "identity" => Ok(None),
+        name if Decoder::<Vec<u8>>::knows(name) => Ok(Some(name.to_string())),
+        _ => Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("Content-Encoding: {ACCEPTED} sont acceptés"),
+        )),
+    }
+}
+
+/// `Content-Length`, when it is there.
+pub fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Whether the sender waits for `100 Continue`.
+pub fn asks_first(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}

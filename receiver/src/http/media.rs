@@ -1,0 +1,99 @@
+//! `POST /api/media`: the clip goes to its file while it arrives.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use tokio::sync::mpsc;
+
+use super::body::{self, Pieces};
+use super::{App, Owner, Preface, headers};
+use crate::answer::{Refusal, Stored};
+use crate::decode::Decoder;
+use crate::event::Fields;
+use crate::media::{MediaParser, Parsed, longest_body, too_long};
+use crate::store::{Store, Table};
+
+/// Pieces of a body that wait to be written.
+const PIECES: usize = 4;
+
+pub async fn post<S: Store>(
+    State(app): State<Arc<App<S>>>,
+    Extension(owner): Extension<Owner>,
+    request: Request,
+) -> Response {
+    let preface = match super::preface(&app, Table::Media, owner, request.headers()).await {
+        Ok(preface) => preface,
+        Err(answer) => return body::spare(request, answer),
+    };
+    let most = app.config.max_clip;
+    let announced = headers::length(request.headers()).unwrap_or(0);
+    // Of a packed body the length says nothing yet.
+    if preface.encoding.is_none() && announced > longest_body(most) {
+        return body::spare(request, too_long(most));
+    }
+    let mut pieces = Pieces::new(&app.config, request.into_body());
+    match store(app, preface, &mut pieces).await {
+        Ok(stored) => pieces.answer(stored),
+        Err(refusal) => pieces.answer(refusal),
+    }
+}
+
+async fn store<S: Store>(app: Arc<App<S>>, preface: Preface, pieces: &mut Pieces) -> Result<Stored, Refusal> {
+    let parsed = receive(&app, &preface, pieces).await?;
+    let fields = Fields::of_media(&parsed.fields)?;
+    preface.check_device(&fields.device_id)?;
+    // In a task of its own: a sender that hangs up now must not stop us between the file and its row.
+    let storing = tokio::spawn(async move { app.store.add_media(fields, parsed.out, parsed.bytes, preface.key).await });
+    storing.await.map_err(Refusal::unwell)?.map_err(Refusal::unwell)
+}
+
+/// Unpacks, decodes and writes what arrives.
+async fn receive<S: Store>(app: &App<S>, preface: &Preface, pieces: &mut Pieces) -> Result<Parsed<S::Clip>, Refusal> {
+    // Not before the first bytes are there: many connections that send nothing must not make as many files.
+    let first = pieces.next().await?;
+    let clip = app.store.begin_clip().map_err(Refusal::unwell)?;
+    let parser = MediaParser::new(clip, app.config.max_clip);
+    let decoder = Decoder::new(preface.encoding.as_deref(), parser).map_err(Refusal::unwell)?;
+
+    // All that blocks has a thread of its own, and a body that comes faster waits.
+    let (sender, receiver) = mpsc::channel(PIECES);
+    let writing = tokio::task::spawn_blocking(move || write(decoder, receiver));
+    let read = feed(first, pieces, sender).await;
+    // Also after an error: the answer is not given before the file is gone.
+    let written = writing.await.map_err(Refusal::unwell)?;
+    read.and(written)
+}
+
+/// Passes a body on until it ends, or until the writer is gone: then that one has the reason.
+async fn feed(mut next: Option<Bytes>, pieces: &mut Pieces, sender: mpsc::Sender<Piece>) -> Result<(), Refusal> {
+    while let Some(piece) = next {
+        if sender.send(Piece::Bytes(piece)).await.is_err() {
+            return Ok(());
+        }
+        next = pieces.next().await?;
+    }
+    let _ = sender.send(Piece::End).await;
+    Ok(())
+}
+
+/// What the writing thread is told. A channel that closes without an end means a body that broke off.
+enum Piece {
+    Bytes(Bytes),
+    End,
+}
+
+fn write<C: crate::store::Clip>(
+    mut decoder: Decoder<MediaParser<C>>,
+    mut pieces: mpsc::Receiver<Piece>,
+) -> Result<Parsed<C>, Refusal> {
+    while let Some(piece) = pieces.blocking_recv() {
+        match piece {
+            Piece::Bytes(bytes) => decoder.push(&bytes).map_err(body::refusal)?,
+            Piece::End => return decoder.finish().map_err(body::refusal)?.finish(),
+        }
+    }
+    Err(Refusal::bad("le corps est incomplet"))
+}

@@ -1,0 +1,141 @@
+//! The three routes, and what every answer and every request to `/api` has in common.
+
+mod body;
+mod event;
+mod headers;
+mod media;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::answer::Refusal;
+use crate::config::Config;
+use crate::decode::ACCEPTED;
+use crate::store::{Key, Store, Table};
+
+/// What every request needs.
+pub struct App<S> {
+    config: Config,
+    store: S,
+}
+
+impl<S: Store> App<S> {
+    /// Serves `store` as `config` says.
+    pub fn new(config: Config, store: S) -> Self {
+        Self { config, store }
+    }
+}
+
+/// The routes of the contract, section 3.
+pub fn router<S: Store>(app: Arc<App<S>>) -> Router {
+    Router::new()
+        .route("/api/evenements", post(event::post::<S>))
+        .route("/api/media", post(media::post::<S>))
+        .method_not_allowed_fallback(not_this_way)
+        // Also for methods that are not served: a device can ask whether its token is good without storing anything.
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authorize::<S>))
+        .route("/health", get(health::<S>).fallback(not_this_way))
+        .fallback(nothing_here)
+        .layer(middleware::map_response(advertise))
+        .with_state(app)
+}
+
+/// Says in every answer what packings are taken (RFC 7694).
+async fn advertise(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
+    response
+}
+
+async fn nothing_here(request: Request) -> Response {
+    let refusal = Refusal::new(StatusCode::NOT_FOUND, format!("{}: inconnu", request.uri().path()));
+    body::spare(request, refusal)
+}
+
+async fn not_this_way(request: Request) -> Response {
+    let refusal = Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{} n'est pas accepté ici", request.method()),
+    );
+    body::spare(request, refusal)
+}
+
+/// The device whose token was shown; `None` where anyone may store.
+#[derive(Clone)]
+struct Owner(Option<String>);
+
+async fn authorize<S: Store>(State(app): State<Arc<App<S>>>, mut request: Request, next: Next) -> Response {
+    let tokens = &app.config.tokens;
+    let owner = if tokens.is_empty() {
+        Owner(None)
+    } else {
+        let token = headers::token(request.headers());
+        match token.and_then(|token| tokens.device_of(token)) {
+            Some(device) => Owner(Some(device.to_string())),
+            None => {
+                let reason = token.map_or("jeton manquant", |_| "jeton inconnu");
+                let refusal = Refusal::new(StatusCode::UNAUTHORIZED, reason);
+                let mut response = body::spare(request, refusal);
+                response
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                return response;
+            }
+        }
+    };
+    request.extensions_mut().insert(owner);
+    next.run(request).await
+}
+
+/// What is known of a request to `/api` before its body is read.
+struct Preface {
+    owner: Option<String>,
+    key: Option<Key>,
+    encoding: Option<String>,
+}
+
+/// Reads the headers, and answers at once where they suffice: a wrong key, or one that was answered before.
+async fn preface<S: Store>(
+    app: &App<S>,
+    table: Table,
+    Owner(owner): Owner,
+    headers: &HeaderMap,
+) -> Result<Preface, Response> {
+    let key = headers::key(headers, owner.as_deref()).map_err(Refusal::into_response)?;
+    if let Some(key) = &key {
+        match app.store.answered(table, key).await {
+            Ok(None) => {}
+            Ok(Some(stored)) => return Err(stored.into_response()),
+            Err(error) => return Err(Refusal::unwell(error).into_response()),
+        }
+    }
+    let encoding = headers::encoding(headers).map_err(Refusal::into_response)?;
+    Ok(Preface { owner, key, encoding })
+}
+
+impl Preface {
+    /// A token stores for its own device alone.
+    fn check_device(&self, device_id: &str) -> Result<(), Refusal> {
+        match &self.owner {
+            Some(owner) if owner != device_id => Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "device_id: ce jeton est celui d'un autre appareil",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn health<S: Store>(State(app): State<Arc<App<S>>>) -> Response {
+    match app.store.healthy().await {
+        Ok(()) => ([(header::CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#).into_response(),
+        Err(error) => Refusal::unwell(error).into_response(),
+    }
+}

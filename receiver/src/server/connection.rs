@@ -1,0 +1,73 @@
+//! One connection: HTTP/1.1 until either side ends it.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+/// Longest time a request's headers may take, and a connection may lie idle.
+const HEADERS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Most of a request that is read ahead. Several such pieces wait for a clip's file, on each connection.
+const READ_AHEAD: usize = 128 << 10;
+
+/// What is still coming in when we are done is read and dropped for this long in all, and this long without a byte.
+const LINGER: Duration = Duration::from_secs(30);
+const LINGER_SILENT: Duration = Duration::from_secs(5);
+
+/// Serves `stream` until it ends, or until the request in flight is answered after `stopped` says so.
+pub async fn serve(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        log::debug!("TCP_NODELAY: {error}");
+    }
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request: Request<Incoming>| Box::pin(router.call(request.map(Body::new))));
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(READ_AHEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut stopping = false;
+    let end = loop {
+        tokio::select! {
+            end = poll_fn(|context| connection.poll_without_shutdown(context)) => break end,
+            _ = stopped.changed(), if !stopping => {
+                stopping = true;
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    };
+    if let Err(error) = end {
+        log::debug!("connection: {error}");
+    }
+    if !stopping {
+        tokio::select! {
+            () = linger(connection.into_parts().io.into_inner()) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+}
+
+/// Ends our side, then waits for the other's. A socket closed with bytes unread sends a reset, which can overtake the
+/// answer: a sender refused in mid-body would see a broken network instead of the reason (RFC 9112, section 9.6).
+async fn linger(mut stream: TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let drain = async {
+        let mut buffer = vec![0; 16 << 10];
+        while let Ok(Ok(1..)) = tokio::time::timeout(LINGER_SILENT, stream.read(&mut buffer)).await {}
+    };
+    // Whatever is left after that is not worth waiting for.
+    let _ = tokio::time::timeout(LINGER, drain).await;
+}

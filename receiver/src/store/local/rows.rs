@@ -1,0 +1,217 @@
+//! The rows, written by one thread, so that requests that come together are committed together; another one looks up
+//! keys meanwhile and never waits for a disk's sync.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::sql;
+use crate::answer::Stored;
+use crate::event::Fields;
+use crate::store::{Key, StoreError, Table};
+
+/// Requests committed together at most.
+const TOGETHER: usize = 256;
+
+/// How long someone with `sqlite3` in hand may hold the database before requests get 503.
+const BUSY: Duration = Duration::from_secs(3);
+
+/// How long the end waits for a thread: what it is asked is done in less, unless somebody holds the database.
+const END_WITHIN: Duration = Duration::from_millis(400);
+
+/// A row to be stored.
+pub struct NewRow {
+    pub fields: Fields,
+    pub key: Option<Key>,
+    /// The file, of a clip.
+    pub file: Option<ClipFile>,
+}
+
+/// What a row says of a clip's file.
+pub struct ClipFile {
+    pub name: String,
+    pub size_bytes: u64,
+    pub sha256: String,
+}
+
+/// What became of a row.
+pub struct Added {
+    pub answer: Stored,
+    /// `false` when the key had been seen: the answer is the first one's.
+    pub is_new: bool,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+enum Write {
+    Add(Box<NewRow>, Reply<Added>),
+    Check(Reply<()>),
+}
+
+struct Find(Table, Key, Reply<Option<Stored>>);
+
+/// The way to the threads that own the database.
+pub struct Rows {
+    writes: Worker<Write>,
+    finds: Worker<Find>,
+}
+
+/// The half of [`Rows`] that is there before anything is served.
+pub struct Writer(Worker<Write>);
+
+impl Rows {
+    /// Opens or creates the database at `path`: its writer, and a connection to read with.
+    pub fn open(path: &Path) -> Result<(Writer, Connection), StoreError> {
+        let writer = Connection::open(path)?;
+        writer.busy_timeout(BUSY)?;
+        // A 201 means durable: FULL also in WAL mode.
+        writer.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+        writer.execute_batch(sql::SCHEMA)?;
+        let reader = Connection::open(path)?;
+        reader.busy_timeout(BUSY)?;
+        let worker = Worker::start("writer", move |jobs| write(writer, &jobs))?;
+        Ok((Writer(worker), reader))
+    }
+
+    /// Stores a row, durably.
+    pub async fn add(&self, row: NewRow) -> Result<Added, StoreError> {
+        self.writes.ask(|reply| Write::Add(Box::new(row), reply)).await
+    }
+
+    /// The answer given for a key.
+    pub async fn answered(&self, table: Table, key: Key) -> Result<Option<Stored>, StoreError> {
+        self.finds.ask(|reply| Find(table, key, reply)).await
+    }
+
+    /// Whether rows can be written.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.writes.ask(Write::Check).await
+    }
+}
+
+impl Writer {
+    /// Gives the reading connection to a thread of its own.
+    pub fn with_reader(self, reader: Connection) -> Result<Rows, StoreError> {
+        let finds = Worker::start("reader", move |jobs: Receiver<Find>| {
+            for Find(table, key, reply) in jobs {
+                answer(reply, sql::find(&reader, table, &key).map_err(StoreError::from));
+            }
+        })?;
+        Ok(Rows { writes: self.0, finds })
+    }
+}
+
+/// A thread, and the way to it.
+struct Worker<J> {
+    jobs: Option<Sender<J>>,
+    /// Closed when the thread is done. Only the end looks: the lock is there to make this [`Sync`].
+    done: Mutex<Receiver<()>>,
+}
+
+impl<J: Send + 'static> Worker<J> {
+    fn start(name: &str, work: impl FnOnce(Receiver<J>) + Send + 'static) -> Result<Self, StoreError> {
+        let (jobs, receiver) = channel();
+        let (alive, done) = channel();
+        std::thread::Builder::new()
+            .name(name.to_string())
+            .spawn(move || {
+                work(receiver);
+                drop(alive);
+            })
+            .map_err(StoreError::file(Path::new(name)))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            done: Mutex::new(done),
+        })
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> J) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Ended)?;
+        jobs.send(job(reply)).map_err(|_| StoreError::Ended)?;
+        answer.await.map_err(|_| StoreError::Ended)?
+    }
+}
+
+impl<J> Drop for Worker<J> {
+    /// Waits for the thread: SQLite then closes the database, and the last one to do so empties its log into it.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        let Ok(done) = self.done.get_mut() else { return };
+        if done.recv_timeout(END_WITHIN) == Err(RecvTimeoutError::Timeout) {
+            log::warn!("the database is left as after a crash: somebody holds it");
+        }
+    }
+}
+
+/// The request may have been given up meanwhile: then nobody is there to be told.
+fn answer<T>(reply: Reply<T>, result: Result<T, StoreError>) {
+    let _ = reply.send(result);
+}
+
+fn write(mut conn: Connection, jobs: &Receiver<Write>) {
+    let mut failed = false;
+    while let Ok(first) = jobs.recv() {
+        let (mut rows, mut replies) = (Vec::new(), Vec::new());
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            match job {
+                Write::Add(row, reply) => {
+                    rows.push(row);
+                    replies.push(reply);
+                }
+                Write::Check(reply) => {
+                    let result = check(&mut conn, failed);
+                    failed = result.is_err();
+                    answer(reply, result.map_err(StoreError::from));
+                }
+            }
+            if rows.len() < TOGETHER {
+                next = jobs.try_recv().ok();
+            }
+        }
+        if rows.is_empty() {
+            continue;
+        }
+        match add_all(&mut conn, &rows) {
+            Ok(added) => {
+                failed = false;
+                for (reply, added) in replies.into_iter().zip(added) {
+                    answer(reply, Ok(added));
+                }
+            }
+            Err(error) => {
+                failed = true;
+                let error = StoreError::from(error);
+                for reply in replies {
+                    answer(reply, Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Stores rows in one transaction: all or none.
+fn add_all(conn: &mut Connection, rows: &[Box<NewRow>]) -> rusqlite::Result<Vec<Added>> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let added = rows
+        .iter()
+        .map(|row| sql::add(&tx, row))
+        .collect::<rusqlite::Result<_>>()?;
+    tx.commit()?;
+    Ok(added)
+}
+
+/// Takes the write lock; after a failure, writes as well, since a full disk is noticed by nothing less.
+fn check(conn: &mut Connection, failed: bool) -> rusqlite::Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if failed {
+        tx.execute_batch("CREATE TABLE write_check (x); DROP TABLE write_check;")?;
+        return tx.commit();
+    }
+    tx.rollback()
+}

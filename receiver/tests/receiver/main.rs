@@ -1,0 +1,16 @@
+//! The receiver from outside: the built program, asked over TCP, its database and folder read as people would.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Also in the helpers, which are tests too.
+
+mod contract;
+mod crash;
+mod keys;
+mod limits;
+mod odd_rows;
+mod packing;
+mod parser;
+mod starting;
+mod streaming;
+mod support;
+mod tokens;
+mod trouble;
+mod wrong;

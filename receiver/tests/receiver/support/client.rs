@@ -1,0 +1,113 @@
+//! HTTP by hand: what goes over the wire is what a test says, and nothing else.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// One connection.
+pub struct Client {
+    stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(key, _)| key == name);
+        let value = values.next().map(|(_, value)| value.as_str());
+        assert!(values.next().is_none(), "{name} twice");
+        value
+    }
+
+    /// The text of `{"error": …}`.
+    pub fn error(&self) -> String {
+        let body: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+        body["error"].as_str().unwrap().to_string()
+    }
+
+    pub fn id(&self) -> i64 {
+        assert_eq!(self.status, 201, "{self:?}");
+        serde_json::from_str::<serde_json::Value>(&self.body).unwrap()["id"]
+            .as_i64()
+            .unwrap()
+    }
+}
+
+impl Client {
+    pub fn new(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
+        let reader = BufReader::new(stream.try_clone().unwrap());
+        Self { stream, reader }
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Sends as long as the other side takes it.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// The next answer, also an interim one.
+    pub fn answer(&mut self) -> Answer {
+        let line = self.line();
+        let status = line.split(' ').nth(1).unwrap_or_default().parse();
+        let status = status.unwrap_or_else(|_| panic!("not an answer: {line:?}"));
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line();
+            let Some((name, value)) = line.split_once(':') else {
+                break;
+            };
+            headers.push((name.to_ascii_lowercase(), value.trim().to_string()));
+        }
+        let mut answer = Answer {
+            status,
+            headers,
+            body: String::new(),
+        };
+        let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
+        let mut body = vec![0; length];
+        self.reader.read_exact(&mut body).unwrap();
+        answer.body = String::from_utf8(body).unwrap();
+        answer
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).unwrap();
+        line.trim_end().to_string()
+    }
+
+    /// Sends a request and waits for its answer.
+    pub fn ask(&mut self, request: impl AsRef<[u8]>) -> Answer {
+        self.send(request);
+        self.answer()
+    }
+
+    /// Whether something has arrived.
+    pub fn has_answer(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let has = self.reader.fill_buf().is_ok();
+        self.stream.set_nonblocking(false).unwrap();
+        has
+    }
+
+    /// Whether the other side has ended the connection.
+    pub fn is_closed(&mut self) -> bool {
+        matches!(self.reader.fill_buf(), Ok([]) | Err(_))
+    }
+}

@@ -1,0 +1,20 @@
+//! What every test needs: a receiver of its own, a plain HTTP client, bodies.
+
+mod bodies;
+mod client;
+mod receiver;
+
+pub use bodies::{chunked, clip, event, media_body, noise, post, sha256};
+pub use client::{Answer, Client};
+pub use receiver::{Receiver, program};
+
+use std::time::{Duration, Instant};
+
+/// Waits for something that the receiver does by itself, at most as long as no machine takes.
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,88 @@
+//! Our own trouble is a 503 that leaves nothing, and is over when it is over.
+
+use tempfile::TempDir;
+
+use crate::support::{Receiver, clip, event, noise, post, program};
+
+const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: receiver\r\n\r\n";
+
+/// A receiver whose files can't grow beyond `blocks` of 512 bytes: as on a full disk, writing fails.
+fn on_a_small_disk(blocks: u64) -> Receiver {
+    let mut command = std::process::Command::new("sh");
+    // Ignored, the signal that comes with it becomes an error, also in what the shell becomes.
+    command.env_clear().arg("-c").arg(format!(
+        "trap '' XFSZ; ulimit -f {blocks}; exec {}",
+        program().get_program().to_str().unwrap()
+    ));
+    Receiver::run(TempDir::new().unwrap(), command)
+}
+
+#[test]
+fn a_clip_that_finds_no_room_is_503_and_leaves_nothing() {
+    let receiver = on_a_small_disk(2_000);
+    for body in [clip(&noise(2 << 20, 1)), clip(&noise(9 << 20, 2))] {
+        let answer = receiver.ask(post("/api/media", "Idempotency-Key: a\r\n", body));
+        assert_eq!(answer.status, 503);
+        // Where our files are is none of a device's business.
+        assert!(!answer.error().contains('/'), "{}", answer.error());
+        assert!(receiver.holds_nothing());
+    }
+    // The same key, smaller: nothing of it was kept.
+    let answer = receiver.ask(post("/api/media", "Idempotency-Key: a\r\n", clip(b"fits")));
+    assert_eq!(answer.id(), 1);
+    assert_eq!(receiver.ask(HEALTH).status, 200);
+}
+
+#[test]
+fn a_row_that_finds_no_room_is_503_and_leaves_nothing() {
+    let receiver = on_a_small_disk(400);
+    let long = event().replace("PIR Entrée", &"n".repeat(900_000));
+    let answer = receiver.ask(post("/api/evenements", "Idempotency-Key: a\r\n", &long));
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let body = clip(b"hello").replace("Caméra 1", &"n".repeat(900_000));
+    let answer = receiver.ask(post("/api/media", "Idempotency-Key: a\r\n", body));
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(receiver.holds_nothing());
+    // There is room for small ones: health notices by writing.
+    assert_eq!(receiver.ask(HEALTH).status, 200);
+    assert_eq!(
+        receiver
+            .ask(post("/api/evenements", "Idempotency-Key: a\r\n", event()))
+            .id(),
+        1
+    );
+}
+
+#[test]
+fn a_database_that_somebody_holds_is_503_until_it_is_let_go() {
+    let receiver = Receiver::start();
+    let database = receiver.database();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let requests = [
+            HEALTH.as_bytes().to_vec(),
+            post("/api/evenements", "", event()),
+            post("/api/media", "", clip(b"hello")),
+        ];
+        let asked = requests.map(|request| scope.spawn(|| receiver.ask(request).status));
+        for status in asked {
+            assert_eq!(status.join().unwrap(), 503);
+        }
+    });
+    database.execute_batch("ROLLBACK").unwrap();
+    assert!(receiver.holds_nothing());
+    assert_eq!(receiver.ask(HEALTH).status, 200);
+    assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).id(), 1);
+}
+
+#[test]
+fn a_folder_that_is_gone_is_503() {
+    let receiver = Receiver::start();
+    std::fs::remove_dir(receiver.path().join("incoming")).unwrap();
+    assert_eq!(receiver.ask(HEALTH).status, 503);
+    assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).status, 503);
+    assert_eq!(receiver.count("media"), 0);
+    std::fs::create_dir(receiver.path().join("incoming")).unwrap();
+    assert_eq!(receiver.ask(HEALTH).status, 200);
+    assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).id(), 1);
+}

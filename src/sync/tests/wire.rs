@@ -1,0 +1,181 @@
+//! Servers that answer by script.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::clock::SimClock;
+use crate::clock::Clock;
+use crate::row::{Clip, Event, Table};
+use crate::sync::Wire;
+use crate::upload::{Attempt, RetryAfter, Verdict, WireStats};
+
+/// A request as the server sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// From 0.
+    pub nth: usize,
+    pub at: Duration,
+    pub table: Table,
+    pub id: i64,
+    pub key: String,
+    pub backend: String,
+}
+
+/// Answers a request.
+pub type Script = Box<dyn FnMut(&Call) -> Verdict>;
+
+/// The way to servers that follow a script.
+pub struct ScriptedWire {
+    clock: Rc<SimClock>,
+    pub backends: Vec<String>,
+    current: usize,
+    first_again_at: Option<Duration>,
+    pub script: Script,
+    pub calls: Vec<Call>,
+    /// What the servers took, by key.
+    pub stored: BTreeMap<String, (Table, i64)>,
+    /// How long a request takes.
+    pub takes: Duration,
+}
+
+impl ScriptedWire {
+    pub fn new(clock: &Rc<SimClock>, backends: &[&str]) -> Self {
+        Self {
+            clock: Rc::clone(clock),
+            backends: backends.iter().map(|name| (*name).to_string()).collect(),
+            current: 0,
+            first_again_at: None,
+            script: Box::new(done),
+            calls: Vec::new(),
+            stored: BTreeMap::new(),
+            takes: Duration::ZERO,
+        }
+    }
+
+    fn call(&mut self, table: Table, id: i64, key: &str) -> Attempt {
+        let call = Call {
+            nth: self.calls.len(),
+            at: self.clock.monotonic(),
+            table,
+            id,
+            key: key.to_string(),
+            backend: self.backend().to_string(),
+        };
+        self.calls.push(call.clone());
+        self.clock.spend(self.takes);
+        let verdict = (self.script)(&call);
+        if let Verdict::Done { .. } = verdict {
+            self.stored.insert(call.key, (table, id));
+        }
+        Attempt {
+            verdict,
+            duration: self.takes,
+        }
+    }
+
+    /// The ids of a table in the order of their requests.
+    pub fn ids(&self, table: Table) -> Vec<i64> {
+        self.calls
+            .iter()
+            .filter(|call| call.table == table)
+            .map(|call| call.id)
+            .collect()
+    }
+}
+
+impl Wire for ScriptedWire {
+    fn post_event(&mut self, event: &Event, key: &str) -> Attempt {
+        self.call(Table::Event, event.id, key)
+    }
+
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Attempt {
+        let mut attempt = self.call(Table::Media, clip.id, key);
+        let mut bytes = Vec::new();
+        if let Err(error) = video.read_to_end(&mut bytes) {
+            // The connection is dropped: whatever the server would have said, it has nothing.
+            self.stored.remove(key);
+            attempt.verdict = Verdict::Local(error);
+        } else {
+            assert_eq!(bytes.len() as u64, clip.video_len);
+        }
+        attempt
+    }
+
+    fn fail_over(&mut self, now: Duration) -> bool {
+        if self.backends.len() < 2 {
+            return false;
+        }
+        if self.current == 0 {
+            self.first_again_at = Some(now + Duration::from_secs(60));
+        }
+        self.current = (self.current + 1) % self.backends.len();
+        true
+    }
+
+    fn prefer_first(&mut self, now: Duration) {
+        if self.first_again_at.is_some_and(|at| now >= at) {
+            self.first_again_at = None;
+            self.current = 0;
+        }
+    }
+
+    fn backend(&self) -> &str {
+        &self.backends[self.current]
+    }
+
+    fn stats(&self) -> WireStats {
+        WireStats::default()
+    }
+
+    fn backend_count(&self) -> usize {
+        self.backends.len()
+    }
+}
+
+pub fn done(call: &Call) -> Verdict {
+    Verdict::Done {
+        remote_id: 1_000 + i64::try_from(call.nth).unwrap(),
+    }
+}
+
+pub fn unwell() -> Verdict {
+    Verdict::Unwell {
+        message: "connexion refusée".to_string(),
+        unreachable: true,
+        retry_after: None,
+    }
+}
+
+pub fn busy(retry_after: RetryAfter) -> Verdict {
+    Verdict::Unwell {
+        message: "HTTP 503".to_string(),
+        unreachable: false,
+        retry_after: Some(retry_after),
+    }
+}
+
+pub fn broken() -> Verdict {
+    Verdict::ServerError {
+        message: "HTTP 500".to_string(),
+    }
+}
+
+pub fn misconfigured() -> Verdict {
+    Verdict::Misconfigured {
+        message: "HTTP 401 (vérifiez BACKEND_TOKEN)".to_string(),
+    }
+}
+
+pub fn refused() -> Verdict {
+    Verdict::Refused {
+        message: "HTTP 422".to_string(),
+    }
+}
+
+pub fn unclear() -> Verdict {
+    Verdict::Unclear {
+        message: "HTTP 200 sans identifiant".to_string(),
+    }
+}

@@ -1,0 +1,230 @@
+//! The commands beside the bare run: what they say, what they change, how they end.
+
+use rustix::process::Signal;
+
+use crate::support::service::{PATIENCE, binary};
+use crate::support::{Act, Backend, Device, Run, Service, eventually};
+
+fn command(device: &Device, arguments: &[&str]) -> Run {
+    Service::wrapped(&[], &binary(), arguments)
+        .env("LOCAL_DB_PATH", device.path())
+        .run()
+}
+
+fn check(device: &Device, url: &str) -> Service {
+    Service::wrapped(&[], &binary(), &["check"]).on(device, url, "once")
+}
+
+/// A device with an event that failed, one that was sent, and a clip that waits.
+fn mixed() -> (Device, Backend) {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.events(2);
+    backend.acts([Act::status(400, "non"), Act::created()]);
+    Service::once(&device, &backend).run().exits_with_words(1);
+    device.clip(b"clip");
+    (device, backend)
+}
+
+#[test]
+fn help_has_examples_and_wrong_words_end_with_2() {
+    let device = Device::new();
+    let help = command(&device, &["--help"]).exits(0).stdout;
+    for word in [
+        "check",
+        "status",
+        "failures",
+        "retry",
+        "reset",
+        "SYNC_MODE=once",
+        "LOCAL_DB_PATH",
+    ] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    let version = command(&device, &["--version"]).exits(0).stdout;
+    assert_eq!(version.trim(), format!("sync-service {}", env!("CARGO_PKG_VERSION")));
+    for wrong in [
+        &["nonsense"][..],
+        &["retry", "--id", "x"],
+        &["retry", "--id", "3"],
+        &["retry", "--table", "capteur"],
+    ] {
+        command(&device, wrong).exits_with_words(2);
+    }
+}
+
+#[test]
+fn check_says_a_line_a_fact_and_0_when_all_is_well() {
+    let (device, backend) = (Device::new(), Backend::start());
+    backend.always(Act::status(405, ""));
+    let run = check(&device, &backend.url()).run().exits(0);
+    assert!(run.stdout.lines().all(|line| line.starts_with('✅')), "{run}");
+    for word in [
+        "Configuration",
+        "lisible",
+        "écriture",
+        "Structure",
+        "joignable",
+        "Espace disque",
+        "Horloge",
+    ] {
+        assert!(run.stdout.contains(word), "{word}: {run}");
+    }
+    assert!(
+        device.db().prepare("SELECT 1 FROM sync_tracking").is_err(),
+        "check changes nothing"
+    );
+}
+
+#[test]
+fn check_names_each_trouble_and_the_next_step() {
+    let (device, backend) = (Device::new(), Backend::start());
+    let no_database = Device::empty_folder(crate::support::Layout::Current);
+    let away = Backend::refusing();
+    let with_token = |status| {
+        backend.always(Act::status(status, ""));
+        check(&device, &backend.url()).env("BACKEND_TOKEN", "s3cret")
+    };
+    for (service, line, step) in [
+        (
+            check(&no_database, &backend.url()),
+            "❌ Base de données absente",
+            "LOCAL_DB_PATH",
+        ),
+        (check(&device, &away.url()), "Serveur inaccessible", "BACKEND_URL"),
+        (
+            check(&device, "nonsense"),
+            "❌ Configuration invalide: BACKEND_URL",
+            "http://",
+        ),
+    ] {
+        let run = service.run().exits_with_words(1);
+        let found = run.stdout.lines().find(|text| text.contains(line));
+        assert!(found.is_some_and(|text| text.contains(step)), "{line}: {run}");
+    }
+    for (status, step) in [(401, "BACKEND_TOKEN"), (403, "BACKEND_TOKEN"), (404, "BACKEND_URL")] {
+        let run = with_token(status).run().exits_with_words(1);
+        assert!(
+            run.stdout
+                .lines()
+                .any(|line| line.starts_with('❌') && line.contains(step)),
+            "{run}"
+        );
+        assert!(!run.stdout.contains("s3cret"));
+    }
+}
+
+#[test]
+fn status_counts_what_waits_what_failed_and_what_was_sent() {
+    let (device, _backend) = mixed();
+    let run = command(&device, &["status"]).exits(0);
+    for word in ["arrêté", "evenement", "media", "plus ancienne ligne"] {
+        assert!(run.stdout.contains(word), "{word}: {run}");
+    }
+    let json = command(&device, &["status", "--json"]).exits(0).stdout;
+    let state: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&state["version"], &state["running"]), (&1.into(), &false.into()));
+    let events = &state["tables"]["evenement"];
+    assert_eq!(
+        (&events["waiting"], &events["failed"], &events["done"]),
+        (&0.into(), &1.into(), &1.into())
+    );
+    assert_eq!(events["oldest_waiting"]["id"], 1);
+    assert!(events["last_success"].is_string());
+    let media = &state["tables"]["media"];
+    assert_eq!(
+        (&media["waiting"], &media["failed"], &media["done"]),
+        (&1.into(), &0.into(), &0.into())
+    );
+}
+
+#[test]
+fn status_reads_a_database_that_was_never_synchronized_and_changes_nothing() {
+    let device = Device::new();
+    device.events(3);
+    let before = std::fs::read(device.path()).unwrap();
+    let json = command(&device, &["status", "--json"]).exits(0).stdout;
+    assert!(json.contains("\"waiting\": 3"), "{json}");
+    assert_eq!(std::fs::read(device.path()).unwrap(), before);
+}
+
+#[test]
+fn status_tells_of_a_running_service_and_health_follows_it() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.events(1);
+    assert_eq!(
+        command(&device, &["status", "--health"]).code(),
+        Some(1),
+        "nothing runs"
+    );
+    let mut service = Service::continuous(&device, &backend).start();
+    service.prints("Rapport de Synchronisation");
+    eventually("status knows the next pass", || {
+        let json = command(&device, &["status", "--json"]).exits(0).stdout;
+        let state: serde_json::Value = serde_json::from_str(&json).unwrap();
+        state["running"] == true
+            && state["service"]["pid"] == service.pid()
+            && state["service"]["backend"] == backend.url()
+            && state["service"]["next_pass"].is_i64()
+    });
+    command(&device, &["status", "--health"]).exits(0);
+    assert!(command(&device, &["status"]).exits(0).stdout.contains("en marche"));
+    std::fs::rename(device.path(), device.folder().join("away.db")).unwrap();
+    let run = command(&device, &["status", "--health"]);
+    assert_eq!(run.code(), Some(1), "the database is gone: {run}");
+    service.signal(Signal::TERM);
+    service.wait_within(PATIENCE).exits_with_words(0);
+}
+
+#[test]
+fn failures_lists_each_row_with_its_reason_and_its_next_try() {
+    let (device, _backend) = mixed();
+    let run = command(&device, &["failures"]).exits(0);
+    let row = run.stdout.lines().nth(1).expect("a row");
+    for word in ["evenement", "1", "HTTP 400: non", "dans"] {
+        assert!(row.contains(word), "{word}: {run}");
+    }
+    let device = Device::new();
+    assert!(command(&device, &["failures"]).exits(0).stdout.contains("Aucune"));
+}
+
+#[test]
+fn retry_frees_failed_rows_and_says_how_many() {
+    let (device, backend) = mixed();
+    assert_eq!(
+        command(&device, &["retry", "--table", "media"])
+            .exits(0)
+            .stdout
+            .matches("0 ligne")
+            .count(),
+        1
+    );
+    assert_eq!(device.tracked("evenement", 1).unwrap().status, "failed");
+    assert_eq!(
+        command(&device, &["retry", "--table", "evenement", "--id", "2"]).code(),
+        Some(1),
+        "row 2 did not fail"
+    );
+    let run = command(&device, &["retry", "--table", "evenement", "--id", "1"]).exits(0);
+    assert!(run.stdout.contains("1 ligne"), "{run}");
+    assert_eq!(device.tracked("evenement", 1).unwrap().status, "pending");
+    backend.works();
+    Service::once(&device, &backend).run().exits(0);
+    assert_eq!(device.tracked("evenement", 1).unwrap().status, "success");
+}
+
+#[test]
+fn reset_says_what_it_costs_and_wants_a_yes() {
+    let (device, backend) = mixed();
+    let refused = command(&device, &["reset"]);
+    assert_eq!(refused.code(), Some(2), "no terminal to ask on");
+    assert!(
+        refused.stdout.contains("1 événement(s)") && refused.stderr.contains("--yes"),
+        "{refused}"
+    );
+    assert_eq!(device.tracking().len(), 2, "nothing changed");
+    command(&device, &["reset", "--yes"]).exits(0);
+    assert_eq!(device.tracking().len(), 0);
+    backend.works();
+    Service::once(&device, &backend).run().exits(0);
+    assert_eq!(device.tracking().len(), 3);
+}
