@@ -181,9 +181,8 @@ fn take(stage: &mut Stage, model: &Rc<RefCell<Model>>, step: Step) {
             stage.script(move |call| {
                 let nth = call.nth - first;
                 let answer = answers[nth.min(answers.len() - 1)];
-                if meanwhile.is_some_and(|(during, _)| during == nth)
-                    && let Some((_, meanwhile)) = meanwhile.take()
-                {
+                let now = meanwhile.is_some_and(|(during, _)| during == nth);
+                if let Some((_, meanwhile)) = now.then(|| meanwhile.take()).flatten() {
                     let mut model = model.borrow_mut();
                     match meanwhile {
                         Meanwhile::Event => {

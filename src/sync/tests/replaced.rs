@@ -17,9 +17,7 @@ fn a_database_that_is_replaced_in_the_middle_of_a_pass_is_sent_from_its_start() 
             });
             let mut paths = Some((new.recorder.path(), stage.recorder.path()));
             stage.script(move |call| {
-                if call.table == table
-                    && let Some((from, to)) = paths.take()
-                {
+                if let Some((from, to)) = (call.table == table).then(|| paths.take()).flatten() {
                     std::fs::rename(from, to).unwrap();
                 }
                 done(call)
@@ -46,9 +44,7 @@ fn a_table_of_ours_that_is_dropped_in_the_middle_of_a_pass_is_made_again() {
         stage.recorder.events(3);
         let mut conn = Some(stage.connection());
         stage.script(move |call| {
-            if call.id == 2
-                && let Some(conn) = conn.take()
-            {
+            if let Some(conn) = (call.id == 2).then(|| conn.take()).flatten() {
                 conn.execute_batch("DROP TABLE sync_tracking").unwrap();
             }
             done(call)

@@ -14,9 +14,7 @@ fn steer(stage: &mut Stage, during: i64, sql: &'static str) {
     let conn = stage.connection();
     let mut sql = Some(sql);
     stage.script(move |call| {
-        if call.id == during
-            && let Some(sql) = sql.take()
-        {
+        if let Some(sql) = (call.id == during).then(|| sql.take()).flatten() {
             conn.execute_batch(sql).unwrap();
         }
         done(call)
