@@ -26,7 +26,7 @@ trap clean EXIT
 trap 'exit 130' INT TERM
 
 is() { [ "$1" = "$2" ] || { say "     got: $1, not: $2"; return 1; }; }
-not() { ! "$@"; }
+not() { ! "$@" >/dev/null 2>&1; }
 
 # ── The packages ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -105,10 +105,9 @@ prepare() {
         docker rm "$id" >/dev/null || return 1
     inside sh -euc '
         useradd --uid 1000 --user-group recorder
-        install -d -o recorder -g recorder -m 2775 /data
+        install -d -o recorder -g recorder /data
         systemd-run -q --unit receiver -E RECEIVER_DATA=/srv/receiver sync-receiver'
-    inside sh -c 'umask 002; setpriv --reuid recorder --regid recorder --init-groups sh -c "umask 002; sqlite3 /data/surveillance.db"' \
-        <"$ROOT/scripts/packaging/recorder.sql"
+    inside setpriv --reuid recorder --regid recorder --init-groups sqlite3 /data/surveillance.db <"$ROOT/scripts/packaging/recorder.sql"
 }
 step "a recorder and a receiver" prepare
 
@@ -122,6 +121,9 @@ check "nor at the next boot" is "$(enabled sync-service.service) $(enabled sync-
 # As docs/install-deb.md says.
 inside sh -euc '
     usermod -aG recorder sync-service
+    chgrp recorder /data /data/surveillance.db
+    chmod g+rwxs /data
+    chmod g+rw /data/surveillance.db
     sed -i "s|^#BACKEND_URL=.*|BACKEND_URL=http://127.0.0.1:8000|; s|^#SYNC_INTERVAL_MINUTES=.*|SYNC_INTERVAL_MINUTES=0.05|" /etc/sync-service/sync-service.env'
 inside systemctl enable --now sync-service 2>/dev/null
 check "uploads through the group of the database" within 60 events_are 20
@@ -133,7 +135,7 @@ check "the settings are kept" inside grep -qx 'BACKEND_URL=http://127.0.0.1:8000
 check "and their mode" is "$(inside stat -c '%U:%G %a' /etc/sync-service/sync-service.env)" "root:root 640"
 check "the new example lies beside them" has /etc/sync-service/sync-service.env.dpkg-dist
 check "the service runs again" is "$(prop sync-service ActiveState) $(enabled sync-service.service)" "active enabled"
-check "as another process" not is "$(prop sync-service MainPID)" "$process" >/dev/null
+check "as another process" not is "$(prop sync-service MainPID)" "$process"
 recorder "INSERT INTO evenement (date, id_capteur) VALUES ('2025-12-19T01:00:00', 2)"
 check "and uploads" within 30 events_are 21
 before=$(tracked)
@@ -154,7 +156,7 @@ inside sh -c 'umask 077; echo secret >/etc/sync-service/token'
 check "purges" apt purge sync-service
 check "no settings and no token stay" not has /etc/sync-service
 check "no unit stays enabled" is "$(inside find /etc/systemd/system /var/lib/systemd -name '*sync-service*')" ""
-check "dpkg has forgotten it" not inside dpkg-query -W sync-service >/dev/null 2>&1
+check "dpkg has forgotten it" not inside dpkg-query -W sync-service
 check "the database and what was sent stay" is "$(tracked)" "$((before + 1))"
 check "no file of the package stays" is "$(inside find /usr /etc /var/lib/dpkg -name '*sync-service*')" ""
 
