@@ -2,17 +2,15 @@
 
 use rustix::process::Signal;
 
-use crate::support::service::{PATIENCE, binary};
+use crate::support::service::PATIENCE;
 use crate::support::{Act, Backend, Device, Run, Service, eventually};
 
 fn command(device: &Device, arguments: &[&str]) -> Run {
-    Service::wrapped(&[], &binary(), arguments)
-        .env("LOCAL_DB_PATH", device.path())
-        .run()
+    Service::command(arguments).env("LOCAL_DB_PATH", device.path()).run()
 }
 
 fn check(device: &Device, url: &str) -> Service {
-    Service::wrapped(&[], &binary(), &["check"]).on(device, url, "once")
+    Service::command(&["check"]).on(device, url, "once")
 }
 
 /// A device with an event that failed, one that was sent, and a clip that waits.

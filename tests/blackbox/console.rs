@@ -228,10 +228,7 @@ fn each_mode_says_its_own_line() {
 fn a_reader_that_goes_away_does_not_stop_the_work() {
     let (device, backend) = (Device::new(), Backend::start());
     device.events(20);
-    let program = crate::support::service::binary();
-    let script = "\"$0\" | head -c 10 > /dev/null";
-    let words = ["-c", script, program.to_str().unwrap()];
-    Service::wrapped(&[], std::path::Path::new("/bin/sh"), &words)
+    Service::wrapped(&["/bin/sh", "-c", "\"$@\" | head -c 10 > /dev/null", "sh"], &[])
         .on(&device, &backend.url(), "once")
         .run();
     assert_eq!(backend.stored_count(), 20);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::service::{PATIENCE, binary};
+use crate::support::service::PATIENCE;
 use crate::support::{Act, Backend, Device, Layout, Running, Service, assert_everything_arrived_once, eventually};
 
 fn size(device: &Device) -> u64 {
@@ -13,10 +13,9 @@ fn size(device: &Device) -> u64 {
 
 /// Under a limit on the size of files, which a write beyond meets as an error.
 fn limited(bytes: u64) -> Service {
-    let program = binary();
     let script = "trap '' XFSZ; exec prlimit --fsize=$0 -- \"$@\"";
     let bytes = format!("{bytes}:unlimited");
-    Service::wrapped(&["/bin/sh", "-c", script, &bytes], &program, &[])
+    Service::wrapped(&["/bin/sh", "-c", script, &bytes], &[])
 }
 
 fn lift(service: &Running) {

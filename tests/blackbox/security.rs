@@ -123,7 +123,7 @@ fn a_token_goes_to_the_server_and_nowhere_else() {
     for request in backend.received() {
         assert_eq!(request.header("authorization"), Some("Bearer s3cret-token"));
     }
-    let status = Service::wrapped(&[], &crate::support::service::binary(), &["failures"])
+    let status = Service::command(&["failures"])
         .env("LOCAL_DB_PATH", device.path())
         .run();
     let metrics = std::fs::read_to_string(device.folder().join("m.prom")).unwrap();

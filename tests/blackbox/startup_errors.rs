@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::service::{Run, binary};
+use crate::support::service::{Run, binary, emulated};
 use crate::support::{Backend, Device, Journal, Layout, Service};
 
 /// Ended with status 2 and one line that names the file.
@@ -119,6 +119,11 @@ fn a_corrupt_database_is_named_and_nothing_is_sent_twice_for_it() {
 
 /// As a user without rights; `None` when that user cannot be had here.
 fn as_nobody(device: &Device, backend: &Backend) -> Option<Service> {
+    if emulated() {
+        // The emulator's libraries may lie where others can't read them, and rights are no matter of architecture.
+        println!("skipped: under an emulator");
+        return None;
+    }
     if !rustix::process::geteuid().is_root() {
         // We are without rights ourselves.
         return Some(Service::once(device, backend));
@@ -137,7 +142,8 @@ fn as_nobody(device: &Device, backend: &Backend) -> Option<Service> {
         println!("skipped: root, and no setpriv");
         return None;
     }
-    Some(Service::wrapped(&drop, &program, &[]).on(device, &backend.url(), "once"))
+    let words = [&drop[..], &[program.to_str().unwrap()]].concat();
+    Some(Service::program(&words).on(device, &backend.url(), "once"))
 }
 
 fn open_to_all(path: &Path, mode: u32) {

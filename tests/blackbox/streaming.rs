@@ -128,10 +128,6 @@ fn the_wal_file_stays_small_while_a_clip_goes_to_a_slow_server() {
 
 #[test]
 fn memory_does_not_grow_with_the_clip() {
-    if emulated() {
-        println!("skipped: an emulator's memory is not the program's");
-        return;
-    }
     let (device, backend) = (Device::new(), Backend::start());
     let clip = device.big_clip(large());
     let mut service = Service::continuous(&device, &backend).start();
@@ -139,16 +135,12 @@ fn memory_does_not_grow_with_the_clip() {
     let peak = service.peak_kb_now();
     service.stop().exits(0);
     println!("peak {peak} KB for {} MB", large() / 1_000_000);
-    assert!(peak <= most_kb(24), "{peak} KB");
+    assert!(emulated() || peak <= most_kb(24), "{peak} KB");
     assert_eq!(backend.received()[0].video, Some(device.fingerprint(clip)));
 }
 
 #[test]
 fn ordinary_clips_take_ordinary_memory() {
-    if emulated() {
-        println!("skipped: an emulator's memory is not the program's");
-        return;
-    }
     let (device, backend) = (Device::new(), Backend::start());
     for _ in 0..3 {
         device.big_clip(10_000_000);
@@ -159,7 +151,7 @@ fn ordinary_clips_take_ordinary_memory() {
     let peak = service.peak_kb_now();
     service.stop().exits(0);
     println!("peak {peak} KB");
-    assert!(peak <= most_kb(16), "{peak} KB");
+    assert!(emulated() || peak <= most_kb(16), "{peak} KB");
     assert_everything_arrived_once(&device, &backend);
 }
 

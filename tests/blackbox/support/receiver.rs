@@ -41,7 +41,7 @@ fn program() -> &'static PathBuf {
 impl Receiver {
     pub fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("sync-receiver-").tempdir().unwrap();
-        let service = Service::wrapped(&[], program(), &[])
+        let service = Service::program(&[program().to_str().unwrap()])
             .env("RECEIVER_LISTEN", "127.0.0.1:0")
             .env("RECEIVER_DATA", folder.path());
         let mut running = service.start();

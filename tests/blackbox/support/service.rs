@@ -1,6 +1,6 @@
 //! The built uploader, run as systemd or cron would: a clean environment, its output captured, never left behind.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::spawn;
@@ -63,19 +63,30 @@ pub fn most_kb(promised_mb: u64) -> u64 {
 }
 
 impl Service {
-    /// `wrapper` goes before the binary: `["prlimit", "--fsize=…"]`.
-    pub fn wrapped(wrapper: &[&str], program: &Path, arguments: &[&str]) -> Self {
-        // Only the uploader is built for another machine: the receiver and the shell are this one's.
-        let emulated = program == binary();
-        let runner = std::env::var("SYNC_TEST_RUNNER")
-            .ok()
-            .filter(|_| emulated)
-            .unwrap_or_default();
-        let mut words: Vec<String> = wrapper.iter().map(|word| (*word).to_owned()).collect();
-        words.extend(runner.split_whitespace().map(str::to_owned));
-        words.push(program.to_str().unwrap().to_owned());
-        words.extend(arguments.iter().map(|word| (*word).to_owned()));
-        let mut command = Command::new(&words[0]);
+    /// The uploader.
+    pub fn bare() -> Self {
+        Service::command(&[])
+    }
+
+    /// The uploader with arguments.
+    pub fn command(arguments: &[&str]) -> Self {
+        Service::wrapped(&[], arguments)
+    }
+
+    /// The uploader with `wrapper` before it: `["prlimit", "--fsize=…"]`.
+    pub fn wrapped(wrapper: &[&str], arguments: &[&str]) -> Self {
+        let runner = std::env::var("SYNC_TEST_RUNNER").unwrap_or_default();
+        let program = binary();
+        let mut words = wrapper.to_vec();
+        words.extend(runner.split_whitespace());
+        words.push(program.to_str().unwrap());
+        words.extend(arguments);
+        Service::program(&words)
+    }
+
+    /// Another program, of this machine whatever the uploader was built for.
+    pub fn program(words: &[&str]) -> Self {
+        let mut command = Command::new(words[0]);
         command.args(&words[1..]).env_clear();
         command
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -85,10 +96,6 @@ impl Service {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         Service { command }
-    }
-
-    pub fn bare() -> Self {
-        Service::wrapped(&[], &binary(), &[])
     }
 
     pub fn of(device: &Device, url: &str, mode: &str) -> Self {
