@@ -23,11 +23,14 @@ const MB: u64 = 1_000_000;
 const RUNS: usize = 3;
 
 fn main() -> Fallible<()> {
-    // `cargo bench` passes --bench; a number scales the work down for a quick look.
-    let scale: u64 = std::env::args()
-        .filter_map(|word| word.parse().ok())
-        .next()
-        .unwrap_or(1);
+    // `cargo bench` passes --bench; a number scales the work down for a quick look, a name picks a part.
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
+    let scale: u64 = words.iter().find_map(|word| word.parse().ok()).unwrap_or(1);
+    let parts: Vec<&String> = words.iter().filter(|word| word.parse::<u64>().is_err()).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|word| *word == part);
     let folder = match std::env::var_os("BENCH_DIR") {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
@@ -39,12 +42,23 @@ fn main() -> Fallible<()> {
         scale,
     };
     println!("folder: {} ({})", folder.path().display(), file_system(folder.path()));
-    bench.clips("64 clips of 1 MB", 64, MB)?;
-    bench.clips("1 clip of 256 MB", 1, 256 * MB)?;
-    bench.events(20_000 / scale, "delete")?;
-    bench.events(20_000 / scale, "wal")?;
-    bench.memory(&[MB, 64 * MB, 999 * MB / scale])?;
+    if wanted("clips") {
+        bench.clips("64 clips of 1 MB", 64, MB)?;
+        bench.clips("1 clip of 256 MB", 1, 256 * MB)?;
+    }
+    if wanted("events") {
+        bench.events(20_000 / scale, "delete")?;
+        bench.events(20_000 / scale, "wal")?;
+    }
+    if wanted("memory") {
+        bench.memory(&[MB, 64 * MB, 999 * MB / scale])?;
+    }
     Ok(())
+}
+
+/// The uploader: the one built with this, or `SYNC_BENCH_BIN`, to compare two builds.
+fn binary() -> PathBuf {
+    std::env::var_os("SYNC_BENCH_BIN").map_or_else(|| env!("CARGO_BIN_EXE_sync-service").into(), PathBuf::from)
 }
 
 fn file_system(folder: &Path) -> String {
@@ -196,7 +210,7 @@ impl Bench {
         {
             // The first run: there is no such table yet.
         }
-        let mut service = Command::new(env!("CARGO_BIN_EXE_sync-service"));
+        let mut service = Command::new(binary());
         service
             .env_clear()
             .env("LOCAL_DB_PATH", database)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Measures the built uploader beside curl and a plain loop, and prints one table.
-# BENCH_DIR=/dev/shm puts the databases elsewhere; a number as argument divides the work.
+# Usage: sh scripts/bench.sh [clips] [events] [memory] [N]       (default: all; N divides the work)
+# BENCH_DIR=/dev/shm puts the databases elsewhere, SYNC_BENCH_BIN=… measures another build.
 set -eu
 cd "$(dirname "$0")/.."
 command -v curl >/dev/null || { echo "curl is missing: apt-get install curl" >&2; exit 1; }

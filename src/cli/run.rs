@@ -62,8 +62,9 @@ fn reporters(config: &Config, instance: &Instance) -> Result<Reporters, String> 
         Output::Json => reporters.push(Box::new(JsonLines::new(out))),
         Output::Text if on_terminal => {
             let bars = MultiProgress::new();
-            reporters.push(Box::new(Console::new(AsideOf::new(bars.clone(), out), config)));
-            reporters.push(Box::new(Progress::new(bars)));
+            // First, so that no bar is drawn again below the report that ends it.
+            reporters.push(Box::new(Progress::new(bars.clone())));
+            reporters.push(Box::new(Console::new(AsideOf::new(bars, out), config)));
         }
         Output::Text => reporters.push(Box::new(Console::new(out, config))),
     }

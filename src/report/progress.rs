@@ -26,7 +26,9 @@ impl Progress {
 
     fn add(&self, length: u64, template: &str) -> ProgressBar {
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        self.bars.add(ProgressBar::new(length).with_style(style))
+        let bar = self.bars.add(ProgressBar::new(length).with_style(style));
+        bar.tick();
+        bar
     }
 
     fn clear(bar: &mut Option<ProgressBar>) {
@@ -42,7 +44,7 @@ impl Reporter for Progress {
             Notice::Section { due, .. } => {
                 Self::clear(&mut self.backlog);
                 if *due > 0 {
-                    self.backlog = Some(self.add(*due, "   {bar:30} {pos}/{len} ligne(s), {per_sec}, reste {eta}"));
+                    self.backlog = Some(self.add(*due, "   {bar:30} {pos}/{len} ligne(s), reste {eta}"));
                 }
             }
             Notice::ClipStarted { id, bytes } => {

@@ -3,7 +3,8 @@
 use unicode_width::UnicodeWidthStr;
 
 use crate::support::random::video;
-use crate::support::{Act, Backend, Device, Journal, Layout, Service};
+use crate::support::service::PATIENCE;
+use crate::support::{Act, Backend, Device, Gate, Journal, Layout, Service};
 
 /// The output with times and what differs from run to run put in the contract's terms.
 fn in_the_contracts_terms(stdout: &str, device: &Device, backend: &Backend) -> String {
@@ -232,4 +233,34 @@ fn a_reader_that_goes_away_does_not_stop_the_work() {
         .on(&device, &backend.url(), "once")
         .run();
     assert_eq!(backend.stored_count(), 20);
+}
+
+#[test]
+fn on_a_terminal_bars_show_the_clip_on_its_way_and_leave_the_report() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.events(2);
+    device.big_clip(5_000_000);
+    // The clip stops half-way until the bar was seen.
+    let gate = Gate::default();
+    let held = gate.clone();
+    backend.script(move |request| match request.table() {
+        "media" => Act::created().held_after(2_000_000, &held),
+        _ => Act::created(),
+    });
+    let mut service = Service::once(&device, &backend).on_a_terminal().start();
+    service
+        .prints("0/1 ligne(s)")
+        .prints("média 1: ")
+        .prints(" MiB/4.77 MiB");
+    gate.open();
+    let run = service.wait_within(PATIENCE).exits(0);
+    assert_contains(&run.stdout, "✅ Événement 2 → Serveur (ID: 1002)\r\n");
+    assert_contains(&run.stdout, "✅ Média 1 → Serveur (ID: ");
+    // Nothing of the bars stays below the report.
+    let end = run.stdout.rsplit("Médias échoués").next().unwrap();
+    assert!(!end.contains("ligne(s)") && !end.contains("MiB"), "{run}");
+    assert!(
+        !run.stdout.contains("<6>"),
+        "the journal's lines are for systemd: {run}"
+    );
 }

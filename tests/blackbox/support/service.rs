@@ -1,5 +1,6 @@
 //! The built uploader, run as systemd or cron would: a clean environment, its output captured, never left behind.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -7,6 +8,8 @@ use std::thread::spawn;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::backend::Backend;
 use super::device::Device;
@@ -17,6 +20,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A run that is being prepared.
 pub struct Service {
     command: Command,
+    /// Our end of its terminal.
+    terminal: Option<File>,
 }
 
 /// A run that ended.
@@ -95,7 +100,32 @@ impl Service {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        Service { command }
+        Service {
+            command,
+            terminal: None,
+        }
+    }
+
+    /// Standard output and standard error go to a terminal of 100 columns; what it shows is captured as standard output.
+    pub fn on_a_terminal(mut self) -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let path = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let its = File::options().read(true).write(true).open(path).unwrap();
+        let size = Winsize {
+            ws_row: 40,
+            ws_col: 100,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&its, size).unwrap();
+        self.command
+            .stdout(its.try_clone().unwrap())
+            .stderr(its)
+            .env("TERM", "xterm");
+        self.terminal = Some(File::from(ours));
+        self
     }
 
     pub fn of(device: &Device, url: &str, mode: &str) -> Self {
@@ -137,8 +167,17 @@ impl Service {
             .command
             .spawn()
             .unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
-        let stdout = capture(child.stdout.take().unwrap());
-        let stderr = capture(child.stderr.take().unwrap());
+        let (stdout, stderr) = match self.terminal.take() {
+            // Its end lives in `command` too, and a terminal ends when no one has it open.
+            Some(terminal) => {
+                drop(self.command);
+                (capture(terminal), capture(std::io::empty()))
+            }
+            None => (
+                capture(child.stdout.take().unwrap()),
+                capture(child.stderr.take().unwrap()),
+            ),
+        };
         Running {
             child,
             started,
