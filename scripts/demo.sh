@@ -146,10 +146,7 @@ ask "$demo/server/receiver.db" "SELECT 'media ' || id, date, capteur_nom, 'camer
 first=$(held)
 [ "$first" = "5 events, 2 clips" ] || die "the server holds $first"
 for clip in scripts/demo/camera-1.mp4 scripts/demo/camera-2.mp4; do
-    same=
-    for copy in $(find "$demo/server/clips" -type f); do
-        if cmp -s "$clip" "$copy"; then same=$copy; fi
-    done
+    same=$(find "$demo/server/clips" -type f -exec cmp -s "$clip" {} \; -print)
     [ -n "$same" ] || die "no clip at the server is $clip"
     say "$same is $clip, byte for byte"
 done

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Shared by the scripts in scripts/: sourced, not run. POSIX sh.
 
 say() { printf '%s\n' "$*"; }

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # A Debian 13 tree made by debootstrap: base of images and home of cross compilers. Sourced after common.sh.
 # Needs root (chroot). Everything lies under $SYNC_CACHE and is made once.
 
@@ -11,24 +12,25 @@ TRIXIE_RUST="rustc cargo gcc libc6-dev pkg-config ca-certificates git"
 TRIXIE_CROSS="libstd-rust-dev:arm64 libstd-rust-dev:armhf
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"
 
-# The package mirror this machine itself uses; empty (debootstrap's own) when it is not a Debian.
+# The package mirror: DEBIAN_MIRROR, else the first one this machine uses, else the public one.
 debian_mirror() {
-    if [ -n "${DEBIAN_MIRROR:-}" ]; then
-        say "$DEBIAN_MIRROR"
-        return
-    fi
-    {
-        sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null
-        sed -n 's/^deb *\(\[[^]]*\]\)\{0,1\} *\([^ ]*\) .*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null
-    } | tr ' ' '\n' | grep '/debian/*$' | head -n 1
+    mirror=${DEBIAN_MIRROR:-$(
+        {
+            sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null
+            sed -n 's/^deb *\(\[[^]]*\]\)\{0,1\} *\([^ ]*\) .*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null
+        } | tr ' ' '\n' | grep '/debian/*$' | head -n 1
+    )}
+    say "${mirror:-http://deb.debian.org/debian}"
 }
 
 trixie_bootstrap_once() {
-    rm -rf "$1"
+    as_root rm -rf "$1"
     keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     [ -f "$keyring" ] || keyring=
-    # shellcheck disable=SC2046 # the mirror is one word or none
-    debootstrap --variant=minbase ${keyring:+--keyring="$keyring"} trixie "$1" $(debian_mirror) >"$SYNC_CACHE/debootstrap.log" 2>&1 ||
+    # debootstrap may be older than Debian 13: its script is that of every suite.
+    script=/usr/share/debootstrap/scripts/trixie
+    [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
+    as_root debootstrap --variant=minbase ${keyring:+--keyring="$keyring"} trixie "$1" "$(debian_mirror)" "$script" >"$SYNC_CACHE/debootstrap.log" 2>&1 ||
         { tail -n 5 "$SYNC_CACHE/debootstrap.log" >&2; return 1; }
 }
 
@@ -40,9 +42,9 @@ trixie_base() {
     # A tree on a file system that forbids devices or programs cannot be a Debian; say it before debootstrap does.
     say "-- debootstrap of Debian 13"
     retry trixie_bootstrap_once "$SYNC_CACHE/trixie-new" || return 1
-    rm -rf "$SYNC_CACHE/trixie-new/var/cache/apt/archives/"*.deb
-    tar -C "$SYNC_CACHE/trixie-new" --numeric-owner -cf "$TRIXIE_BASE.new" . && mv "$TRIXIE_BASE.new" "$TRIXIE_BASE"
-    rm -rf "$SYNC_CACHE/trixie-new"
+    as_root tar -C "$SYNC_CACHE/trixie-new" --exclude './var/cache/apt/archives/*.deb' --numeric-owner -cf "$TRIXIE_BASE.new" . &&
+        mv "$TRIXIE_BASE.new" "$TRIXIE_BASE"
+    as_root rm -rf "$SYNC_CACHE/trixie-new"
 }
 
 # Runs a command in a tree, in the repository at its own path, with this machine's network and certificates.

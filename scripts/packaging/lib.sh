@@ -1,11 +1,14 @@
-# Sourced by the packaging scripts: timed steps, retries, and counted checks.
+# shellcheck shell=sh
+# Sourced by the packaging scripts: timed steps and counted checks, beside what all scripts share. They run in the
+# repository's folder.
 
 ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+cd "$ROOT" || exit
+. scripts/lib/common.sh
+. scripts/lib/trixie.sh
 BASE=${BASE:-debian:trixie-slim}
 PASSED=0
 FAILED=0
-
-say() { printf '%s\n' "$*"; }
 
 # step NAME COMMAND...: runs the command, says how long it took, stops the script when it fails.
 step() {
@@ -19,17 +22,6 @@ step() {
         say "   $step_name: FAILED after $(($(date +%s) - step_start)) s" >&2
         exit 1
     fi
-}
-
-# retry COMMAND...: up to four times, with a growing pause, for commands that use the network.
-retry() {
-    retry_count=1
-    until "$@"; do
-        [ "$retry_count" -lt 4 ] || return 1
-        say "   try $retry_count of 4 failed: $1; again in $((retry_count * 10)) s" >&2
-        sleep $((retry_count * 10))
-        retry_count=$((retry_count + 1))
-    done
 }
 
 # quietly COMMAND...: shows what the command wrote only when it fails.
@@ -67,24 +59,19 @@ within() {
     done
 }
 
+# Words for `check`.
+is() { [ "$1" = "$2" ] || { say "     got: $1, not: $2"; return 1; }; }
+not() { ! "$@" >/dev/null 2>&1; }
+gives() { # gives WANTED COMMAND...
+    gives_wanted=$1
+    shift
+    [ "$("$@")" = "$gives_wanted" ]
+}
+
 # verdict NAME: the last line, and the exit status.
 verdict() {
     say "$1: $PASSED passed, $FAILED failed"
     [ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ]
-}
-
-# The Debian mirror: DEBIAN_MIRROR, else the first one apt uses on a Debian machine, else the public one.
-debian_mirror() {
-    if [ -n "${DEBIAN_MIRROR:-}" ]; then
-        say "$DEBIAN_MIRROR"
-        return
-    fi
-    mirror=
-    if grep -q '^ID=debian' /etc/os-release 2>/dev/null; then
-        mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
-            sed -n -E 's/^(URIs:|deb( \[[^]]*\])?) *(https?:\/\/[^ ]*\/debian)\/?( .*)?$/\3/p' | head -n 1)
-    fi
-    say "${mirror:-http://deb.debian.org/debian}"
 }
 
 # A certificate bundle that downloads need, if this machine has its own: EXTRA_CA_FILE, else SSL_CERT_FILE.

@@ -8,9 +8,6 @@
 # 2^31 bits, which is where 32-bit arithmetic would show. Last line: "arm: N passed, M failed".
 set -eu
 . "$(dirname -- "$0")/lib.sh"
-cd "$ROOT"
-. scripts/lib/common.sh
-. scripts/lib/trixie.sh
 [ $# -gt 0 ] || set -- arm64 armhf
 
 apt_install qemu-user-static sqlite3

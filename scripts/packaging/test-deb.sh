@@ -7,26 +7,7 @@
 # The variables of images.sh apply. Last line: "deb: N passed, M failed".
 set -eu
 . "$(dirname -- "$0")/lib.sh"
-cd "$ROOT"
-. scripts/lib/common.sh
-. scripts/lib/trixie.sh
-
-T=sync-deb-$$
-boot_options="--cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined --network none
-    --tmpfs /run --tmpfs /tmp -v $ROOT/scripts/packaging/boot.sh:/boot.sh:ro -v $ROOT/target/deb:/deb:ro"
-# shellcheck disable=SC2317,SC2329
-clean() {
-    docker rm -f "$T" >/dev/null 2>&1 || true
-    # Its cgroup, where the engine does not know of it.
-    # shellcheck disable=SC2086
-    docker run --rm $boot_options sync-test:local sh -c "umount -R /sys/fs/cgroup; mount -t cgroup2 c /sys/fs/cgroup
-        find /sys/fs/cgroup/$T -depth -type d -exec rmdir {} +" >/dev/null 2>&1 || true
-}
-trap clean EXIT
-trap 'exit 130' INT TERM
-
-is() { [ "$1" = "$2" ] || { say "     got: $1, not: $2"; return 1; }; }
-not() { ! "$@" >/dev/null 2>&1; }
+. scripts/packaging/machine.sh
 
 # ── The packages ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -79,37 +60,17 @@ done
 
 # ── The life of a package ───────────────────────────────────────────────────────────────────────────────────────
 
-step "images" "$ROOT/scripts/packaging/images.sh"
-step "image for the tests" "$ROOT/scripts/packaging/test-image.sh"
+step "images" scripts/packaging/images.sh
+scripts/packaging/test-image.sh
 
-inside() { docker exec -i "$T" "$@"; }
-prop() { inside systemctl show -P "$2" "$1"; }
 has() { inside test -e "$1"; }
 apt() { inside env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold "$@" >target/apt-deb.log 2>&1 || { tail -n 30 target/apt-deb.log; return 1; }; }
-recorder() { inside setpriv --reuid recorder --regid recorder --init-groups sqlite3 -cmd '.timeout 5000' /data/surveillance.db "$@"; }
-received() { inside sqlite3 -readonly /srv/receiver/receiver.db "$1"; }
-events_are() { [ "$(received 'SELECT count(*) FROM evenement')" = "$1" ]; }
 tracked() { recorder "SELECT count(*) FROM sync_tracking WHERE sync_status = 'success'"; }
 enabled() { inside systemctl is-enabled "$1" 2>/dev/null || true; }
 
-boot() {
-    # shellcheck disable=SC2086
-    docker run -d --name "$T" $boot_options sync-test:local /boot.sh "$T" >/dev/null
-    booted() { case $(inside systemctl is-system-running 2>/dev/null) in running | degraded) ;; *) return 1 ;; esac }
-    within 60 booted || { docker logs "$T" >&2; return 1; }
-}
-step "boot" boot
-prepare() {
-    id=$(docker create sync-receiver:latest) &&
-        docker cp "$id:/usr/bin/sync-receiver" - | docker cp - "$T:/usr/bin" &&
-        docker rm "$id" >/dev/null || return 1
-    inside sh -euc '
-        useradd --uid 1000 --user-group recorder
-        install -d -o recorder -g recorder /data
-        systemd-run -q --unit receiver -E RECEIVER_DATA=/srv/receiver sync-receiver'
-    inside setpriv --reuid recorder --regid recorder --init-groups sqlite3 /data/surveillance.db <"$ROOT/scripts/packaging/recorder.sql"
-}
-step "a recorder and a receiver" prepare
+step "boot" machine_boot -v "$ROOT/target/deb:/deb:ro"
+step "a recorder and a receiver" machine_furnish 755
+as_recorder sqlite3 /data/surveillance.db <scripts/packaging/recorder.sql
 
 check "installs" apt install "/deb/sync-service_${older}_amd64.deb"
 check "the program runs" inside sync-service --version
@@ -126,7 +87,7 @@ inside sh -euc '
     chmod g+rw /data/surveillance.db
     sed -i "s|^#BACKEND_URL=.*|BACKEND_URL=http://127.0.0.1:8000|; s|^#SYNC_INTERVAL_MINUTES=.*|SYNC_INTERVAL_MINUTES=0.05|" /etc/sync-service/sync-service.env'
 inside systemctl enable --now sync-service 2>/dev/null
-check "uploads through the group of the database" within 60 events_are 20
+check "uploads through the group of the database" within 60 gives 20 events
 
 process=$(prop sync-service MainPID)
 check "upgrades" apt install "/deb/sync-service_${version}_amd64.deb"
@@ -136,8 +97,8 @@ check "and their mode" is "$(inside stat -c '%U:%G %a' /etc/sync-service/sync-se
 check "the new example lies beside them" has /etc/sync-service/sync-service.env.dpkg-dist
 check "the service runs again" is "$(prop sync-service ActiveState) $(enabled sync-service.service)" "active enabled"
 check "as another process" not is "$(prop sync-service MainPID)" "$process"
-recorder "INSERT INTO evenement (date, id_capteur) VALUES ('2025-12-19T01:00:00', 2)"
-check "and uploads" within 30 events_are 21
+event 2025-12-19T01:00:00
+check "and uploads" within 30 gives 21 events
 before=$(tracked)
 
 check "removes" apt remove sync-service
@@ -149,8 +110,8 @@ check "the database stays as it is" is "$(tracked)" "$before"
 check "installs again" apt install "/deb/sync-service_${version}_amd64.deb"
 check "with the settings that stayed" inside grep -qx 'BACKEND_URL=http://127.0.0.1:8000' /etc/sync-service/sync-service.env
 inside systemctl enable --now sync-service 2>/dev/null
-recorder "INSERT INTO evenement (date, id_capteur) VALUES ('2025-12-19T02:00:00', 2)"
-check "carries on where it was" within 30 events_are 22
+event 2025-12-19T02:00:00
+check "carries on where it was" within 30 gives 22 events
 
 inside sh -c 'umask 077; echo secret >/etc/sync-service/token'
 check "purges" apt purge sync-service
@@ -160,5 +121,5 @@ check "dpkg has forgotten it" not inside dpkg-query -W sync-service
 check "the database and what was sent stay" is "$(tracked)" "$((before + 1))"
 check "no file of the package stays" is "$(inside find /usr /etc /var/lib/dpkg -name '*sync-service*')" ""
 
-[ "$FAILED" -eq 0 ] || inside journalctl --no-pager -o cat -u sync-service | tail -n 40 >&2
+say_journal_on_failure
 verdict deb

@@ -34,14 +34,8 @@ recorder() { as 1000:1000 "$data" sqlite3 -cmd '.timeout 5000' surveillance.db "
 received() { as 1000:1000 "$store" sqlite3 -readonly receiver.db "$1"; }
 uploader() { run --read-only --network "$net" -v "$data:/data:nocopy" -e BACKEND_URL="http://$T-backend:8000" "$@"; }
 health() { docker inspect --format '{{.State.Health.Status}}' "$1"; }
-is() { [ "$1" = "$2" ] || { say "     got: $1, not: $2"; return 1; }; }
 healthy_is() { [ "$(health "$1")" = "$2" ]; }
 logs_have() { docker logs "$1" 2>&1 | grep -qF "$2"; }
-gives() { # gives WANTED COMMAND...
-    wanted=$1
-    shift
-    [ "$("$@")" = "$wanted" ]
-}
 
 # The image itself.
 size=$(docker image inspect --format '{{.Size}}' sync-service:latest)
@@ -56,8 +50,7 @@ for variable in LOCAL_DB_PATH=/data/surveillance.db BACKEND_URL=http://backend:8
     check "default $variable" sh -c "docker image inspect --format '{{range .Config.Env}}{{println .}}{{end}}' sync-service:latest | grep -qxF '$variable'"
 done
 has_shell() { run --rm --entrypoint /bin/sh sync-service:latest -c true >/dev/null 2>&1; }
-no_shell() { ! has_shell; }
-check "no shell in the image" no_shell
+check "no shell in the image" not has_shell
 check "--version, read-only, without a network" run --rm --read-only --network none sync-service:latest --version
 
 # A receiver, and a recorder's database owned by uid 1000.

@@ -6,85 +6,37 @@
 # The variables of images.sh apply; KEEP_IMAGES=1 takes the images as they are. Last line: "systemd: N passed, M failed".
 set -eu
 . "$(dirname -- "$0")/lib.sh"
-[ -n "${KEEP_IMAGES:-}" ] || "$ROOT/scripts/packaging/images.sh"
-"$ROOT/scripts/packaging/test-image.sh"
+. scripts/packaging/machine.sh
+[ -n "${KEEP_IMAGES:-}" ] || scripts/packaging/images.sh
+scripts/packaging/test-image.sh
 
-T=sync-systemd-$$
-boot_options="--cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined --network none
-    --tmpfs /run --tmpfs /tmp -v $ROOT/scripts/packaging/boot.sh:/boot.sh:ro"
-# shellcheck disable=SC2317,SC2329
-clean() {
-    docker rm -f "$T" >/dev/null 2>&1 || true
-    # Its cgroup, where the engine does not know of it.
-    # shellcheck disable=SC2086
-    docker run --rm $boot_options sync-test:local sh -c "umount -R /sys/fs/cgroup; mount -t cgroup2 c /sys/fs/cgroup
-        find /sys/fs/cgroup/$T -depth -type d -exec rmdir {} +" >/dev/null 2>&1 || true
-}
-trap clean EXIT
-trap 'exit 130' INT TERM
-
-inside() { docker exec -i "$T" "$@"; }
-prop() { inside systemctl show -P "$2" "$1"; }
-prop_is() { [ "$(prop "$1" "$2")" = "$3" ]; }
 restarts_over() { [ "$(prop sync-service NRestarts)" -gt "$1" ]; }
-is() { [ "$1" = "$2" ] || { say "     got: $1, not: $2"; return 1; }; }
-gives() {
-    wanted=$1
-    shift
-    [ "$("$@")" = "$wanted" ]
-}
-journal() { inside journalctl --no-pager -o cat -u "${1:-sync-service}"; }
-journal_has() { journal "${2:-sync-service}" | grep -qF "$1"; }
-recorder() { inside setpriv --reuid recorder --regid recorder --init-groups sqlite3 -cmd '.timeout 5000' /data/surveillance.db "$@"; }
-received() { inside sqlite3 -readonly /srv/receiver/receiver.db "$1"; }
-events() { received 'SELECT count(*) FROM evenement'; }
-event() { recorder "INSERT INTO evenement (date, id_capteur) VALUES ('$1', 2)"; }
-arrived() { [ "$(received "SELECT count(*) FROM evenement WHERE date = '$1'")" = 1 ]; }
 drop_in() { # drop_in UNIT NAME, text on standard input
     inside sh -c "mkdir -p /etc/systemd/system/$1.d && cat >/etc/systemd/system/$1.d/$2.conf && systemctl daemon-reload"
 }
 make_database() {
-    inside setpriv --reuid recorder --regid recorder --init-groups sh -c "sqlite3 /data/new.db && chmod g+w /data/new.db && mv /data/new.db /data/surveillance.db" \
-        <"$ROOT/scripts/packaging/recorder.sql"
-}
-say_journal_on_failure() {
-    [ "$FAILED" -eq 0 ] || {
-        journal | tail -n 60
-        inside systemctl status --no-pager sync-service || true
-    } >&2
+    as_recorder sh -c "sqlite3 /data/new.db && chmod g+w /data/new.db && mv /data/new.db /data/surveillance.db" \
+        <scripts/packaging/recorder.sql
 }
 
-boot() {
-    # shellcheck disable=SC2086
-    docker run -d --name "$T" $boot_options sync-test:local /boot.sh "$T" >/dev/null
-    booted() { case $(inside systemctl is-system-running 2>/dev/null) in running | degraded) ;; *) return 1 ;; esac }
-    within 60 booted || { docker logs "$T" >&2; return 1; }
-}
-step "boot" boot
+step "boot" machine_boot
 say "$(inside systemctl --version | head -n 1)"
 
 # Installed as docs/install-systemd.md says.
 install_files() {
-    for binary in sync-service sync-receiver; do
-        id=$(docker create "$binary:latest") &&
-            docker cp "$id:/usr/bin/$binary" - | docker cp - "$T:/usr/bin" &&
-            docker rm "$id" >/dev/null || return 1
-    done
-    tar -C "$ROOT/systemd" -c sync-service.service sync-service-once.service sync-service-once.timer |
+    machine_program sync-service || return 1
+    tar -C systemd -c sync-service.service sync-service-once.service sync-service-once.timer |
         inside tar -C /etc/systemd/system --no-same-owner -x
     inside mkdir -p /etc/sync-service
-    inside sh -c 'cat >/etc/sync-service/sync-service.env' <"$ROOT/systemd/sync-service.env"
+    inside sh -c 'cat >/etc/sync-service/sync-service.env' <systemd/sync-service.env
     inside sh -euc '
-        chown root:root /usr/bin/sync-service /usr/bin/sync-receiver
-        useradd --uid 1000 --user-group recorder
-        install -d -o recorder -g recorder -m 2775 /data
         useradd --system --user-group --no-create-home --shell /usr/sbin/nologin sync-service
         usermod -aG recorder sync-service
         echo BACKEND_URL=http://127.0.0.1:8000 >>/etc/sync-service/sync-service.env
         echo SYNC_INTERVAL_MINUTES=0.05 >>/etc/sync-service/sync-service.env
-        systemctl daemon-reload
-        systemd-run -q --unit receiver -p Restart=always -E RECEIVER_DATA=/srv/receiver sync-receiver'
+        systemctl daemon-reload'
 }
+step "a recorder and a receiver" machine_furnish 2775
 step "install" install_files
 
 # The units themselves.
@@ -106,7 +58,7 @@ make_database
 check "uploads the events" within 60 gives 20 events
 check "uploads the clips" within 30 gives 3 received 'SELECT count(*) FROM media'
 check "the journal has its report" within 10 journal_has 'Événements synchronisés :  20 '
-check "systemctl status has a sentence" within 10 sh -c "docker exec $T systemctl show -P StatusText sync-service | grep -q 'prochaine passe'"
+check "systemctl status has a sentence" within 10 sh -c "docker exec $MACHINE systemctl show -P StatusText sync-service | grep -q 'prochaine passe'"
 check "the recorder can still write" event 2025-12-19T01:00:00
 check "and what it writes arrives" within 20 arrived 2025-12-19T01:00:00
 
@@ -178,8 +130,8 @@ inside sh -euc 'echo "raspberry-1 s3cret-token" >/srv/tokens; umask 077; echo s3
     systemd-run -q --unit receiver -E RECEIVER_DATA=/srv/receiver -E RECEIVER_TOKENS_FILE=/srv/tokens sync-receiver'
 event 2025-12-19T06:00:00
 sleep 5
-not_arrived() { ! arrived "$1"; }
-check "a server that wants a token refuses without one" not_arrived 2025-12-19T06:00:00
+
+check "a server that wants a token refuses without one" not arrived 2025-12-19T06:00:00
 printf '[Service]\nLoadCredential=token:/etc/sync-service/token\nEnvironment=BACKEND_TOKEN_FILE=%%d/token\n' | drop_in sync-service.service token
 inside systemctl restart sync-service
 check "the token comes as a credential" within 60 arrived 2025-12-19T06:00:00
@@ -210,7 +162,7 @@ printf '[Timer]\nOnCalendar=\nOnCalendar=*:*:0/3\nRandomizedDelaySec=0\nPersiste
 inside systemctl restart sync-service-once.timer
 event 2025-12-19T09:00:00
 check "the timer fires once mode" within 30 arrived 2025-12-19T09:00:00
-check "and goes on being active" sh -c "docker exec $T systemctl is-active -q sync-service-once.timer"
+check "and goes on being active" sh -c "docker exec $MACHINE systemctl is-active -q sync-service-once.timer"
 
 say_journal_on_failure
 verdict systemd
