@@ -119,9 +119,13 @@ fn explain(error: &rusqlite::Error, path: &Path, doing: &str) -> DeviceError {
             Kind::Unusable,
             format!("{file} n'est pas une base SQLite: vérifiez LOCAL_DB_PATH"),
         ),
+        // SQLite says the same of a sector that the card can't read (SQLITE_IOERR_CORRUPTFS).
         Some(ErrorCode::DatabaseCorrupt) => (
             Kind::Unusable,
-            format!("Base de données corrompue ({file}): restaurez-la ou réparez-la avec `sqlite3 {file} .recover`"),
+            format!(
+                "Base de données corrompue ou carte SD illisible ({file}): voyez `dmesg`; \
+                 restaurez la base ou réparez-la avec `sqlite3 {file} .recover`"
+            ),
         ),
         // The schema changed under a prepared statement more often than SQLite retries.
         Some(ErrorCode::SchemaChanged | ErrorCode::FileLockingProtocolFailed) => (

@@ -13,6 +13,8 @@ mod pace;
 mod payload;
 mod probe;
 mod resolver;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod uplink;
 mod verdict;

@@ -1,10 +1,10 @@
 //! Disks that are full, read-only or busy, for real.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::service::PATIENCE;
+use crate::support::service::{PATIENCE, emulated};
 use crate::support::{Act, Backend, Device, Layout, Running, Service, assert_everything_arrived_once, eventually};
 
 fn size(device: &Device) -> u64 {
@@ -247,4 +247,59 @@ fn a_database_ruined_under_a_running_service_ends_it_with_the_next_step() {
     let run = service.wait_within(PATIENCE).exits_with_words(2);
     let last = run.stderr.trim_end().lines().last().unwrap();
     assert!(last.contains(device.path().to_str().unwrap()), "{run}");
+}
+
+/// `bad_sector.c`, compiled; `None` under an emulator, which this machine's code can't be loaded into.
+fn bad_sector(folder: &Path) -> Option<PathBuf> {
+    if emulated() {
+        println!("skipped: under an emulator");
+        return None;
+    }
+    let library = folder.join("bad_sector.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/blackbox/support/bad_sector.c");
+    let compiled = Command::new("cc")
+        .args([
+            "-Wall",
+            "-shared",
+            "-fPIC",
+            "-o",
+            library.to_str().unwrap(),
+            source,
+            "-ldl",
+        ])
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+    Some(library)
+}
+
+#[test]
+fn a_clip_on_an_unreadable_sector_waits_and_the_rows_behind_it_go() {
+    let (device, backend) = (Device::new(), Backend::start());
+    let Some(library) = bad_sector(device.folder()) else {
+        return;
+    };
+    let bad = device.big_clip(3_000_000);
+    let from = size(&device) - 1_500_000;
+    let (good, event) = (device.clip(b"good"), device.event());
+    let cured = device.folder().join("cured");
+    let service = || {
+        Service::once(&device, &backend)
+            .env("LD_PRELOAD", &library)
+            .env("BAD_FROM", from.to_string())
+            .env("BAD_TO", (from + 1).to_string())
+            .env("BAD_UNLESS", &cured)
+    };
+    let run = service().run().exits_with_words(1);
+    let failed = device.tracked("media", bad).unwrap();
+    assert_eq!(failed.status, "failed", "{run}");
+    let told = failed.error.unwrap();
+    assert!(told.contains("carte SD illisible"), "{told}");
+    assert_eq!(device.tracked("media", good).unwrap().status, "success", "{run}");
+    assert_eq!(device.tracked("evenement", event).unwrap().status, "success", "{run}");
+    assert_eq!(backend.stored_count(), 2, "no half clip at the server");
+    // A sector that can be read again, as cards have them.
+    std::fs::write(&cured, "").unwrap();
+    service().run().exits(0);
+    assert_everything_arrived_once(&device, &backend);
 }
