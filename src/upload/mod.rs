@@ -2,6 +2,7 @@
 //!
 //! Knows HTTP and nothing of SQLite: rows come in as plain values, a video as a [`std::io::Read`].
 
+mod ahead;
 mod answer;
 mod client;
 mod compress;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ureq::{Agent, SendBody};
 
+use super::ahead::read_ahead;
 use super::answer::Answer;
 use super::client;
 use super::compress::{self, Gzip};
@@ -267,13 +268,14 @@ impl Uplink {
         }
         self.stats.requests += 1;
         let pace = &mut self.pace;
-        let (result, outflow) = match encoding {
+        let sent = match encoding {
             Encoding::Plain => send(request, &mut body, pace),
             Encoding::Gzip => send(request, Gzip::new(&mut body), pace),
-            Encoding::Zstd => match compress::zstd(&mut body) {
-                Ok(packed) => send(request, packed, pace),
-                Err(error) => return local(start, error),
-            },
+            Encoding::Zstd => compress::zstd(&mut body).and_then(|packed| send(request, packed, pace)),
+        };
+        let (result, outflow) = match sent {
+            Ok(sent) => sent,
+            Err(error) => return local(start, error),
         };
         self.stats.wire_bytes += outflow.wire_bytes;
         self.stats.raw_bytes += body.given();
@@ -352,16 +354,18 @@ struct Seen {
 
 fn send(
     request: ureq::RequestBuilder<ureq::typestate::WithBody>,
-    body: impl Read,
+    mut body: impl Read,
     pace: &mut Pace,
-) -> (Result<ureq::http::Response<ureq::Body>, ureq::Error>, Seen) {
-    let mut outflow = Outflow {
-        inner: body,
-        pace,
-        seen: Seen::default(),
-    };
-    let result = request.send(SendBody::from_reader(&mut outflow));
-    (result, outflow.seen)
+) -> io::Result<(Result<ureq::http::Response<ureq::Body>, ureq::Error>, Seen)> {
+    read_ahead(&mut body, |ahead| {
+        let mut outflow = Outflow {
+            inner: ahead,
+            pace,
+            seen: Seen::default(),
+        };
+        let result = request.send(SendBody::from_reader(&mut outflow));
+        (result, outflow.seen)
+    })
 }
 
 impl<R: Read> Read for Outflow<'_, R> {
