@@ -97,10 +97,15 @@ fn explain(error: &rusqlite::Error, path: &Path, doing: &str) -> DeviceError {
             format!("Base de données verrouillée par un autre programme ({file})"),
         ),
         Some(ErrorCode::DiskFull) => (Kind::Transient, format!("Disque plein ({file}): libérez de l'espace")),
-        // A card that fails is remounted read-only by the kernel; a later remount heals it.
+        // A folder in which SQLite can't make its journal; or a card that fails, which the kernel remounts read-only and a
+        // later remount heals.
         Some(ErrorCode::ReadOnly) => (
             Kind::Denied,
-            format!("Base de données en lecture seule ({file}): vérifiez les droits et le montage"),
+            format!(
+                "Base de données en lecture seule ({file}): donnez au service le droit d'écrire le fichier et le dossier {}, \
+                 ou vérifiez si la carte est montée en lecture seule",
+                path.parent().unwrap_or(path).display()
+            ),
         ),
         Some(ErrorCode::SystemIoFailure) => (
             Kind::Transient,

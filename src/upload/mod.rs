@@ -28,6 +28,6 @@ pub use verdict::{RetryAfter, Verdict};
 
 /// Told how much of a clip has left, so that people and watchdogs see that it moves.
 pub trait Progress: Send + Sync {
-    /// `bytes` of the clip's video have been handed to the network so far.
+    /// `bytes` of the clip's video are on their way so far: read and packed, at most 512 KB ahead of the socket.
     fn sent(&self, bytes: u64);
 }
