@@ -51,7 +51,7 @@ pub enum Notice<'a> {
     },
     /// More of the clip that is being sent has left.
     ClipProgress {
-        /// Bytes of video handed to the network so far.
+        /// Bytes of video on their way so far.
         bytes: u64,
     },
     /// A row is at the server and the result is in `sync_tracking`.
