@@ -72,6 +72,5 @@ for name; do
 done
 
 say ""
-say "packaging ran: $times"
-say "packaging: $passed passed, $failed failed"
+say "packaging: $passed passed, $failed failed; ran $times"
 [ "$failed" = 0 ]
