@@ -2,7 +2,8 @@
 //!
 //! `incoming/NAME.part` is written and synced; an empty `incoming/NAME` says that the file is about to have a row; the
 //! file moves to `clips/NAME`; the row is committed; `incoming/NAME` goes. So no row is ever without its file, and after
-//! a crash `incoming/` alone says what is to be looked at, however many clips there are.
+//! a crash `incoming/` alone says what is to be looked at, however many clips there are. A file that gets no row is
+//! durably gone from `clips/` before its mark goes: after a power cut nothing else would lead to it.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -46,16 +47,22 @@ impl Folders {
 
     /// Ends what a crash left half done: `has_row` tells whether a row names a file.
     pub fn recover(&self, has_row: impl Fn(&str) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+        let mut done = Vec::new();
+        let mut removed = false;
         for entry in fs::read_dir(&self.incoming).map_err(StoreError::file(&self.incoming))? {
             let path = entry.map_err(StoreError::file(&self.incoming))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.extension().is_none_or(|extension| extension != PART) && !has_row(&name)? {
                 remove(&self.clips.join(&name))?;
+                removed = true;
                 log::info!("removed {name}: its request did not end before the last stop");
             }
-            remove(&path)?;
+            done.push(path);
         }
-        Ok(())
+        if removed {
+            sync_folder(&self.clips)?;
+        }
+        done.iter().try_for_each(|path| remove(path))
     }
 
     /// Whether a clip could begin.
@@ -135,6 +142,7 @@ impl LocalClip {
         let placed = Placed {
             mark: part.folders.incoming.join(&name),
             path: part.folders.clips.join(&name),
+            clips: part.folders.clips.clone(),
             name,
             sha256: format!("{:x}", self.hash.finalize()),
         };
@@ -182,6 +190,7 @@ impl Write for LocalClip {
 pub struct Placed {
     mark: PathBuf,
     path: PathBuf,
+    clips: PathBuf,
     name: String,
     sha256: String,
 }
@@ -200,6 +209,7 @@ impl Placed {
     pub fn settle(self, has_row: bool) -> Result<(), StoreError> {
         if !has_row {
             remove(&self.path)?;
+            sync_folder(&self.clips)?;
         }
         remove(&self.mark)
     }
@@ -224,6 +234,36 @@ fn extension(start: &[u8]) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn folders() -> (tempfile::TempDir, Arc<Folders>) {
+        let data = tempfile::tempdir().unwrap();
+        let folders = Arc::new(Folders::open(data.path()).unwrap());
+        (data, folders)
+    }
+
+    #[test]
+    fn a_clip_that_lost_its_race_keeps_its_mark_until_its_removal_is_durable() {
+        let (_data, folders) = folders();
+        let placed = LocalClip::begin(Arc::clone(&folders)).unwrap().place().unwrap();
+        let mark = placed.mark.clone();
+        // A folder that is gone can't be synced.
+        fs::remove_dir_all(&folders.clips).unwrap();
+        assert!(placed.settle(false).is_err());
+        assert!(mark.exists());
+    }
+
+    #[test]
+    fn a_start_after_a_crash_keeps_marks_until_the_removals_are_durable() {
+        let (_data, folders) = folders();
+        let placed = LocalClip::begin(Arc::clone(&folders)).unwrap().place().unwrap();
+        let clips = folders.clips.with_extension("away");
+        fs::rename(&folders.clips, &clips).unwrap();
+        assert!(folders.recover(|_| Ok(false)).is_err());
+        assert!(placed.mark.exists());
+        fs::rename(&clips, &folders.clips).unwrap();
+        folders.recover(|_| Ok(false)).unwrap();
+        assert!(!placed.mark.exists() && !placed.path.exists());
+    }
 
     #[test]
     fn a_clip_is_named_by_its_first_bytes() {
