@@ -212,7 +212,7 @@ impl Config {
     /// # Errors
     /// The first variable whose value can't be used.
     pub fn from_lookup(lookup: Lookup) -> Result<Self, ConfigError> {
-        let reader = Reader { lookup };
+        let reader = EnvReader { lookup };
         let interval_text = reader.required("SYNC_INTERVAL_MINUTES")?;
         let client_cert = reader.path("BACKEND_CLIENT_CERT")?;
         let client_key = reader.path("BACKEND_CLIENT_KEY")?;
@@ -268,17 +268,17 @@ impl Config {
 /// # Errors
 /// The value can't be used.
 pub fn local_db_path() -> Result<PathBuf, ConfigError> {
-    let reader = Reader {
+    let reader = EnvReader {
         lookup: &|name| std::env::var_os(name),
     };
     Ok(PathBuf::from(reader.required("LOCAL_DB_PATH")?))
 }
 
-struct Reader<'a> {
+struct EnvReader<'a> {
     lookup: Lookup<'a>,
 }
 
-impl Reader<'_> {
+impl EnvReader<'_> {
     /// The value as text; `None` when unset.
     fn raw(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
         match (self.lookup)(name) {

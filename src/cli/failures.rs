@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::exit;
 use super::output::{duration, local, now, print};
-use crate::device::Reader;
+use crate::device::StatusReader;
 use crate::report::width::cut;
 use crate::text::one_line;
 
@@ -13,7 +13,7 @@ const MESSAGE: usize = 100;
 
 /// Prints the failed rows, newest try first.
 pub(super) fn failures(path: &Path) -> Result<u8, String> {
-    let reader = Reader::open(path).map_err(|error| error.to_string())?;
+    let reader = StatusReader::open(path).map_err(|error| error.to_string())?;
     let mut count = 0_u64;
     let now = now();
     reader

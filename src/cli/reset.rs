@@ -5,13 +5,13 @@ use std::path::Path;
 
 use super::exit;
 use super::output::{bytes, print};
-use crate::device::{self, Reader};
+use crate::device::{self, StatusReader};
 use crate::row::Table;
 
 /// Forgets what was sent, after a yes.
 pub(super) fn reset(path: &Path, yes: bool) -> Result<u8, String> {
     let say = |error: device::DeviceError| error.to_string();
-    let reader = Reader::open(path).map_err(say)?;
+    let reader = StatusReader::open(path).map_err(say)?;
     let now = chrono::Local::now().naive_local();
     let events = reader.table(Table::Event, now).map_err(say)?.done;
     let media = reader.table(Table::Media, now).map_err(say)?.done;

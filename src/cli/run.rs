@@ -19,21 +19,21 @@ use crate::report::console::Console;
 use crate::report::heartbeat::Heartbeat;
 use crate::report::journal::Journal;
 use crate::report::json::JsonLines;
+use crate::report::liveness::Liveness;
 use crate::report::metrics::Metrics;
-use crate::report::presence::Presence;
-use crate::report::progress::{AsideOf, Progress};
+use crate::report::progress_bars::{AsideOf, ProgressBars};
 use crate::report::systemd::Systemd;
 use crate::report::{Notice, Reporter, Reporters};
 use crate::shutdown::Shutdown;
 use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};
-use crate::upload::{Uplink, UploadConfig, http_agent};
+use crate::upload::{UploadConfig, Uploader, http_agent};
 
 /// How long the work may take to stop by itself; a system call that hangs (a dead disk, a name server) must not
 /// keep the process from ending within 2 s.
 const STOP_WITHIN: Duration = Duration::from_millis(1_500);
 
-enum Event {
+enum Wakeup {
     Signal,
     Ended(End),
 }
@@ -41,11 +41,12 @@ enum Event {
 /// Runs the service until it ends or a signal comes.
 pub(super) fn run(config: &Config) -> Result<u8, String> {
     let shutdown = Arc::new(Shutdown::default());
-    let mut uplink = Uplink::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
+    let mut uploader =
+        Uploader::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
     let instance = Instance::default();
     let reporters = reporters(config, &instance)?;
-    uplink.watch(Arc::new(reporters.clone()));
-    match supervise(config, uplink, &reporters, instance, &shutdown) {
+    uploader.watch(Arc::new(reporters.clone()));
+    match supervise(config, uploader, &reporters, instance, &shutdown) {
         Ok(End::Clean) => Ok(exit::OK),
         Ok(End::Incomplete) => Ok(exit::INCOMPLETE),
         Ok(End::Failed(message)) => Err(message),
@@ -63,7 +64,7 @@ fn reporters(config: &Config, instance: &Instance) -> Result<Reporters, String> 
         Output::Text if on_terminal => {
             let bars = MultiProgress::new();
             // First, so that no bar is drawn again below the report that ends it.
-            reporters.push(Box::new(Progress::new(bars.clone())));
+            reporters.push(Box::new(ProgressBars::new(bars.clone())));
             reporters.push(Box::new(Console::new(AsideOf::new(bars, out), config)));
         }
         Output::Text => reporters.push(Box::new(Console::new(out, config))),
@@ -73,7 +74,7 @@ fn reporters(config: &Config, instance: &Instance) -> Result<Reporters, String> 
         reporters.push(Box::new(Journal));
     }
     reporters.push(Box::new(Systemd::default()));
-    reporters.push(Box::new(Presence(instance.clone())));
+    reporters.push(Box::new(Liveness(instance.clone())));
     if let Some(path) = &config.metrics_file {
         reporters.push(Box::new(Metrics::new(path.clone())));
     }
@@ -95,19 +96,19 @@ pub(super) fn probe(config: &Config) -> Vec<Result<String, String>> {
 /// Runs the work in a thread of its own, so that a signal is answered whatever the work waits for.
 fn supervise(
     config: &Config,
-    uplink: Uplink,
+    uploader: Uploader,
     reporters: &Reporters,
     instance: Instance,
     shutdown: &Arc<Shutdown>,
 ) -> std::io::Result<End> {
     let (sender, events) = mpsc::channel();
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    let interrupt = uplink.interrupter();
+    let interrupt = uploader.interrupter();
     let on_signal = sender.clone();
     thread::Builder::new().name("signals".into()).spawn(move || {
         for _ in signals.forever() {
             // The receiver is gone only when the process is ending anyway.
-            let _ = on_signal.send(Event::Signal);
+            let _ = on_signal.send(Wakeup::Signal);
         }
     })?;
     let (config_of_work, reporters_of_work, clock) = (
@@ -116,32 +117,32 @@ fn supervise(
         SystemClock::new(Arc::clone(shutdown)),
     );
     thread::Builder::new().name("work".into()).spawn(move || {
-        let (mut uplink, mut reporters) = (uplink, reporters_of_work);
+        let (mut uploader, mut reporters) = (uploader, reporters_of_work);
         let end = Service {
             config: &config_of_work,
-            wire: &mut uplink,
+            wire: &mut uploader,
             reporter: &mut reporters,
             clock: &clock,
             random: Random::from_system(),
             instance,
         }
         .run();
-        let _ = sender.send(Event::Ended(end));
+        let _ = sender.send(Wakeup::Ended(end));
     })?;
 
     match events.recv() {
-        Ok(Event::Ended(end)) => return Ok(end),
-        Ok(Event::Signal) | Err(_) => {}
+        Ok(Wakeup::Ended(end)) => return Ok(end),
+        Ok(Wakeup::Signal) | Err(_) => {}
     }
     shutdown.request();
     interrupt();
     let deadline = std::time::Instant::now() + STOP_WITHIN;
     loop {
         match events.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
-            Ok(Event::Ended(End::Failed(message))) => return Ok(End::Failed(message)),
-            Ok(Event::Ended(_)) => return Ok(End::Clean),
+            Ok(Wakeup::Ended(End::Failed(message))) => return Ok(End::Failed(message)),
+            Ok(Wakeup::Ended(_)) => return Ok(End::Clean),
             // A second signal changes nothing.
-            Ok(Event::Signal) => {}
+            Ok(Wakeup::Signal) => {}
             Err(_) => break,
         }
     }

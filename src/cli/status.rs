@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::exit;
 use super::output::{duration, local, now, print};
-use crate::device::instance::{self, Notice};
-use crate::device::{Reader, TableState};
+use crate::device::instance::{self, InstanceInfo};
+use crate::device::{StatusReader, TableState};
 use crate::row::Table;
 use crate::text::one_line;
 
@@ -20,7 +20,7 @@ struct Shape<'a> {
     version: u32,
     database: String,
     running: bool,
-    service: Option<&'a Notice>,
+    service: Option<&'a InstanceInfo>,
     tables: Tables,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn status(path: &Path, json: bool) -> Result<u8, String> {
 
 fn read(path: &Path) -> Result<Tables, String> {
     let now = chrono::Local::now().naive_local();
-    let reader = Reader::open(path).map_err(|error| error.to_string())?;
+    let reader = StatusReader::open(path).map_err(|error| error.to_string())?;
     let table = |table| reader.table(table, now).map_err(|error| error.to_string());
     Ok(Tables {
         evenement: table(Table::Event)?,
@@ -88,7 +88,7 @@ fn text(shape: &Shape) -> String {
     text
 }
 
-fn running(notice: &Notice) -> String {
+fn running(notice: &InstanceInfo) -> String {
     let mut text = format!(
         "▶️  Service : en marche (processus {} sur {}, mode {})\n🌐 Serveur : {}\n",
         notice.pid,
@@ -127,12 +127,12 @@ pub(super) fn health(path: &Path) -> u8 {
 fn health_trouble(path: &Path) -> Option<String> {
     let Some(notice) = instance::running(path) else {
         // The lock file lies beside the database: tell a missing database from a stopped service.
-        return Some(match Reader::open(path) {
+        return Some(match StatusReader::open(path) {
             Err(error) => error.to_string(),
             Ok(_) => "le service ne tourne pas".to_string(),
         });
     };
-    if let Err(error) = Reader::open(path) {
+    if let Err(error) = StatusReader::open(path) {
         return Some(error.to_string());
     }
     // A clock that was set back makes the sign of life lie in the future: that is no hang.

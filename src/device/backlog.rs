@@ -1,6 +1,6 @@
 //! Which rows are due, found without reading history and without ever holding the whole list.
 //!
-//! Two sources: rows above the frontier that have no row in `sync_tracking`, and rows in `sync_tracking` that
+//! Two sources: rows above the low-water mark that have no row in `sync_tracking`, and rows in `sync_tracking` that
 //! are not `success`. Every statement looks at a bounded number of rows, so that none holds its read lock for
 //! longer than a few milliseconds however long the backlog or the history is.
 
@@ -20,11 +20,11 @@ const WINDOW: i64 = 1_000;
 const PAGE_EVENTS: usize = 10_000;
 const PAGE_CLIPS: usize = 2_000;
 
-/// The frontier is written when it has moved this far, so that a new row now and then costs no extra write.
-const FRONTIER_STEP: i64 = 256;
+/// The low-water mark is written when it has moved this far, so that a new row now and then costs no extra write.
+const MARK_STEP: i64 = 256;
 
-/// A row with which the backend failed in so many passes is a suspect: it may be what the backend fails on.
-const SUSPECT_AFTER: u32 = 2;
+/// A row with which the backend failed in so many passes comes last: it may be what the backend fails on.
+const DEPRIORITIZE_AFTER: u32 = 2;
 
 /// A gap in the ids larger than this is a renumbering, not a loss.
 const LARGEST_LOSS: i64 = 1_000_000;
@@ -74,10 +74,10 @@ pub struct Backlog {
     failed_due: FailedDue,
     /// How many rows were due when it was taken.
     pub due: u64,
-    /// How many of them are suspects: rows with which the backend failed in several passes.
-    suspects_due: u64,
-    /// Whether its pages hold the suspects alone, or all the others.
-    only_suspects: bool,
+    /// How many of them are deprioritized: rows with which the backend failed in several passes.
+    deprioritized_due: u64,
+    /// Whether its pages hold the deprioritized alone, or all the others.
+    only_deprioritized: bool,
     /// Rows the recorder deleted before they were sent, since the database is ours to upload.
     pub vanished: u64,
     /// `sync_tracking.id` bounds: rows that fail in this pass stay out of it.
@@ -92,10 +92,10 @@ impl Backlog {
     /// The rows with which the backend failed in several passes. They come last: a row that brings the server down
     /// must not keep the others waiting for ever.
     #[must_use]
-    pub fn suspects(&self) -> Self {
+    pub fn deprioritized(&self) -> Self {
         Self {
-            due: self.suspects_due,
-            only_suspects: true,
+            due: self.deprioritized_due,
+            only_deprioritized: true,
             tracked_after: i64::MIN,
             new_after: self.new_last,
             ..self.clone()
@@ -109,9 +109,10 @@ impl Backlog {
     }
 }
 
-/// The state of a frontier as it is written.
-pub(super) struct Frontier {
-    frontier: i64,
+/// The state of a low-water mark as it is written.
+pub(super) struct LowWaterMark {
+    /// Up to this id every row has a row in `sync_tracking`.
+    id: i64,
     pub edits: i64,
     counted_to: i64,
     vanished: i64,
@@ -149,26 +150,26 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Takes stock of what is due in `table`, and moves its frontier on.
+/// Takes stock of what is due in `table`, and moves its low-water mark on.
 pub(super) fn take(
     conn: &Connection,
     layout: &Layout,
     table: Table,
     failed_due: FailedDue,
 ) -> rusqlite::Result<Backlog> {
-    let frontier = read_frontier(conn, table)?;
-    let stock = count(conn, layout, table, failed_due, &frontier)?;
-    move_frontier(conn, table, &frontier, &stock)?;
+    let mark = read_low_water_mark(conn, table)?;
+    let stock = count(conn, layout, table, failed_due, &mark)?;
+    move_low_water_mark(conn, table, &mark, &stock)?;
     Ok(Backlog {
         table,
         failed_due,
         due: stock.new + stock.tracked_due,
-        suspects_due: stock.suspects_due,
-        only_suspects: false,
-        vanished: stock.vanished(&frontier),
+        deprioritized_due: stock.deprioritized_due,
+        only_deprioritized: false,
+        vanished: stock.vanished(&mark),
         tracked_after: i64::MIN,
         tracked_last: stock.tracked_last,
-        new_after: frontier.frontier,
+        new_after: mark.id,
         new_last: stock.last,
     })
 }
@@ -181,7 +182,7 @@ pub(super) struct Stock {
     /// Rows that are `pending` or `failed` and due, and the first of them.
     pub tracked_due: u64,
     pub first_tracked_due: Option<i64>,
-    suspects_due: u64,
+    deprioritized_due: u64,
     /// Rows that are `pending` or `failed` and no longer there.
     gone: u64,
     /// The highest id, and the highest `sync_tracking.id`.
@@ -194,8 +195,8 @@ pub(super) struct Stock {
 
 impl Stock {
     /// Rows the recorder deleted before they were sent.
-    pub(super) fn vanished(&self, frontier: &Frontier) -> u64 {
-        unsigned(frontier.vanished.saturating_add(self.lost)).saturating_add(self.gone)
+    pub(super) fn vanished(&self, mark: &LowWaterMark) -> u64 {
+        unsigned(mark.vanished.saturating_add(self.lost)).saturating_add(self.gone)
     }
 }
 
@@ -205,7 +206,7 @@ pub(super) fn count(
     layout: &Layout,
     table: Table,
     failed_due: FailedDue,
-    frontier: &Frontier,
+    mark: &LowWaterMark,
 ) -> rusqlite::Result<Stock> {
     let names = Names::new(table, layout);
     let last: Option<i64> = conn
@@ -219,14 +220,14 @@ pub(super) fn count(
         first_new: None,
         tracked_due: 0,
         first_tracked_due: None,
-        suspects_due: 0,
+        deprioritized_due: 0,
         gone: 0,
         last: last.unwrap_or(i64::MIN),
         tracked_last: tracked_last.unwrap_or(i64::MIN),
-        reached: frontier.frontier,
+        reached: mark.id,
         lost: 0,
     };
-    for_each_window(conn, &names, frontier.frontier, stock.last, |id, _, tracked| {
+    for_each_window(conn, &names, mark.id, stock.last, |id, _, tracked| {
         if !tracked {
             stock.new += 1;
             stock.first_new.get_or_insert(id);
@@ -237,7 +238,7 @@ pub(super) fn count(
     })?;
     // Ids before the first new row that are not there are the recorder's deletions too.
     stock.reached = stock.first_new.map_or(stock.reached, |id| id - 1);
-    stock.lost = count_lost(conn, table, frontier, stock.reached)?;
+    stock.lost = count_lost(conn, table, mark, stock.reached)?;
 
     let mut exists = conn.prepare_cached(&format!("SELECT 1 FROM {table} WHERE {} = ?1", names.id))?;
     let mut after = i64::MIN;
@@ -250,7 +251,7 @@ pub(super) fn count(
                 stock.gone += 1;
             } else if failed_due.is_due(tracked.due_at) {
                 stock.tracked_due += 1;
-                stock.suspects_due += u64::from(tracked.is_suspect);
+                stock.deprioritized_due += u64::from(tracked.is_deprioritized);
                 stock.first_tracked_due.get_or_insert(tracked.id);
             }
         }
@@ -283,7 +284,7 @@ pub(super) fn next_page(conn: &Connection, layout: &Layout, backlog: &mut Backlo
         ))?;
         for tracked in window {
             backlog.tracked_after = tracked.tracking_id;
-            if !backlog.failed_due.is_due(tracked.due_at) || tracked.is_suspect != backlog.only_suspects {
+            if !backlog.failed_due.is_due(tracked.due_at) || tracked.is_deprioritized != backlog.only_deprioritized {
                 continue;
             }
             let date = row
@@ -351,7 +352,7 @@ struct Tracked {
     tracking_id: i64,
     id: i64,
     due_at: Option<i64>,
-    is_suspect: bool,
+    is_deprioritized: bool,
 }
 
 /// The next rows that are `pending` or `failed`, by `sync_tracking.id` (two ranges of `idx_sync_status`, whose
@@ -365,14 +366,14 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
              LEFT JOIN sync_retry r ON r.table_name = t.table_name AND r.local_id = t.local_id
              WHERE t.sync_status = ?1 AND t.table_name = ?2 AND t.id > ?3 AND t.id <= ?4 ORDER BY t.id LIMIT ?5",
         )?;
-        let rows = statement.query_map((status, table.name(), after, last, WINDOW, SUSPECT_AFTER), |row| {
+        let rows = statement.query_map((status, table.name(), after, last, WINDOW, DEPRIORITIZE_AFTER), |row| {
             Ok(Tracked {
                 tracking_id: row.get(0)?,
                 id: row.get(1)?,
                 // What people set to pending is due whatever was planned before, and what failed with the backend
                 // is due at the next pass whatever the clock says.
                 due_at: if status == "pending" { None } else { row.get(2)? },
-                is_suspect: status == "failed" && row.get(3)?,
+                is_deprioritized: status == "failed" && row.get(3)?,
             })
         })?;
         for row in rows {
@@ -385,11 +386,11 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
     Ok(window)
 }
 
-pub(super) fn read_frontier(conn: &Connection, table: Table) -> rusqlite::Result<Frontier> {
+pub(super) fn read_low_water_mark(conn: &Connection, table: Table) -> rusqlite::Result<LowWaterMark> {
     conn.prepare_cached("SELECT frontier, edits, counted_to, vanished FROM sync_frontier WHERE table_name = ?1")?
         .query_row([table.name()], |row| {
-            Ok(Frontier {
-                frontier: row.get(0)?,
+            Ok(LowWaterMark {
+                id: row.get(0)?,
                 edits: row.get(1)?,
                 counted_to: row.get(2)?,
                 vanished: row.get(3)?,
@@ -398,22 +399,27 @@ pub(super) fn read_frontier(conn: &Connection, table: Table) -> rusqlite::Result
 }
 
 /// Ids between what was counted and `reached` that have neither a row nor a tracking row.
-fn count_lost(conn: &Connection, table: Table, frontier: &Frontier, reached: i64) -> rusqlite::Result<i64> {
-    if reached <= frontier.counted_to || frontier.counted_to == i64::MIN {
+fn count_lost(conn: &Connection, table: Table, mark: &LowWaterMark, reached: i64) -> rusqlite::Result<i64> {
+    if reached <= mark.counted_to || mark.counted_to == i64::MIN {
         return Ok(0);
     }
     let tracked: i64 = conn
         .prepare_cached(
             "SELECT count(*) FROM sync_tracking WHERE table_name = ?1 AND local_id > ?2 AND local_id <= ?3",
         )?
-        .query_row((table.name(), frontier.counted_to, reached), |row| row.get(0))?;
-    let lost = reached.saturating_sub(frontier.counted_to).saturating_sub(tracked);
+        .query_row((table.name(), mark.counted_to, reached), |row| row.get(0))?;
+    let lost = reached.saturating_sub(mark.counted_to).saturating_sub(tracked);
     Ok(if (0..=LARGEST_LOSS).contains(&lost) { lost } else { 0 })
 }
 
-/// Writes the frontier when it is worth it, and only when nobody edited `sync_tracking` since it was read.
-pub(super) fn move_frontier(conn: &Connection, table: Table, from: &Frontier, stock: &Stock) -> rusqlite::Result<()> {
-    if stock.lost == 0 && stock.reached.saturating_sub(from.frontier) < FRONTIER_STEP {
+/// Writes the low-water mark when it is worth it, and only when nobody edited `sync_tracking` since it was read.
+pub(super) fn move_low_water_mark(
+    conn: &Connection,
+    table: Table,
+    from: &LowWaterMark,
+    stock: &Stock,
+) -> rusqlite::Result<()> {
+    if stock.lost == 0 && stock.reached.saturating_sub(from.id) < MARK_STEP {
         return Ok(());
     }
     let moved = conn
@@ -423,18 +429,18 @@ pub(super) fn move_frontier(conn: &Connection, table: Table, from: &Frontier, st
         )?
         .execute((table.name(), stock.reached, stock.lost, from.edits))?;
     log::debug!(
-        "frontier of {table}: {} (moved: {moved}, lost: {})",
+        "low-water mark of {table}: {} (moved: {moved}, lost: {})",
         stock.reached,
         stock.lost
     );
     Ok(())
 }
 
-impl Frontier {
+impl LowWaterMark {
     /// Where a database stands that is not ours yet.
     pub(super) fn none() -> Self {
         Self {
-            frontier: i64::MIN,
+            id: i64::MIN,
             edits: 0,
             counted_to: i64::MIN,
             vanished: 0,

@@ -198,7 +198,7 @@ impl Walk {
             out.extend_from_slice(&cell.local);
             self.position = cell.local.len() as u64;
         }
-        let mut pages = pages::Reader::new(conn)?;
+        let mut pages = pages::PageReader::new(conn)?;
         let mut last = None;
         while self.position < cell.payload_len && out.len() - start < least {
             let number = self.next;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the running service tells `status`; not durable, and worth nothing once the lock is free.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Notice {
+pub struct InstanceInfo {
     /// Process id (in its own PID namespace).
     pub pid: u32,
     /// Host name, which tells containers apart.
@@ -44,15 +44,15 @@ pub struct Instance(Arc<Mutex<Option<Held>>>);
 #[derive(Debug)]
 struct Held {
     file: File,
-    notice: Notice,
+    info: InstanceInfo,
     written: Instant,
 }
 
 /// Why there is no lock.
 #[derive(Debug)]
 pub enum InstanceError {
-    /// Another process has it; the notice it left, if it could be read.
-    Held(Option<Box<Notice>>),
+    /// Another process has it; the info it left, if it could be read.
+    Held(Option<Box<InstanceInfo>>),
     /// The file can't be made or locked.
     Io(PathBuf, std::io::Error),
 }
@@ -60,10 +60,10 @@ pub enum InstanceError {
 impl std::fmt::Display for InstanceError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            InstanceError::Held(Some(notice)) if notice.pid != 0 => write!(
+            InstanceError::Held(Some(info)) if info.pid != 0 => write!(
                 f,
                 "Une autre instance synchronise déjà cette base: processus {} sur {}; arrêtez-la d'abord",
-                notice.pid, notice.host
+                info.pid, info.host
             ),
             InstanceError::Held(_) => f.write_str("Une autre instance synchronise déjà cette base; arrêtez-la d'abord"),
             InstanceError::Io(path, error) => write!(
@@ -110,28 +110,28 @@ impl Instance {
         }
         *self.held() = Some(Held {
             file,
-            notice: Notice::default(),
+            info: InstanceInfo::default(),
             written: Instant::now(),
         });
         Ok(())
     }
 
-    /// Leaves a notice for `status`.
-    pub fn tell(&self, notice: Notice) {
+    /// Leaves a info for `status`.
+    pub fn tell(&self, info: InstanceInfo) {
         if let Some(held) = self.held().as_mut() {
-            held.notice = notice;
+            held.info = info;
             held.write();
         }
     }
 
     /// Shows a sign of life at `now` (Unix seconds), if the last one is old.
-    pub fn is_alive(&self, now: i64) {
+    pub fn touch(&self, now: i64) {
         if let Some(held) = self
             .held()
             .as_mut()
             .filter(|held| held.written.elapsed() >= ALIVE_EVERY)
         {
-            held.notice.alive = now;
+            held.info.alive = now;
             held.write();
         }
     }
@@ -142,7 +142,7 @@ impl Instance {
 }
 
 impl Held {
-    /// A full disk is no reason to stop: the old notice stays.
+    /// A full disk is no reason to stop: the old info stays.
     fn write(&mut self) {
         self.written = Instant::now();
         if let Err(error) = self.try_write() {
@@ -151,7 +151,7 @@ impl Held {
     }
 
     fn try_write(&mut self) -> std::io::Result<()> {
-        let mut text = serde_json::to_vec(&self.notice)?;
+        let mut text = serde_json::to_vec(&self.info)?;
         text.push(b'\n');
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&text)?;
@@ -159,9 +159,9 @@ impl Held {
     }
 }
 
-/// The notice of the running service; `None` when none runs.
+/// The info of the running service; `None` when none runs.
 #[must_use]
-pub fn running(database: &Path) -> Option<Notice> {
+pub fn running(database: &Path) -> Option<InstanceInfo> {
     let mut file = File::open(lock_path(database)).ok()?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         // Nobody holds it; closing the file gives it back.
@@ -170,7 +170,7 @@ pub fn running(database: &Path) -> Option<Notice> {
     }
 }
 
-fn read(file: &mut File) -> Option<Notice> {
+fn read(file: &mut File) -> Option<InstanceInfo> {
     let mut text = String::new();
     file.seek(SeekFrom::Start(0)).ok()?;
     file.read_to_string(&mut text).ok()?;

@@ -11,10 +11,10 @@ mod error;
 pub mod instance;
 mod layout;
 mod pages;
+mod requeue;
 mod rows;
 mod schema;
 mod state;
-mod steer;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tracking;
@@ -30,8 +30,8 @@ pub use backlog::{Backlog, Due, FailedDue};
 pub use clip::ClipReader;
 pub use error::{DeviceError, Kind, Result};
 pub use layout::Layout;
-pub use state::{FailedRow, KnownDone, Reader, TableState, Waiting};
-pub use steer::{reset, retry};
+pub use requeue::{reset, retry};
+pub use state::{FailedRow, KnownDone, StatusReader, TableState, Waiting};
 pub use tracking::{Counts, Failures, Outcome, Reason, Record};
 
 use crate::row::{Clip, Event, Scalar, Table};
@@ -195,7 +195,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn memory(&self, key: &str) -> Result<Option<String>> {
+    pub fn meta(&self, key: &str) -> Result<Option<String>> {
         rusqlite::OptionalExtension::optional(self.conn.query_row(
             "SELECT value FROM sync_meta WHERE key = ?1",
             [key],
@@ -208,7 +208,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be written.
-    pub fn remember(&mut self, key: &str, value: &str) -> Result<()> {
+    pub fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
         self.conn
             .execute(
                 "INSERT INTO sync_meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",

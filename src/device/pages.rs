@@ -32,9 +32,9 @@ pub(super) fn usable_size(conn: &Connection) -> rusqlite::Result<usize> {
 }
 
 /// Reads pages one after the other through one statement.
-pub(super) struct Reader<'c>(CachedStatement<'c>);
+pub(super) struct PageReader<'c>(CachedStatement<'c>);
 
-impl<'c> Reader<'c> {
+impl<'c> PageReader<'c> {
     /// A reader of `conn`'s main database.
     pub(super) fn new(conn: &'c Connection) -> rusqlite::Result<Self> {
         conn.prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")
@@ -53,7 +53,7 @@ impl<'c> Reader<'c> {
 
 /// Shows a single page to `read`; `None` when the file has no such page.
 pub(super) fn page<T>(conn: &Connection, number: u32, read: impl FnOnce(&[u8]) -> T) -> rusqlite::Result<Option<T>> {
-    Reader::new(conn)?.page(number, read)
+    PageReader::new(conn)?.page(number, read)
 }
 
 /// Finds the record with `rowid` in the table whose root page is `root`.

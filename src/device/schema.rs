@@ -91,14 +91,14 @@ END",
 
 /// Creates what is missing, checks what is there, and returns the id of this database.
 ///
-/// When the triggers were absent or altered, deletions may have gone unseen: the frontiers start over.
+/// When the triggers were absent or altered, deletions may have gone unseen: the low-water marks start over.
 pub fn ensure(conn: &mut Connection, path: &Path) -> Result<Uuid> {
     let complete = is_complete(conn).context(path, "lecture du schéma")?;
     if !complete {
         create(conn).context(path, "création de sync_tracking")?;
     }
     check_tracking(conn, path)?;
-    check_frontiers(conn).context(path, "vérification de sync_tracking")?;
+    check_low_water_marks(conn).context(path, "vérification de sync_tracking")?;
     let id: String = conn
         .query_row("SELECT value FROM sync_meta WHERE key = 'database_id'", [], |row| {
             row.get(0)
@@ -197,8 +197,8 @@ fn check_tracking(conn: &Connection, path: &Path) -> Result<()> {
     }
 }
 
-/// A row below the frontier and above everything tracked can't be (a table emptied behind the triggers' back).
-fn check_frontiers(conn: &Connection) -> rusqlite::Result<()> {
+/// A row below the low-water mark and above everything tracked can't be (a table emptied behind the triggers' back).
+fn check_low_water_marks(conn: &Connection) -> rusqlite::Result<()> {
     for (table, id) in [("evenement", "id_evenement"), ("media", "id_media")] {
         // Two seeks: the end of the UNIQUE index, and the next row by PRIMARY KEY.
         let doubtful: bool = conn.query_row(

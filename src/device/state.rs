@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::Serialize;
 
-use super::backlog::{self, Frontier, scalar};
+use super::backlog::{self, LowWaterMark, scalar};
 use super::error::{Context, Result};
 use super::layout::{self, Layout};
 use super::tracking;
@@ -71,7 +71,7 @@ pub struct FailedRow {
 }
 
 /// A database open for reading.
-pub struct Reader {
+pub struct StatusReader {
     conn: Connection,
     path: PathBuf,
     layout: Layout,
@@ -79,7 +79,7 @@ pub struct Reader {
     tracked: bool,
 }
 
-impl Reader {
+impl StatusReader {
     /// Opens a database for reading; ours need not have been set up in it.
     ///
     /// # Errors
@@ -193,16 +193,16 @@ pub(super) fn table_state(
         };
         return Ok((state, KnownDone::default()));
     }
-    let frontier = backlog::read_frontier(conn, table)
+    let mark = backlog::read_low_water_mark(conn, table)
         .optional()?
-        .unwrap_or_else(Frontier::none);
-    let stock = backlog::count(conn, layout, table, FailedDue::All, &frontier)?;
+        .unwrap_or_else(LowWaterMark::none);
+    let stock = backlog::count(conn, layout, table, FailedDue::All, &mark)?;
     // Counting what is done costs history; a count stands until people undo what is done.
     let done = match known {
-        Some(known) if known.edits == frontier.edits => known,
+        Some(known) if known.edits == mark.edits => known,
         _ => KnownDone {
             count: tracking::count(conn, table, "success")?,
-            edits: frontier.edits,
+            edits: mark.edits,
         },
     };
     let pending = tracking::count(conn, table, "pending")?;
@@ -217,7 +217,7 @@ pub(super) fn table_state(
         waiting: stock.new + pending,
         done: done.count,
         failed: tracking::count(conn, table, "failed")?,
-        vanished: stock.vanished(&frontier),
+        vanished: stock.vanished(&mark),
         oldest_waiting: oldest(conn, layout, table, first, now)?,
         last_success,
     };

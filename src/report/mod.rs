@@ -5,9 +5,9 @@ pub mod console;
 pub mod heartbeat;
 pub mod journal;
 pub mod json;
+pub mod liveness;
 pub mod metrics;
-pub mod presence;
-pub mod progress;
+pub mod progress_bars;
 pub mod systemd;
 pub mod width;
 
@@ -202,7 +202,7 @@ impl Reporter for Reporters {
     }
 }
 
-impl crate::upload::Progress for Reporters {
+impl crate::upload::ClipProgress for Reporters {
     fn sent(&self, bytes: u64) {
         self.tell(&Notice::ClipProgress { bytes });
     }

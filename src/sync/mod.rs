@@ -3,9 +3,9 @@
 mod key;
 mod pass;
 pub mod policy;
+mod retry_transient;
 mod row;
 pub mod service;
-mod steady;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +43,7 @@ pub trait Wire {
     fn backend_count(&self) -> usize;
 }
 
-impl Wire for crate::upload::Uplink {
+impl Wire for crate::upload::Uploader {
     fn post_event(&mut self, event: &Event, key: &str) -> Attempt {
         self.post_event(event, key)
     }

@@ -9,8 +9,8 @@ use crate::row::Table;
 use crate::upload::{RetryAfter, Verdict};
 
 use super::policy::{self, Random};
+use super::retry_transient::{self, GiveUp};
 use super::row::{Consequence, Then, consequence};
-use super::steady::{self, GiveUp};
 use super::{Wire, idempotency_key};
 
 /// A row that can't be read to its end, or changes each time it is read, is given up for this pass after so many
@@ -87,12 +87,12 @@ impl Pass<'_> {
             server_errors: Vec::new(),
             events_seen_to: i64::MIN,
         };
-        let mut suspects = Vec::new();
+        let mut deprioritized = Vec::new();
         for table in Table::ALL {
-            suspects.push((table, running.section(table)?));
+            deprioritized.push((table, running.section(table)?));
         }
         // Last, the rows with which the backend failed before: if one of them ends the pass, nothing waits behind it.
-        for (table, backlog) in suspects {
+        for (table, backlog) in deprioritized {
             if !running.ended() {
                 running.rows(table, backlog)?;
             }
@@ -118,11 +118,11 @@ impl Pass<'_> {
     }
 
     /// An operation on the database that waits out what passes. Errors of one row are the caller's.
-    fn steadily<T>(
+    fn retry_transient<T>(
         &mut self,
         operation: impl FnMut(&mut Device) -> Result<T, DeviceError>,
     ) -> Result<Result<T, DeviceError>, PassError> {
-        let steady = steady::steadily(
+        let outcome = retry_transient::retry_transient(
             self.device,
             self.clock,
             self.reporter,
@@ -130,12 +130,12 @@ impl Pass<'_> {
             self.once,
             operation,
         );
-        Ok(steady?)
+        Ok(outcome?)
     }
 
     /// The same for an operation that concerns no single row.
-    fn surely<T>(&mut self, operation: impl FnMut(&mut Device) -> Result<T, DeviceError>) -> Result<T, PassError> {
-        self.steadily(operation)?.map_err(PassError::Unusable)
+    fn on_database<T>(&mut self, operation: impl FnMut(&mut Device) -> Result<T, DeviceError>) -> Result<T, PassError> {
+        self.retry_transient(operation)?.map_err(PassError::Unusable)
     }
 }
 
@@ -154,13 +154,13 @@ impl Running<'_, '_> {
             due: backlog.due,
         });
         self.report.table_mut(table).vanished = backlog.vanished;
-        let suspects = backlog.suspects();
+        let deprioritized = backlog.deprioritized();
         self.rows(table, backlog)?;
-        Ok(suspects)
+        Ok(deprioritized)
     }
 
     fn backlog(&mut self, table: Table, failed_due: FailedDue) -> Result<Backlog, PassError> {
-        let backlog = self.pass.surely(|device| device.backlog(table, failed_due))?;
+        let backlog = self.pass.on_database(|device| device.backlog(table, failed_due))?;
         if table == Table::Event {
             self.events_seen_to = backlog.last_id();
         }
@@ -170,7 +170,7 @@ impl Running<'_, '_> {
     fn rows(&mut self, table: Table, mut backlog: Backlog) -> Result<(), PassError> {
         let mut handled = 0;
         'pages: while !self.ended() {
-            let page = self.pass.surely(|device| device.next_page(&mut backlog))?;
+            let page = self.pass.on_database(|device| device.next_page(&mut backlog))?;
             if page.is_empty() {
                 break;
             }
@@ -193,7 +193,7 @@ impl Running<'_, '_> {
 
     /// Sends events that came since they were last looked at: a person waits for an event, not for a clip.
     fn events_meanwhile(&mut self) -> Result<(), PassError> {
-        let last = self.pass.surely(|device| device.last_id(Table::Event))?;
+        let last = self.pass.on_database(|device| device.last_id(Table::Event))?;
         if last.is_none_or(|last| last <= self.events_seen_to) {
             return Ok(());
         }
@@ -230,7 +230,7 @@ impl Running<'_, '_> {
                 unreachable,
                 verdict,
             } => {
-                let before = self.pass.surely(|device| device.failures(table, due.id))?;
+                let before = self.pass.on_database(|device| device.failures(table, due.id))?;
                 let (attempts, due_at) = self.record_failure(table, due.id, &message, reason, before)?;
                 self.report.table_mut(table).failed += 1;
                 self.pass.reporter.notice(&Notice::Failed {
@@ -259,7 +259,7 @@ impl Running<'_, '_> {
         match then {
             Then::GoOn => self.server_errors.clear(),
             Then::EndPass => self.report.ended_by = Some(message),
-            Then::Suspect => {
+            Then::GoOnUnlessRepeated => {
                 self.server_errors.push((table, id, message.clone(), before));
                 if self.server_errors.len() >= policy::SERVER_ERRORS {
                     // It was the backend all along: these rows are not to blame and not to wait.
@@ -283,18 +283,18 @@ impl Running<'_, '_> {
             };
             match verdict {
                 // Not an attempt: the next one is plain and can't get this verdict.
-                Verdict::PlainNext => {}
+                Verdict::RetryUncompressed => {}
                 Verdict::Local(error) => match error.downcast::<DeviceError>() {
                     Ok(error) if error.kind == Kind::Vanished => return Ok(None),
                     Ok(error) if rereads < REREADS && error.kind != Kind::Row => {
                         rereads += 1;
                         log::info!("{table} {}: {error}; it is read again", due.id);
-                        self.surely_readable(error)?;
+                        self.wait_until_readable(error)?;
                     }
                     Ok(error) => return Ok(Some((bytes, Verdict::Local(error.into())))),
                     Err(error) => return Ok(Some((bytes, Verdict::Local(error)))),
                 },
-                Verdict::Unwell {
+                Verdict::Unavailable {
                     message,
                     unreachable,
                     retry_after,
@@ -305,7 +305,7 @@ impl Running<'_, '_> {
                     let backends = u32::try_from(self.pass.wire.backend_count()).unwrap_or(u32::MAX);
                     let tries = policy::ATTEMPTS.max(backends);
                     if attempt >= tries {
-                        let verdict = Verdict::Unwell {
+                        let verdict = Verdict::Unavailable {
                             message,
                             unreachable,
                             retry_after,
@@ -356,12 +356,12 @@ impl Running<'_, '_> {
     }
 
     /// Waits until the database can be read again, if `error` is a trouble of the whole file.
-    fn surely_readable(&mut self, error: DeviceError) -> Result<(), PassError> {
+    fn wait_until_readable(&mut self, error: DeviceError) -> Result<(), PassError> {
         if error.kind == Kind::Changed {
             return Ok(());
         }
         let mut first = Some(error);
-        self.pass.surely(|device| match first.take() {
+        self.pass.on_database(|device| match first.take() {
             Some(error) => Err(error),
             None => device.data_version().map(|_| ()),
         })
@@ -371,7 +371,7 @@ impl Running<'_, '_> {
         let pass = &mut *self.pass;
         let wish = retry_after.map(|after| delay_of(after, pass.clock.unix_seconds()));
         let delay = policy::attempt_delay(attempt, wish, pass.interval, pass.random);
-        steady::wait(pass.clock, pass.reporter, delay)
+        retry_transient::wait(pass.clock, pass.reporter, delay)
     }
 
     fn record_failure(
@@ -403,7 +403,7 @@ impl Running<'_, '_> {
             now: self.pass.clock.unix_seconds(),
             outcome,
         };
-        self.pass.surely(|device| device.record(&record))
+        self.pass.on_database(|device| device.record(&record))
     }
 }
 

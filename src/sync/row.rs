@@ -34,26 +34,26 @@ pub enum Then {
     /// They are tried.
     GoOn,
     /// They are tried, unless others before it got the same answer.
-    Suspect,
+    GoOnUnlessRepeated,
     /// They wait: the next would fare no better.
     EndPass,
 }
 
 /// The one table from verdict to consequence. Verdicts that are dealt with before a row is given up
-/// ([`Verdict::PlainNext`], [`Verdict::Local`]) count as the row's own failure when they get here.
+/// ([`Verdict::RetryUncompressed`], [`Verdict::Local`]) count as the row's own failure when they get here.
 #[must_use]
 pub fn consequence(verdict: Verdict) -> Consequence {
     let (message, reason, then, unreachable, verdict) = match verdict {
         Verdict::Done { remote_id } => return Consequence::Sent { remote_id },
         Verdict::Interrupted => return Consequence::Interrupted,
-        Verdict::Unwell {
+        Verdict::Unavailable {
             message, unreachable, ..
         } => (message, Reason::Backend, Then::EndPass, unreachable, "unwell"),
         Verdict::Misconfigured { message } => (message, Reason::Backend, Then::EndPass, false, "misconfigured"),
-        Verdict::ServerError { message } => (message, Reason::Row, Then::Suspect, false, "server error"),
+        Verdict::ServerError { message } => (message, Reason::Row, Then::GoOnUnlessRepeated, false, "server error"),
         Verdict::Refused { message } => (message, Reason::Row, Then::GoOn, false, "refused"),
-        Verdict::Unclear { message } => (message, Reason::Row, Then::GoOn, false, "unclear"),
-        Verdict::PlainNext => (
+        Verdict::InvalidResponse { message } => (message, Reason::Row, Then::GoOn, false, "unclear"),
+        Verdict::RetryUncompressed => (
             "HTTP 415: corps non compressé refusé".to_string(),
             Reason::Row,
             Then::GoOn,
@@ -85,7 +85,7 @@ mod tests {
             unreachable,
             verdict,
         };
-        let unwell = |unreachable| Verdict::Unwell {
+        let unwell = |unreachable| Verdict::Unavailable {
             message: text(),
             unreachable,
             retry_after: None,
@@ -101,14 +101,14 @@ mod tests {
             ),
             (
                 Verdict::ServerError { message: text() },
-                failed(Reason::Row, Then::Suspect, false, "server error"),
+                failed(Reason::Row, Then::GoOnUnlessRepeated, false, "server error"),
             ),
             (
                 Verdict::Refused { message: text() },
                 failed(Reason::Row, Then::GoOn, false, "refused"),
             ),
             (
-                Verdict::Unclear { message: text() },
+                Verdict::InvalidResponse { message: text() },
                 failed(Reason::Row, Then::GoOn, false, "unclear"),
             ),
             (

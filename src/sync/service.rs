@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
-use crate::device::instance::{Instance, Notice as InstanceNotice};
+use crate::device::instance::{Instance, InstanceInfo};
 use crate::device::{Device, DeviceError, FailedDue, Kind, KnownDone};
 use crate::report::{Notice, PassReport, Reporter, alert};
 use crate::row::Table;
@@ -12,7 +12,7 @@ use crate::row::Table;
 use super::Wire;
 use super::pass::{Pass, PassError};
 use super::policy::{self, Random};
-use super::steady::wait;
+use super::retry_transient::wait;
 
 /// How often a database that is not there yet is looked for.
 const LOOK_FOR_DATABASE: Duration = Duration::from_secs(2);
@@ -214,10 +214,10 @@ impl Service<'_> {
             return Ok(());
         };
         let facts = alert::facts(&events, &media, self.config.alert_after);
-        let raised = device.memory(ALERT_RAISED)?.is_some_and(|value| value == "1");
+        let raised = device.meta(ALERT_RAISED)?.is_some_and(|value| value == "1");
         if facts.raised != raised {
             // Kept in the database, so that also `once` tells each change once.
-            device.remember(ALERT_RAISED, if facts.raised { "1" } else { "0" })?;
+            device.set_meta(ALERT_RAISED, if facts.raised { "1" } else { "0" })?;
             alert::run(command, &self.config.device_id, &facts, &|time| self.clock.wait(time));
         }
         Ok(())
@@ -284,7 +284,7 @@ impl Service<'_> {
 
     fn tell(&self, next_pass: Option<i64>, trouble: Option<&str>) {
         let now = self.clock.unix_seconds();
-        self.instance.tell(InstanceNotice {
+        self.instance.tell(InstanceInfo {
             pid: std::process::id(),
             host: host_name(),
             mode: self.config.mode.name().to_string(),

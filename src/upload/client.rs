@@ -94,53 +94,53 @@ fn proxy(url: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<Proxy> {
 /// What a request that got no answer means: the transport's half of the one table ([`super::verdict::judge`] has the
 /// answers). `uncertified` tells that it is a TLS connection on which we showed no certificate.
 pub(super) fn judge_failure(error: &ureq::Error, uncertified: bool) -> Verdict {
-    let unwell = |message: String, unreachable| Verdict::Unwell {
+    let unavailable = |message: String, unreachable| Verdict::Unavailable {
         message,
         unreachable,
         retry_after: None,
     };
-    let inaccessible = || unwell("Serveur inaccessible".to_string(), true);
+    let inaccessible = || unavailable("Serveur inaccessible".to_string(), true);
     match error {
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => inaccessible(),
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => inaccessible(),
-        ureq::Error::Timeout(_) => unwell("Timeout".to_string(), false),
+        ureq::Error::Timeout(_) => unavailable("Timeout".to_string(), false),
         ureq::Error::Io(error) => judge_io(error, uncertified),
-        ureq::Error::Rustls(error) => unwell(tls_message(error), false),
-        ureq::Error::Tls(reason) => unwell(format!("Erreur TLS: {reason}"), false),
-        ureq::Error::TlsRequired | ureq::Error::Pem(_) => unwell(format!("Erreur TLS: {error}"), false),
-        ureq::Error::ConnectProxyFailed(reason) => unwell(
+        ureq::Error::Rustls(error) => unavailable(tls_message(error), false),
+        ureq::Error::Tls(reason) => unavailable(format!("Erreur TLS: {reason}"), false),
+        ureq::Error::TlsRequired | ureq::Error::Pem(_) => unavailable(format!("Erreur TLS: {error}"), false),
+        ureq::Error::ConnectProxyFailed(reason) => unavailable(
             format!("Le proxy refuse la connexion: {}", crate::text::one_line(reason)),
             true,
         ),
-        ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyExceedsLimit(_) => Verdict::Unclear {
+        ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyExceedsLimit(_) => Verdict::InvalidResponse {
             message: "Réponse trop longue".to_string(),
         },
         // What came is not HTTP.
-        other => Verdict::Unclear {
+        other => Verdict::InvalidResponse {
             message: format!("Réponse illisible: {}", crate::text::one_line(&other.to_string())),
         },
     }
 }
 
 fn judge_io(error: &io::Error, uncertified: bool) -> Verdict {
-    let unwell = |message: &str, unreachable| Verdict::Unwell {
+    let unavailable = |message: &str, unreachable| Verdict::Unavailable {
         message: message.to_string(),
         unreachable,
         retry_after: None,
     };
     if let Some(tls) = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
-        return unwell(&tls_message(tls), false);
+        return unavailable(&tls_message(tls), false);
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused
         | io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::NetworkDown
-        | io::ErrorKind::AddrNotAvailable => unwell("Serveur inaccessible", true),
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => unwell("Timeout", false),
+        | io::ErrorKind::AddrNotAvailable => unavailable("Serveur inaccessible", true),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => unavailable("Timeout", false),
         // In TLS 1.3 a server that misses our certificate hangs up after the handshake; its alert may come too late.
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof if uncertified => {
-            unwell(
+            unavailable(
                 "Connexion interrompue par le serveur (s'il demande un certificat client: BACKEND_CLIENT_CERT)",
                 false,
             )
@@ -149,10 +149,10 @@ fn judge_io(error: &io::Error, uncertified: bool) -> Verdict {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::NotConnected => unwell("Connexion interrompue par le serveur", false),
+        | io::ErrorKind::NotConnected => unavailable("Connexion interrompue par le serveur", false),
         // getaddrinfo(3) has no kind of its own.
-        _ if error.to_string().contains("failed to lookup address") => unwell("Serveur inaccessible", true),
-        _ => unwell(
+        _ if error.to_string().contains("failed to lookup address") => unavailable("Serveur inaccessible", true),
+        _ => unavailable(
             &format!("Erreur réseau: {}", crate::text::one_line(&error.to_string())),
             false,
         ),
@@ -247,7 +247,7 @@ mod tests {
             (io_error(io::ErrorKind::UnexpectedEof), "Connexion interrompue", false),
         ] {
             match judge_failure(&error, false) {
-                Verdict::Unwell {
+                Verdict::Unavailable {
                     message, unreachable, ..
                 } => assert!(message.starts_with(words) && unreachable == gone, "{error}: {message}"),
                 other => panic!("{error}: {other:?}"),
@@ -255,7 +255,7 @@ mod tests {
         }
         assert!(matches!(
             judge_failure(&ureq::Error::LargeResponseHeader(9, 1), false),
-            Verdict::Unclear { .. }
+            Verdict::InvalidResponse { .. }
         ));
     }
 }

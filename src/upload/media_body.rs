@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64_simd::{AsOut, STANDARD};
 
-use super::{Progress, payload};
+use super::{ClipProgress, payload};
 use crate::row::Clip;
 
 /// Video bytes encoded at a time; a multiple of three, so that padding comes at the end alone.
@@ -22,16 +22,16 @@ pub(super) struct MediaBody<'a> {
     ready: Vec<u8>,
     at: usize,
     suffix: Vec<u8>,
-    stage: Stage,
+    harness: Harness,
     length: u64,
     given: u64,
-    progress: Option<Arc<dyn Progress>>,
+    progress: Option<Arc<dyn ClipProgress>>,
     /// Why the video could not be read to its end.
     failed: Option<io::Error>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum Harness {
     Video,
     Suffix,
     End,
@@ -46,7 +46,7 @@ impl<'a> MediaBody<'a> {
         clip: &Clip,
         video: &'a mut dyn Read,
         device_id: &str,
-        progress: Option<Arc<dyn Progress>>,
+        progress: Option<Arc<dyn ClipProgress>>,
     ) -> io::Result<Self> {
         let (prefix, suffix) = payload::around_video(clip, device_id)?;
         let length = clip
@@ -64,7 +64,7 @@ impl<'a> MediaBody<'a> {
             ready: prefix,
             at: 0,
             suffix,
-            stage: Stage::Video,
+            harness: Harness::Video,
             length,
             given: 0,
             progress,
@@ -131,20 +131,20 @@ impl<'a> MediaBody<'a> {
                 self.at += count;
                 return Ok(count);
             }
-            match self.stage {
-                Stage::Video if self.left > 0 => {
+            match self.harness {
+                Harness::Video if self.left > 0 => {
                     let count = self.encode(out)?;
                     if count > 0 {
                         return Ok(count);
                     }
                 }
-                Stage::Video => self.stage = Stage::Suffix,
-                Stage::Suffix => {
+                Harness::Video => self.harness = Harness::Suffix,
+                Harness::Suffix => {
                     self.ready = std::mem::take(&mut self.suffix);
                     self.at = 0;
-                    self.stage = Stage::End;
+                    self.harness = Harness::End;
                 }
-                Stage::End => return Ok(0),
+                Harness::End => return Ok(0),
             }
         }
         Ok(0)

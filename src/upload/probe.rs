@@ -34,7 +34,7 @@ pub fn probe(config: &UploadConfig) -> Result<Vec<Fact>, UploadError> {
         match result {
             Err(error) => facts.push(Err(
                 match client::judge_failure(&error, url.starts_with("https://") && config.client_cert.is_none()) {
-                    Verdict::Unwell { message, .. } | Verdict::Unclear { message } => {
+                    Verdict::Unavailable { message, .. } | Verdict::InvalidResponse { message } => {
                         format!("{url}: {message}; vérifiez BACKEND_URL, le réseau et le serveur")
                     }
                     other => format!("{url}: {other:?}"),

@@ -30,7 +30,7 @@ fn send(len: usize, no_progress: Duration, serve: impl FnOnce(TcpStream) + Send 
     spawn(move || serve(listener.accept().unwrap().0));
     let (done, verdict) = channel();
     spawn(move || {
-        let mut uplink = Uplink::new(config, Arc::new(Shutdown::default())).unwrap();
+        let mut uploader = Uploader::new(config, Arc::new(Shutdown::default())).unwrap();
         let start = Instant::now();
         let video = vec![7; len];
         let clip = Clip {
@@ -41,7 +41,7 @@ fn send(len: usize, no_progress: Duration, serve: impl FnOnce(TcpStream) + Send 
             camera: Scalar::Integer(1),
             video_len: len as u64,
         };
-        let attempt = uplink.post_clip(&clip, &mut &video[..], "k");
+        let attempt = uploader.post_clip(&clip, &mut &video[..], "k");
         done.send((attempt.verdict, start.elapsed())).unwrap();
     });
     verdict.recv_timeout(FOREVER).expect("it waits for ever")
@@ -76,7 +76,7 @@ fn read_request(stream: &mut TcpStream, piece: usize, mut each: impl FnMut()) {
 
 fn assert_timed_out(verdict: &Verdict) {
     assert!(
-        matches!(verdict, Verdict::Unwell { message, .. } if message == "Timeout"),
+        matches!(verdict, Verdict::Unavailable { message, .. } if message == "Timeout"),
         "{verdict:?}"
     );
 }

@@ -13,7 +13,7 @@ pub enum Verdict {
         remote_id: i64,
     },
     /// The backend is not well: nothing against this row.
-    Unwell {
+    Unavailable {
         /// Why, in one line.
         message: String,
         /// It could not be reached at all.
@@ -37,12 +37,12 @@ pub enum Verdict {
         message: String,
     },
     /// The server took it, perhaps: the answer does not tell.
-    Unclear {
+    InvalidResponse {
         /// Why, in one line.
         message: String,
     },
     /// The server does not take packed bodies; from now on they are plain, and the row is simply sent again.
-    PlainNext,
+    RetryUncompressed,
     /// The video could not be read; the error is the reader's own.
     Local(std::io::Error),
     /// A stop was asked for.
@@ -82,7 +82,7 @@ pub(super) fn judge(answer: &Answer, packed: bool) -> Verdict {
         200..=299 | 409 => match answer.remote_id() {
             Ok(remote_id) => Verdict::Done { remote_id },
             Err(_) if answer.status == 409 => Verdict::Refused { message: message() },
-            Err(reason) => Verdict::Unclear {
+            Err(reason) => Verdict::InvalidResponse {
                 message: format!("HTTP {}: {reason}", answer.status),
             },
         },
@@ -104,16 +104,16 @@ pub(super) fn judge(answer: &Answer, packed: bool) -> Verdict {
         404 | 405 => Verdict::Misconfigured {
             message: with_hint("BACKEND_URL"),
         },
-        415 if packed => Verdict::PlainNext,
+        415 if packed => Verdict::RetryUncompressed,
         // 507 is a full disk at the other end: like a 503, and no row's fault.
-        408 | 425 | 429 | 502 | 503 | 504 | 507 => Verdict::Unwell {
+        408 | 425 | 429 | 502 | 503 | 504 | 507 => Verdict::Unavailable {
             message: message(),
             unreachable: false,
             retry_after: answer.retry_after,
         },
         400..=499 => Verdict::Refused { message: message() },
         500..=599 => Verdict::ServerError { message: message() },
-        status => Verdict::Unclear {
+        status => Verdict::InvalidResponse {
             message: format!("HTTP {status}: réponse inattendue"),
         },
     }
@@ -137,12 +137,12 @@ mod tests {
     fn name(verdict: &Verdict) -> &'static str {
         match verdict {
             Verdict::Done { .. } => "done",
-            Verdict::Unwell { .. } => "unwell",
+            Verdict::Unavailable { .. } => "unavailable",
             Verdict::ServerError { .. } => "server error",
             Verdict::Misconfigured { .. } => "misconfigured",
             Verdict::Refused { .. } => "refused",
-            Verdict::Unclear { .. } => "unclear",
-            Verdict::PlainNext => "plain next",
+            Verdict::InvalidResponse { .. } => "invalid response",
+            Verdict::RetryUncompressed => "plain next",
             Verdict::Local(_) => "local",
             Verdict::Interrupted => "interrupted",
         }
@@ -153,14 +153,14 @@ mod tests {
         let id = r#"{"id":7}"#;
         let table: &[(&[u16], &str, &str)] = &[
             (&[200, 201, 409], id, "done"),
-            (&[200, 201, 204], "", "unclear"),
-            (&[201], r#"{"id":null}"#, "unclear"),
-            (&[201], r#"{"id":"x"}"#, "unclear"),
-            (&[201], r#"{"id":1.5}"#, "unclear"),
-            (&[201], r#"{"id":18446744073709551615}"#, "unclear"),
-            (&[201], r#"{"id":1"#, "unclear"),
+            (&[200, 201, 204], "", "invalid response"),
+            (&[201], r#"{"id":null}"#, "invalid response"),
+            (&[201], r#"{"id":"x"}"#, "invalid response"),
+            (&[201], r#"{"id":1.5}"#, "invalid response"),
+            (&[201], r#"{"id":18446744073709551615}"#, "invalid response"),
+            (&[201], r#"{"id":1"#, "invalid response"),
             (&[409], "{}", "refused"),
-            (&[408, 425, 429, 502, 503, 504, 507], "", "unwell"),
+            (&[408, 425, 429, 502, 503, 504, 507], "", "unavailable"),
             (&[500, 501, 505], id, "server error"),
             (&[301, 302, 303, 307, 308, 401, 403, 404, 405], "", "misconfigured"),
             (
@@ -168,7 +168,7 @@ mod tests {
                 "",
                 "refused",
             ),
-            (&[999], "", "unclear"),
+            (&[999], "", "invalid response"),
         ];
         for (statuses, body, expected) in table {
             for status in *statuses {

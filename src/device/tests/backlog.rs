@@ -43,7 +43,7 @@ fn failed(due_at: i64) -> Outcome {
     }
 }
 
-fn frontier(recorder: &Recorder, table: &str) -> i64 {
+fn low_water_mark(recorder: &Recorder, table: &str) -> i64 {
     recorder
         .conn
         .query_row(
@@ -134,17 +134,17 @@ fn a_long_backlog_comes_in_pages_and_complete() {
 }
 
 #[test]
-fn the_frontier_follows_what_is_done_and_not_what_waits() {
+fn the_low_water_mark_follows_what_is_done_and_not_what_waits() {
     let recorder = Recorder::new();
     recorder.events(3_000);
     let mut device = recorder.device();
     recorder.all_done("evenement");
     assert!(due(&device, Table::Event).is_empty());
-    assert_eq!(frontier(&recorder, "evenement"), 3_000);
+    assert_eq!(low_water_mark(&recorder, "evenement"), 3_000);
     recorder.events(600);
     record(&mut device, Table::Event, 3_301, Outcome::Success { remote_id: 1 });
     assert_eq!(due(&device, Table::Event).len(), 599);
-    assert_eq!(frontier(&recorder, "evenement"), 3_000, "3,001 still waits");
+    assert_eq!(low_water_mark(&recorder, "evenement"), 3_000, "3,001 still waits");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_table_that_was_emptied_behind_the_triggers_back_is_looked_at_again() {
     drop(recorder.device());
     recorder.all_done("evenement");
     assert!(due(&recorder.device(), Table::Event).is_empty());
-    assert_eq!(frontier(&recorder, "evenement"), 3_000);
+    assert_eq!(low_water_mark(&recorder, "evenement"), 3_000);
     recorder
         .conn
         .execute_batch("DROP TRIGGER sync_tracking_deleted; DELETE FROM sync_tracking WHERE local_id = 5;")
@@ -193,18 +193,18 @@ fn a_table_that_was_emptied_behind_the_triggers_back_is_looked_at_again() {
 }
 
 #[test]
-fn an_edit_while_the_backlog_is_taken_is_not_overrun_by_the_frontier() {
+fn an_edit_while_the_backlog_is_taken_is_not_overrun_by_the_low_water_mark() {
     let recorder = Recorder::new();
     recorder.events(3_000);
     let device = recorder.device();
     recorder.all_done("evenement");
-    let before = crate::device::backlog::read_frontier(&device.conn, Table::Event).unwrap();
+    let before = crate::device::backlog::read_low_water_mark(&device.conn, Table::Event).unwrap();
     let stock = crate::device::backlog::count(&device.conn, &device.layout, Table::Event, NOW, &before).unwrap();
     recorder
         .conn
         .execute_batch("DELETE FROM sync_tracking WHERE local_id = 10")
         .unwrap();
-    crate::device::backlog::move_frontier(&device.conn, Table::Event, &before, &stock).unwrap();
+    crate::device::backlog::move_low_water_mark(&device.conn, Table::Event, &before, &stock).unwrap();
     assert_eq!(due(&device, Table::Event), [10]);
 }
 

@@ -3,14 +3,14 @@
 mod backends;
 mod clock;
 mod clocks;
+mod harness;
 mod keys;
 mod model;
 mod order;
 mod poison;
 mod replaced;
 mod schedule;
-mod stage;
-mod steering;
+mod sql_edits;
 mod trouble;
 mod verdicts;
 mod wire;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::stage::*;
+use super::harness::*;
 use crate::row::Table;
 
 /// What the server does with a request.
@@ -20,14 +20,14 @@ enum Answer {
     Busy,
     Broken,
     Refused,
-    Unclear,
-    TakenAndUnclear,
+    InvalidResponse,
+    TakenWithInvalidResponse,
     Misconfigured,
 }
 
 /// What people do to `sync_tracking` in SQL.
 #[derive(Debug, Clone, Copy)]
-enum Steering {
+enum SqlEdit {
     Pending,
     Delete,
 }
@@ -36,7 +36,7 @@ enum Steering {
 #[derive(Debug, Clone, Copy)]
 enum Meanwhile {
     Event,
-    Steering(Steering),
+    SqlEdit(SqlEdit),
 }
 
 #[derive(Debug, Clone)]
@@ -45,8 +45,8 @@ enum Step {
     Clip,
     /// The recorder's retention deletes a row.
     Delete(Table, prop::sample::Index),
-    Steer(Steering, Table, prop::sample::Index),
-    SteerAll(Steering),
+    Edit(SqlEdit, Table, prop::sample::Index),
+    EditAll(SqlEdit),
     /// A pass with these answers, then as the last one; perhaps somebody is at the database during a request.
     Pass(Vec<Answer>, Option<(usize, Meanwhile)>),
     Time(u32),
@@ -62,8 +62,8 @@ fn answer() -> impl Strategy<Value = Answer> {
         Busy,
         Broken,
         Refused,
-        Unclear,
-        TakenAndUnclear,
+        InvalidResponse,
+        TakenWithInvalidResponse,
         Misconfigured,
     ]);
     prop_oneof![3 => Just(Done), 2 => others]
@@ -71,15 +71,15 @@ fn answer() -> impl Strategy<Value = Answer> {
 
 fn step() -> impl Strategy<Value = Step> {
     let table = || prop::sample::select(Table::ALL.to_vec());
-    let steering = || prop::sample::select(vec![Steering::Pending, Steering::Delete]);
-    let meanwhile = prop_oneof![Just(Meanwhile::Event), steering().prop_map(Meanwhile::Steering)];
+    let sql_edits = || prop::sample::select(vec![SqlEdit::Pending, SqlEdit::Delete]);
+    let meanwhile = prop_oneof![Just(Meanwhile::Event), sql_edits().prop_map(Meanwhile::SqlEdit)];
     let jumps = vec![-1_700_000_000, -100_000, -4_000, 4_000, 100_000, 1_700_000_000];
     prop_oneof![
         6 => Just(Step::Event),
         3 => Just(Step::Clip),
         1 => (table(), any::<prop::sample::Index>()).prop_map(|(table, pick)| Step::Delete(table, pick)),
-        2 => (steering(), table(), any::<prop::sample::Index>()).prop_map(|(how, table, pick)| Step::Steer(how, table, pick)),
-        1 => steering().prop_map(Step::SteerAll),
+        2 => (sql_edits(), table(), any::<prop::sample::Index>()).prop_map(|(how, table, pick)| Step::Edit(how, table, pick)),
+        1 => sql_edits().prop_map(Step::EditAll),
         6 => (prop::collection::vec(answer(), 1..12), prop::option::weighted(0.3, (0..6_usize, meanwhile)))
             .prop_map(|(answers, meanwhile)| Step::Pass(answers, meanwhile)),
         2 => (1..100_000_u32).prop_map(Step::Time),
@@ -106,7 +106,10 @@ impl Model {
         assert!(!self.done.contains(&row), "{row:?} is sent again after it was done");
         let key = self.keys.entry(row).or_insert_with(|| call.key.clone());
         assert_eq!(key, &call.key, "{row:?} has a new key");
-        if matches!(answer, Answer::Done | Answer::TakenAndAway | Answer::TakenAndUnclear) {
+        if matches!(
+            answer,
+            Answer::Done | Answer::TakenAndAway | Answer::TakenWithInvalidResponse
+        ) {
             let known = self.server.insert(call.key.clone(), row);
             assert!(
                 known.is_none_or(|known| known == row),
@@ -127,58 +130,58 @@ impl Model {
 fn verdict(call: &Call, answer: Answer) -> crate::upload::Verdict {
     match answer {
         Answer::Done => done(call),
-        Answer::Away | Answer::TakenAndAway => unwell(),
+        Answer::Away | Answer::TakenAndAway => unavailable(),
         Answer::Busy => busy(crate::upload::RetryAfter::Delay(Duration::from_secs(90))),
         Answer::Broken => broken(),
         Answer::Refused => refused(),
-        Answer::Unclear | Answer::TakenAndUnclear => unclear(),
+        Answer::InvalidResponse | Answer::TakenWithInvalidResponse => invalid_response(),
         Answer::Misconfigured => misconfigured(),
     }
 }
 
-fn sql_of(how: Steering) -> &'static str {
+fn sql_of(how: SqlEdit) -> &'static str {
     match how {
-        Steering::Pending => "UPDATE sync_tracking SET sync_status = 'pending'",
-        Steering::Delete => "DELETE FROM sync_tracking",
+        SqlEdit::Pending => "UPDATE sync_tracking SET sync_status = 'pending'",
+        SqlEdit::Delete => "DELETE FROM sync_tracking",
     }
 }
 
-fn take(stage: &mut Stage, model: &Rc<RefCell<Model>>, step: Step) {
+fn take(harness: &mut Harness, model: &Rc<RefCell<Model>>, step: Step) {
     match step {
         Step::Event => {
-            let id = stage.event("2025-12-18T17:30:00");
+            let id = harness.event("2025-12-18T17:30:00");
             model.borrow_mut().rows.insert((Table::Event, id));
         }
         Step::Clip => {
-            let id = stage.recorder.clip(b"video");
+            let id = harness.recorder.clip(b"video");
             model.borrow_mut().rows.insert((Table::Media, id));
         }
         Step::Delete(table, pick) => {
             let mut model = model.borrow_mut();
             if let Some(id) = model.pick(table, &pick) {
-                stage.sql(&format!("DELETE FROM {table} WHERE id_{table} = {id}"));
+                harness.sql(&format!("DELETE FROM {table} WHERE id_{table} = {id}"));
                 model.rows.remove(&(table, id));
             }
         }
-        Step::Steer(how, table, pick) => {
+        Step::Edit(how, table, pick) => {
             let mut model = model.borrow_mut();
             if let Some(id) = model.pick(table, &pick) {
-                stage.sql(&format!(
+                harness.sql(&format!(
                     "{} WHERE table_name = '{table}' AND local_id = {id}",
                     sql_of(how)
                 ));
                 model.done.remove(&(table, id));
             }
         }
-        Step::SteerAll(how) => {
-            stage.sql(sql_of(how));
+        Step::EditAll(how) => {
+            harness.sql(sql_of(how));
             model.borrow_mut().done.clear();
         }
         Step::Pass(answers, mut meanwhile) => {
-            let (model, conn) = (Rc::clone(model), stage.connection());
-            let first = stage.wire.calls.len();
+            let (model, conn) = (Rc::clone(model), harness.connection());
+            let first = harness.wire.calls.len();
             let disturbed = meanwhile.is_some();
-            stage.script(move |call| {
+            harness.script(move |call| {
                 let nth = call.nth - first;
                 let answer = answers[nth.min(answers.len() - 1)];
                 let now = meanwhile.is_some_and(|(during, _)| during == nth);
@@ -190,7 +193,7 @@ fn take(stage: &mut Stage, model: &Rc<RefCell<Model>>, step: Step) {
                                 .rows
                                 .insert((Table::Event, insert_event(&conn, "2025-12-18T17:30:01")));
                         }
-                        Meanwhile::Steering(how) => {
+                        Meanwhile::SqlEdit(how) => {
                             conn.execute_batch(sql_of(how)).unwrap();
                             model.done.clear();
                         }
@@ -199,8 +202,8 @@ fn take(stage: &mut Stage, model: &Rc<RefCell<Model>>, step: Step) {
                 model.borrow_mut().request(call, answer);
                 verdict(call, answer)
             });
-            let report = stage.pass();
-            let calls = &stage.wire.calls[first..];
+            let report = harness.pass();
+            let calls = &harness.wire.calls[first..];
             let tries = |row: &Call| {
                 calls
                     .iter()
@@ -215,15 +218,15 @@ fn take(stage: &mut Stage, model: &Rc<RefCell<Model>>, step: Step) {
             let told = report.events.sent + report.events.failed + report.media.sent + report.media.failed;
             assert!(disturbed || rows.len() as u64 == told, "{report:?}");
         }
-        Step::Time(seconds) => stage.pass_time(Duration::from_secs(seconds.into())),
-        Step::Jump(seconds) => stage.clock.jump(seconds),
-        Step::Restart => stage.restart(),
+        Step::Time(seconds) => harness.pass_time(Duration::from_secs(seconds.into())),
+        Step::Jump(seconds) => harness.clock.jump(seconds),
+        Step::Restart => harness.restart(),
     }
 }
 
 /// What `sync_tracking` calls `success`, of the rows that are there.
-fn successes(stage: &Stage, model: &Model) -> BTreeSet<(Table, i64)> {
-    let success = |row: &&(Table, i64)| stage.status(row.0, row.1).as_deref() == Some("success");
+fn successes(harness: &Harness, model: &Model) -> BTreeSet<(Table, i64)> {
+    let success = |row: &&(Table, i64)| harness.status(row.0, row.1).as_deref() == Some("success");
     model.rows.iter().filter(success).copied().collect()
 }
 
@@ -234,21 +237,21 @@ proptest! {
     fn whatever_happens_every_row_arrives_once_and_none_is_sent_again_unasked(
         steps in prop::collection::vec(step(), 1..60)
     ) {
-        let mut stage = Stage::new();
+        let mut harness = Harness::new();
         let model = Rc::new(RefCell::new(Model::default()));
         for step in steps {
-            take(&mut stage, &model, step);
+            take(&mut harness, &model, step);
             let model = model.borrow();
             let done: BTreeSet<_> = model.done.intersection(&model.rows).copied().collect();
-            prop_assert_eq!(successes(&stage, &model), done);
+            prop_assert_eq!(successes(&harness, &model), done);
         }
         for _ in 0..2 {
-            take(&mut stage, &model, Step::Pass(vec![Answer::Done], None));
-            take(&mut stage, &model, Step::Time(27 * 3_600));
+            take(&mut harness, &model, Step::Pass(vec![Answer::Done], None));
+            take(&mut harness, &model, Step::Time(27 * 3_600));
         }
-        take(&mut stage, &model, Step::Pass(vec![Answer::Done], None));
+        take(&mut harness, &model, Step::Pass(vec![Answer::Done], None));
         let model = model.borrow();
-        prop_assert_eq!(&successes(&stage, &model), &model.rows);
+        prop_assert_eq!(&successes(&harness, &model), &model.rows);
         for row in &model.rows {
             prop_assert_eq!(model.server.values().filter(|stored| *stored == row).count(), 1, "{:?}", row);
         }

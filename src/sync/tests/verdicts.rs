@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::stage::*;
+use super::harness::*;
 use crate::device::tests::noise;
 use crate::row::Table;
 use crate::upload::{RetryAfter, Verdict};
@@ -28,11 +28,11 @@ fn each_verdict_ends_the_pass_or_lets_it_go_on() {
     };
     let cases = [
         case("done", || Verdict::Done { remote_id: 7 }, 1, (3, 0, 0), false),
-        case("unwell", unwell, 3, (0, 1, 2), true),
+        case("unavailable", unavailable, 3, (0, 1, 2), true),
         case("misconfigured", misconfigured, 1, (0, 1, 2), true),
         case("server error", broken, 1, (2, 1, 0), false),
         case("refused", refused, 1, (2, 1, 0), false),
-        case("unclear", unclear, 1, (2, 1, 0), false),
+        case("invalid response", invalid_response, 1, (2, 1, 0), false),
         case(
             "local",
             || Verdict::Local(std::io::Error::other("m")),
@@ -49,29 +49,29 @@ fn each_verdict_ends_the_pass_or_lets_it_go_on() {
         due_at_once,
     } in cases
     {
-        let mut stage = Stage::new();
-        stage.recorder.events(3);
-        stage.script(move |call| if call.id == 1 { verdict() } else { done(call) });
-        let report = stage.pass();
+        let mut harness = Harness::new();
+        harness.recorder.events(3);
+        harness.script(move |call| if call.id == 1 { verdict() } else { done(call) });
+        let report = harness.pass();
         let events = report.events;
         assert_eq!((events.sent, events.failed, events.waiting), counts, "{name}");
         assert_eq!(report.ended_by.is_some(), counts.2 > 0, "{name}");
         assert_eq!(report.is_complete(), name == "done", "{name}");
         assert_eq!(
-            stage.wire.ids(Table::Event).iter().filter(|id| **id == 1).count(),
+            harness.wire.ids(Table::Event).iter().filter(|id| **id == 1).count(),
             tries,
             "{name}"
         );
         // Rows that were not tried have no trace in sync_tracking.
         let rest = (counts.2 == 0).then(|| "success".to_string());
         assert_eq!(
-            [stage.status(Table::Event, 2), stage.status(Table::Event, 3)],
+            [harness.status(Table::Event, 2), harness.status(Table::Event, 3)],
             [rest.clone(), rest],
             "{name}"
         );
         let first = if name == "done" { "success" } else { "failed" };
-        assert_eq!(stage.status(Table::Event, 1).as_deref(), Some(first), "{name}");
-        assert_eq!(stage.tried().contains(&1), due_at_once, "{name}");
+        assert_eq!(harness.status(Table::Event, 1).as_deref(), Some(first), "{name}");
+        assert_eq!(harness.tried().contains(&1), due_at_once, "{name}");
     }
 }
 
@@ -79,16 +79,16 @@ fn each_verdict_ends_the_pass_or_lets_it_go_on() {
 fn a_row_is_tried_three_times_with_half_a_second_and_a_second_between() {
     let mut first = Vec::new();
     for seed in 0..50 {
-        let mut stage = Stage::new();
-        stage.random = crate::sync::policy::Random::seeded(seed);
-        stage.event("2025-12-18T17:30:00");
-        stage.script(|_| unwell());
-        stage.pass();
-        let gaps = stage.gaps();
+        let mut harness = Harness::new();
+        harness.random = crate::sync::policy::Random::seeded(seed);
+        harness.event("2025-12-18T17:30:00");
+        harness.script(|_| unavailable());
+        harness.pass();
+        let gaps = harness.gaps();
         assert_eq!(gaps.len(), 2);
         assert!(near(gaps[0], Duration::from_millis(500), 0.5), "{gaps:?}");
         assert!(near(gaps[1], Duration::from_secs(1), 0.5), "{gaps:?}");
-        assert_eq!(stage.told.retrying, 2);
+        assert_eq!(harness.told.retrying, 2);
         first.push(gaps[0]);
     }
     first.dedup();
@@ -97,12 +97,12 @@ fn a_row_is_tried_three_times_with_half_a_second_and_a_second_between() {
 
 #[test]
 fn a_row_that_gets_through_at_its_third_try_has_not_failed() {
-    let mut stage = Stage::new();
-    stage.recorder.events(2);
-    stage.script(|call| if call.nth < 2 { unwell() } else { done(call) });
-    let report = stage.pass();
+    let mut harness = Harness::new();
+    harness.recorder.events(2);
+    harness.script(|call| if call.nth < 2 { unavailable() } else { done(call) });
+    let report = harness.pass();
     assert!(report.is_complete());
-    assert_eq!(stage.wire.ids(Table::Event), [1, 1, 1, 2]);
+    assert_eq!(harness.wire.ids(Table::Event), [1, 1, 1, 2]);
 }
 
 #[test]
@@ -119,124 +119,130 @@ fn the_servers_wish_is_honoured_up_to_the_interval() {
         (date(40), 40.0),
         (date(86_400), 300.0),
     ] {
-        let mut stage = Stage::new();
-        stage.event("2025-12-18T17:30:00");
-        stage.script(move |call| if call.nth == 0 { busy(wish) } else { done(call) });
-        stage.pass();
-        let gap = stage.gaps()[0].as_secs_f64();
+        let mut harness = Harness::new();
+        harness.event("2025-12-18T17:30:00");
+        harness.script(move |call| if call.nth == 0 { busy(wish) } else { done(call) });
+        harness.pass();
+        let gap = harness.gaps()[0].as_secs_f64();
         assert!((seconds..=seconds * 1.1 + 0.001).contains(&gap), "{wish:?}: {gap}");
     }
 }
 
 #[test]
 fn three_500s_on_different_rows_end_the_pass_and_free_all_three() {
-    let mut stage = Stage::new();
-    stage.recorder.events(5);
-    stage.script(|_| broken());
-    let report = stage.pass();
-    assert_eq!(stage.wire.ids(Table::Event), [1, 2, 3]);
+    let mut harness = Harness::new();
+    harness.recorder.events(5);
+    harness.script(|_| broken());
+    let report = harness.pass();
+    assert_eq!(harness.wire.ids(Table::Event), [1, 2, 3]);
     assert_eq!((report.events.failed, report.events.waiting), (3, 2));
     assert!(report.ended_by.is_some());
-    stage.script(done);
-    assert_eq!(stage.tried(), [1, 2, 3, 4, 5]);
-    assert_eq!(stage.count("success"), 5);
+    harness.script(done);
+    assert_eq!(harness.tried(), [1, 2, 3, 4, 5]);
+    assert_eq!(harness.count("success"), 5);
 }
 
 #[test]
 fn two_500s_that_are_not_three_in_a_row_are_the_rows_own() {
-    for between in [done as fn(&Call) -> Verdict, |_| refused(), |_| unclear()] {
-        let mut stage = Stage::new();
-        stage.recorder.events(5);
-        stage.script(move |call| if call.id == 3 { between(call) } else { broken() });
-        let report = stage.pass();
-        assert_eq!(stage.wire.ids(Table::Event), [1, 2, 3, 4, 5]);
+    for between in [done as fn(&Call) -> Verdict, |_| refused(), |_| invalid_response()] {
+        let mut harness = Harness::new();
+        harness.recorder.events(5);
+        harness.script(move |call| if call.id == 3 { between(call) } else { broken() });
+        let report = harness.pass();
+        assert_eq!(harness.wire.ids(Table::Event), [1, 2, 3, 4, 5]);
         assert_eq!(report.ended_by, None);
-        assert!(stage.tried().is_empty(), "due in an hour");
+        assert!(harness.tried().is_empty(), "due in an hour");
     }
 }
 
 #[test]
 fn ten_thousand_waiting_rows_cost_one_rows_tries_while_the_backend_is_away() {
-    let mut stage = Stage::new();
-    stage.recorder.events(10_000);
-    stage.recorder.clip(b"video");
-    stage.wire.takes = Duration::from_secs(10);
-    stage.script(|_| unwell());
-    let report = stage.pass();
-    assert_eq!(stage.wire.ids(Table::Event), [1, 1, 1]);
-    assert_eq!(stage.wire.calls.len(), 3, "no clip is tried either");
+    let mut harness = Harness::new();
+    harness.recorder.events(10_000);
+    harness.recorder.clip(b"video");
+    harness.wire.takes = Duration::from_secs(10);
+    harness.script(|_| unavailable());
+    let report = harness.pass();
+    assert_eq!(harness.wire.ids(Table::Event), [1, 1, 1]);
+    assert_eq!(harness.wire.calls.len(), 3, "no clip is tried either");
     assert_eq!((report.events.failed, report.events.waiting), (1, 9_999));
     assert_eq!((report.media.failed, report.media.waiting), (0, 1));
-    assert_eq!(stage.count("failed"), 1, "the others have no row in sync_tracking");
+    assert_eq!(harness.count("failed"), 1, "the others have no row in sync_tracking");
 }
 
 #[test]
 fn what_failed_only_because_the_backend_was_away_is_sent_in_the_next_pass() {
-    let mut stage = Stage::new();
-    stage.recorder.events(4);
+    let mut harness = Harness::new();
+    harness.recorder.events(4);
     for _ in 0..30 {
-        stage.script(|_| unwell());
-        stage.pass();
+        harness.script(|_| unavailable());
+        harness.pass();
     }
-    stage.script(done);
-    assert_eq!(stage.tried(), [1, 2, 3, 4]);
+    harness.script(done);
+    assert_eq!(harness.tried(), [1, 2, 3, 4]);
     // Rows that failed twice with the backend come last, so that the passes went through all four in turn.
-    assert_eq!(stage.told.failed.len(), 30);
+    assert_eq!(harness.told.failed.len(), 30);
 }
 
 #[test]
 fn a_clip_that_may_not_be_packed_is_sent_again_at_once() {
-    let mut stage = Stage::new();
-    stage.recorder.clip(b"video");
-    stage.script(|call| if call.nth == 0 { Verdict::PlainNext } else { done(call) });
-    assert!(stage.pass().is_complete());
-    assert_eq!(stage.gaps(), [Duration::ZERO]);
-    assert_eq!(stage.told.retrying, 0, "it is not a try");
-    assert_eq!(stage.wire.calls[0].key, stage.wire.calls[1].key);
+    let mut harness = Harness::new();
+    harness.recorder.clip(b"video");
+    harness.script(|call| {
+        if call.nth == 0 {
+            Verdict::RetryUncompressed
+        } else {
+            done(call)
+        }
+    });
+    assert!(harness.pass().is_complete());
+    assert_eq!(harness.gaps(), [Duration::ZERO]);
+    assert_eq!(harness.told.retrying, 0, "it is not a try");
+    assert_eq!(harness.wire.calls[0].key, harness.wire.calls[1].key);
 }
 
 #[test]
 fn a_clip_that_vanishes_on_its_way_is_nobodys_failure() {
-    let mut stage = Stage::new();
-    stage.recorder.clip(&noise(600_000, 1));
-    stage.recorder.clip(b"next");
-    let conn = stage.connection();
-    stage.script(move |call| {
+    let mut harness = Harness::new();
+    harness.recorder.clip(&noise(600_000, 1));
+    harness.recorder.clip(b"next");
+    let conn = harness.connection();
+    harness.script(move |call| {
         if call.id == 1 {
             conn.execute("DELETE FROM media WHERE id_media = 1", []).unwrap();
         }
         done(call)
     });
-    let report = stage.pass();
+    let report = harness.pass();
     assert_eq!((report.media.sent, report.media.failed), (1, 0));
-    assert_eq!(stage.status(Table::Media, 1), None);
-    assert_eq!(stage.status(Table::Media, 2).as_deref(), Some("success"));
+    assert_eq!(harness.status(Table::Media, 1), None);
+    assert_eq!(harness.status(Table::Media, 2).as_deref(), Some("success"));
 }
 
 #[test]
 fn a_clip_that_changes_on_its_way_is_read_again_and_sent_whole() {
-    let mut stage = Stage::new();
-    stage.recorder.clip(&noise(600_000, 1));
-    let conn = stage.connection();
-    stage.script(move |call| {
+    let mut harness = Harness::new();
+    harness.recorder.clip(&noise(600_000, 1));
+    let conn = harness.connection();
+    harness.script(move |call| {
         if call.nth == 0 {
             let video = noise(600_000, 2);
             conn.execute("UPDATE media SET video = ?1", [video]).unwrap();
         }
         done(call)
     });
-    assert!(stage.pass().is_complete());
-    assert_eq!(stage.wire.calls.len(), 2);
-    assert_eq!(stage.wire.stored.len(), 1);
+    assert!(harness.pass().is_complete());
+    assert_eq!(harness.wire.calls.len(), 2);
+    assert_eq!(harness.wire.stored.len(), 1);
 }
 
 #[test]
 fn a_clip_that_never_stands_still_does_not_hold_up_the_others() {
-    let mut stage = Stage::new();
-    stage.recorder.clip(&noise(600_000, 1));
-    stage.recorder.clip(b"next");
-    let conn = stage.connection();
-    stage.script(move |call| {
+    let mut harness = Harness::new();
+    harness.recorder.clip(&noise(600_000, 1));
+    harness.recorder.clip(b"next");
+    let conn = harness.connection();
+    harness.script(move |call| {
         if call.id == 1 {
             let video = noise(600_000, 3 + 2 * call.nth as u64);
             conn.execute("UPDATE media SET video = ?1 WHERE id_media = 1", [video])
@@ -244,7 +250,7 @@ fn a_clip_that_never_stands_still_does_not_hold_up_the_others() {
         }
         done(call)
     });
-    let report = stage.pass();
+    let report = harness.pass();
     assert_eq!((report.media.sent, report.media.failed), (1, 1));
-    assert_eq!(stage.wire.ids(Table::Media), [1, 1, 1, 1, 2]);
+    assert_eq!(harness.wire.ids(Table::Media), [1, 1, 1, 1, 2]);
 }

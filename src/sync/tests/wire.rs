@@ -140,8 +140,8 @@ pub fn done(call: &Call) -> Verdict {
     }
 }
 
-pub fn unwell() -> Verdict {
-    Verdict::Unwell {
+pub fn unavailable() -> Verdict {
+    Verdict::Unavailable {
         message: "connexion refusée".to_string(),
         unreachable: true,
         retry_after: None,
@@ -149,7 +149,7 @@ pub fn unwell() -> Verdict {
 }
 
 pub fn busy(retry_after: RetryAfter) -> Verdict {
-    Verdict::Unwell {
+    Verdict::Unavailable {
         message: "HTTP 503".to_string(),
         unreachable: false,
         retry_after: Some(retry_after),
@@ -174,8 +174,8 @@ pub fn refused() -> Verdict {
     }
 }
 
-pub fn unclear() -> Verdict {
-    Verdict::Unclear {
+pub fn invalid_response() -> Verdict {
+    Verdict::InvalidResponse {
         message: "HTTP 200 sans identifiant".to_string(),
     }
 }

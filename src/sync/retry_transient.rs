@@ -22,7 +22,7 @@ pub enum GiveUp {
 /// Repeats `operation` while the trouble is one that passes: without end, or in `once` a few times.
 ///
 /// Errors that concern one row ([`Kind::Row`], [`Kind::Changed`], [`Kind::Vanished`]) are handed back inside `Ok`.
-pub fn steadily<T>(
+pub fn retry_transient<T>(
     device: &mut Device,
     clock: &dyn Clock,
     reporter: &mut dyn Reporter,

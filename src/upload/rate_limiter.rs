@@ -12,7 +12,7 @@ const BURST: Duration = Duration::from_millis(50);
 const LEAST: usize = 64;
 
 /// Keeps a rate over all requests of the process.
-pub(super) struct Pace {
+pub(super) struct RateLimiter {
     /// Bytes per second; `None` is as fast as it goes.
     rate: Option<f64>,
     /// When the bytes handed out so far will have been due.
@@ -20,7 +20,7 @@ pub(super) struct Pace {
     shutdown: Arc<Shutdown>,
 }
 
-impl Pace {
+impl RateLimiter {
     /// At most `kbps` × 1000 bytes per second.
     pub(super) fn new(kbps: Option<u64>, shutdown: Arc<Shutdown>) -> Self {
         #[allow(clippy::cast_precision_loss)] // a rate needs no 53 bits

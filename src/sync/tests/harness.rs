@@ -51,7 +51,7 @@ impl Reporter for Told {
 }
 
 /// Recorder, device, server and time.
-pub struct Stage {
+pub struct Harness {
     pub recorder: Recorder,
     pub clock: Rc<SimClock>,
     pub wire: ScriptedWire,
@@ -62,7 +62,7 @@ pub struct Stage {
     device: Option<Device>,
 }
 
-impl Stage {
+impl Harness {
     pub fn new() -> Self {
         Self::with_backends(&["http://one"])
     }

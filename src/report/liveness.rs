@@ -4,10 +4,10 @@ use super::{Notice, Reporter};
 use crate::device::instance::Instance;
 
 /// Passes progress on to the instance file.
-pub struct Presence(pub Instance);
+pub struct Liveness(pub Instance);
 
-impl Reporter for Presence {
+impl Reporter for Liveness {
     fn notice(&mut self, _notice: &Notice) {
-        self.0.is_alive(chrono::Utc::now().timestamp());
+        self.0.touch(chrono::Utc::now().timestamp());
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 const LOCAL_ENDINGS: [&str; 5] = [".local", ".lan", ".home.arpa", ".internal", ".localhost"];
 
 /// `true` for https, loopback, private addresses and local names.
-pub(super) fn keeps_token(url: &str) -> bool {
+pub(super) fn stays_private(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else {
         return true;
     };
@@ -50,7 +50,7 @@ mod tests {
             "http://nas.local",
             "http://nas.home.arpa:80",
         ] {
-            assert!(keeps_token(near), "{near}");
+            assert!(stays_private(near), "{near}");
         }
         for far in [
             "http://server.example",
@@ -58,7 +58,7 @@ mod tests {
             "http://[2001:db8::1]:8000",
             "http://local.example/lan",
         ] {
-            assert!(!keeps_token(far), "{far}");
+            assert!(!stays_private(far), "{far}");
         }
     }
 }

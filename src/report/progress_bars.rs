@@ -7,13 +7,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::{Notice, Reporter};
 
 /// The two bars. Drawn on standard error; without colours, so that `NO_COLOR` has nothing to forbid.
-pub struct Progress {
+pub struct ProgressBars {
     bars: MultiProgress,
     backlog: Option<ProgressBar>,
     clip: Option<ProgressBar>,
 }
 
-impl Progress {
+impl ProgressBars {
     /// Bars drawn by `bars`, which also writes what is printed between them.
     #[must_use]
     pub fn new(bars: MultiProgress) -> Self {
@@ -38,7 +38,7 @@ impl Progress {
     }
 }
 
-impl Reporter for Progress {
+impl Reporter for ProgressBars {
     fn notice(&mut self, notice: &Notice) {
         match notice {
             Notice::Section { due, .. } => {

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use ureq::{Agent, SendBody};
 
-use super::ahead::read_ahead;
 use super::answer::Answer;
 use super::client;
 use super::compress::{self, Gzip};
 use super::config::{Compression, Secret, Timeouts, UploadConfig, UploadError};
 use super::encoding::{self, Encoding};
 use super::media_body::MediaBody;
-use super::pace::Pace;
+use super::prefetch::prefetch;
+use super::rate_limiter::RateLimiter;
 use super::resolver::Remembering;
 use super::verdict::{Verdict, judge};
-use super::{Progress, near, payload, tls};
+use super::{ClipProgress, payload, tls, token_exposure};
 use crate::row::{Clip, Event};
 use crate::shutdown::Shutdown;
 
@@ -63,7 +63,7 @@ struct Backend {
 }
 
 /// The way to the server.
-pub struct Uplink {
+pub struct Uploader {
     backends: Vec<Backend>,
     current: usize,
     /// When (monotonic) the first backend is tried again.
@@ -77,13 +77,13 @@ pub struct Uplink {
     has_certificate: bool,
     device_id: String,
     timeouts: Timeouts,
-    pace: Pace,
+    limiter: RateLimiter,
     stats: WireStats,
     shutdown: Arc<Shutdown>,
-    progress: Option<Arc<dyn Progress>>,
+    progress: Option<Arc<dyn ClipProgress>>,
 }
 
-impl Uplink {
+impl Uploader {
     /// A way to the servers of `config`; nothing is connected yet.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl Uplink {
     pub fn new(config: UploadConfig, shutdown: Arc<Shutdown>) -> Result<Self, UploadError> {
         let https = config.backends.iter().any(|url| url.starts_with("https://"));
         if config.token.is_some() {
-            for url in config.backends.iter().filter(|url| !near::keeps_token(url)) {
+            for url in config.backends.iter().filter(|url| !token_exposure::stays_private(url)) {
                 log::warn!("BACKEND_TOKEN goes to {url} unencrypted: anyone on the way can read it; use https");
             }
         }
@@ -120,7 +120,7 @@ impl Uplink {
             has_certificate: config.client_cert.is_some(),
             device_id: config.device_id,
             timeouts: config.timeouts,
-            pace: Pace::new(config.max_rate_kbps, Arc::clone(&shutdown)),
+            limiter: RateLimiter::new(config.max_rate_kbps, Arc::clone(&shutdown)),
             stats: WireStats::default(),
             shutdown,
             progress: None,
@@ -128,7 +128,7 @@ impl Uplink {
     }
 
     /// Tells `progress` how clips move.
-    pub fn watch(&mut self, progress: Arc<dyn Progress>) {
+    pub fn watch(&mut self, progress: Arc<dyn ClipProgress>) {
         self.progress = Some(progress);
     }
 
@@ -191,7 +191,7 @@ impl Uplink {
                 client::judge_failure(&error, secure && !self.has_certificate)
             }
         };
-        if matches!(verdict, Verdict::PlainNext) {
+        if matches!(verdict, Verdict::RetryUncompressed) {
             log::info!(
                 "{} takes no packed bodies: plain from now on",
                 self.backends[self.current].url
@@ -209,11 +209,11 @@ impl Uplink {
         let Some(token) = &self.token else {
             return verdict;
         };
-        if let Verdict::Unwell { message, .. }
+        if let Verdict::Unavailable { message, .. }
         | Verdict::ServerError { message }
         | Verdict::Misconfigured { message }
         | Verdict::Refused { message }
-        | Verdict::Unclear { message } = &mut verdict
+        | Verdict::InvalidResponse { message } = &mut verdict
         {
             *message = token.hidden_in(message);
         }
@@ -227,7 +227,7 @@ impl Uplink {
             Ok(body) => body,
             Err(error) => return local(start, error.into()),
         };
-        if self.pace.spend(HEADER_BYTES + body.len()) {
+        if self.limiter.spend(HEADER_BYTES + body.len()) {
             return interrupted(start);
         }
         self.stats.requests += 1;
@@ -251,7 +251,7 @@ impl Uplink {
             Ok(body) => body,
             Err(error) => return local(start, error),
         };
-        if self.pace.spend(HEADER_BYTES) {
+        if self.limiter.spend(HEADER_BYTES) {
             return interrupted(start);
         }
         let length = body.len();
@@ -267,11 +267,11 @@ impl Uplink {
             request = request.header("Expect", "100-continue");
         }
         self.stats.requests += 1;
-        let pace = &mut self.pace;
+        let limiter = &mut self.limiter;
         let sent = match encoding {
-            Encoding::Plain => send(request, &mut body, pace),
-            Encoding::Gzip => send(request, Gzip::new(&mut body), pace),
-            Encoding::Zstd => compress::zstd(&mut body).and_then(|packed| send(request, packed, pace)),
+            Encoding::Plain => send(request, &mut body, limiter),
+            Encoding::Gzip => send(request, Gzip::new(&mut body), limiter),
+            Encoding::Zstd => compress::zstd(&mut body).and_then(|packed| send(request, packed, limiter)),
         };
         let (result, outflow) = match sent {
             Ok(sent) => sent,
@@ -340,7 +340,7 @@ impl Uplink {
 /// A body on its way: paced, counted, and stopped when the service is.
 struct Outflow<'p, R> {
     inner: R,
-    pace: &'p mut Pace,
+    limiter: &'p mut RateLimiter,
     seen: Seen,
 }
 
@@ -355,12 +355,12 @@ struct Seen {
 fn send(
     request: ureq::RequestBuilder<ureq::typestate::WithBody>,
     mut body: impl Read,
-    pace: &mut Pace,
+    limiter: &mut RateLimiter,
 ) -> io::Result<(Result<ureq::http::Response<ureq::Body>, ureq::Error>, Seen)> {
-    read_ahead(&mut body, |ahead| {
+    prefetch(&mut body, |ahead| {
         let mut outflow = Outflow {
             inner: ahead,
-            pace,
+            limiter,
             seen: Seen::default(),
         };
         let result = request.send(SendBody::from_reader(&mut outflow));
@@ -371,10 +371,10 @@ fn send(
 impl<R: Read> Read for Outflow<'_, R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.seen.first_read.get_or_insert_with(Instant::now);
-        let share = self.pace.share(out.len());
+        let share = self.limiter.share(out.len());
         let count = self.inner.read(&mut out[..share])?;
         self.seen.wire_bytes += count as u64;
-        if self.pace.spend(count) {
+        if self.limiter.spend(count) {
             self.seen.stopped = true;
             return Err(io::Error::other("interrupted"));
         }

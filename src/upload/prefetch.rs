@@ -15,10 +15,10 @@ const PIECES: usize = 3;
 ///
 /// # Errors
 /// There is no thread to be had; `send` was not run.
-pub(super) fn read_ahead<T: Send>(body: &mut impl Read, send: impl FnOnce(Ahead) -> T + Send) -> io::Result<T> {
+pub(super) fn prefetch<T: Send>(body: &mut impl Read, send: impl FnOnce(Prefetched) -> T + Send) -> io::Result<T> {
     let (full, pieces) = channel();
     let (empty, spent) = channel();
-    let ahead = Ahead {
+    let ahead = Prefetched {
         pieces,
         empty,
         piece: Vec::new(),
@@ -58,7 +58,7 @@ fn fill(body: &mut impl Read, mut piece: Vec<u8>) -> io::Result<Vec<u8>> {
 }
 
 /// The sender's end.
-pub(super) struct Ahead {
+pub(super) struct Prefetched {
     /// Pieces that were read; an empty one is the end.
     pieces: Receiver<io::Result<Vec<u8>>>,
     /// Pieces that were sent, to be filled again.
@@ -69,7 +69,7 @@ pub(super) struct Ahead {
     begun: bool,
 }
 
-impl Read for Ahead {
+impl Read for Prefetched {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.at == self.piece.len() {
             let spares = if self.begun { 1 } else { PIECES };
@@ -129,7 +129,7 @@ mod tests {
             let (here, there) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let mut plain = Vec::new();
             body(length, false, &here).read_to_end(&mut plain).unwrap();
-            let sent = read_ahead(&mut body(length, false, &there), |mut ahead| {
+            let sent = prefetch(&mut body(length, false, &there), |mut ahead| {
                 let mut sent = Vec::new();
                 ahead.read_to_end(&mut sent).unwrap();
                 // The end stays the end.
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_body_that_breaks_off_is_an_error_after_what_came_before() {
         let given = AtomicUsize::new(0);
-        let (sent, error) = read_ahead(&mut body(2 * PIECE, true, &given), |mut ahead| {
+        let (sent, error) = prefetch(&mut body(2 * PIECE, true, &given), |mut ahead| {
             let mut sent = Vec::new();
             let error = ahead.read_to_end(&mut sent).unwrap_err();
             (sent.len(), error.to_string())
@@ -156,9 +156,9 @@ mod tests {
     #[test]
     fn nothing_is_read_for_nobody_and_only_a_little_ahead() {
         let given = AtomicUsize::new(0);
-        read_ahead(&mut body(100 * PIECE, false, &given), |_| ()).unwrap();
+        prefetch(&mut body(100 * PIECE, false, &given), |_| ()).unwrap();
         assert_eq!(given.load(Ordering::SeqCst), 0);
-        read_ahead(&mut body(100 * PIECE, false, &given), |mut ahead| {
+        prefetch(&mut body(100 * PIECE, false, &given), |mut ahead| {
             ahead.read_exact(&mut [0; 10]).unwrap();
         })
         .unwrap();
