@@ -23,6 +23,15 @@ impl Table {
             Table::Media => "media",
         }
     }
+
+    /// The column of its ids.
+    #[must_use]
+    pub fn id_column(self) -> &'static str {
+        match self {
+            Table::Event => "id_evenement",
+            Table::Media => "id_media",
+        }
+    }
 }
 
 impl std::fmt::Display for Table {

@@ -4,12 +4,12 @@
 //! are not `success`. Every statement looks at a bounded number of rows, so that none holds its read lock for
 //! longer than a few milliseconds however long the backlog or the history is.
 
-use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 use super::dates;
+use super::due::{Due, FailedDue};
 use super::layout::Layout;
-use super::tracking::unsigned;
+use super::scalar::{scalar, unsigned};
 use crate::row::{Scalar, Table};
 
 /// Rows one statement looks at.
@@ -28,44 +28,6 @@ const DEPRIORITIZE_AFTER: u32 = 2;
 
 /// A gap in the ids larger than this is a renumbering, not a loss.
 const LARGEST_LOSS: i64 = 1_000_000;
-
-/// A row that is due.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Due {
-    /// Its id.
-    pub id: i64,
-    /// Its date as far as it is known without reading through a video.
-    pub date: Option<Scalar>,
-}
-
-/// Which `failed` rows are due: all of them (`once`), or those whose time has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailedDue {
-    /// Every one.
-    All,
-    /// Those with `due_at` ≤ `now`, and those with a `due_at` so far away that only a clock jump explains it.
-    At {
-        /// Unix seconds.
-        now: i64,
-        /// The longest delay the policy gives, in seconds.
-        longest_delay: i64,
-    },
-    /// None that has a time on record: this pass has looked at them before.
-    No,
-}
-
-impl FailedDue {
-    fn is_due(self, due_at: Option<i64>) -> bool {
-        match (self, due_at) {
-            // No time on record: the Python service failed it, or people did.
-            (FailedDue::All, _) | (_, None) => true,
-            (FailedDue::No, Some(_)) => false,
-            (FailedDue::At { now, longest_delay }, Some(due_at)) => {
-                due_at <= now || due_at.saturating_sub(now) > longest_delay
-            }
-        }
-    }
-}
 
 /// The rows that are due in a pass, from first to last, page by page.
 #[derive(Debug, Clone)]
@@ -127,11 +89,11 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn new(table: Table, layout: &'a Layout) -> Self {
-        let id = match table {
-            Table::Event => "id_evenement",
-            Table::Media => "id_media",
-        };
-        Self { table, id, layout }
+        Self {
+            table,
+            id: table.id_column(),
+            layout,
+        }
     }
 
     /// A window of rows by id with whether each is tracked (PRIMARY KEY range, then UNIQUE index of
@@ -445,15 +407,5 @@ impl LowWaterMark {
             counted_to: i64::MIN,
             vanished: 0,
         }
-    }
-}
-
-/// A value as it is sent. Text that is not UTF-8 is repaired here; who sends it says so.
-pub(super) fn scalar(value: ValueRef) -> Scalar {
-    match value {
-        ValueRef::Null => Scalar::Null,
-        ValueRef::Integer(number) => Scalar::Integer(number),
-        ValueRef::Real(number) => Scalar::Real(number),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Scalar::Text(String::from_utf8_lossy(bytes).into_owned()),
     }
 }

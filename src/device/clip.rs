@@ -9,6 +9,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::connection::data_version;
 use super::error::{self, Context, DeviceError, Result};
 use super::layout::Layout;
 use super::pages::{self, Cell, Span};
@@ -166,12 +167,6 @@ fn locate(conn: &Connection, path: &Path, rowid: i64, usable: usize) -> Result<O
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .context(path, reading)?;
     pages::find(conn, root, rowid, usable).context(path, reading)?
-}
-
-/// Changes when another connection has committed (<https://www.sqlite.org/pragma.html#pragma_data_version>).
-fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.prepare_cached("PRAGMA data_version")?
-        .query_row([], |row| row.get(0))
 }
 
 impl Walk {

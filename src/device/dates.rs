@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::backlog::{Due, scalar};
+use super::due::Due;
 use super::layout::{Layout, quoted};
-use super::tracking::unsigned;
+use super::scalar::{scalar, unsigned};
 use crate::row::Scalar;
 
 /// Index entries one statement looks at.

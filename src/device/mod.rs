@@ -6,28 +6,30 @@
 
 mod backlog;
 mod clip;
+mod connection;
 mod dates;
+mod due;
 mod error;
 pub mod instance;
 mod layout;
 mod pages;
 mod requeue;
 mod rows;
+mod scalar;
 mod schema;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tracking;
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
-pub use backlog::{Backlog, Due, FailedDue};
+pub use backlog::Backlog;
 pub use clip::ClipReader;
+pub use due::{Due, FailedDue};
 pub use error::{DeviceError, Kind, Result};
 pub use layout::Layout;
 pub use requeue::{reset, retry};
@@ -35,13 +37,8 @@ pub use state::{FailedRow, KnownDone, StatusReader, TableState, Waiting};
 pub use tracking::{Counts, Failures, Outcome, Reason, Record};
 
 use crate::row::{Clip, Event, Scalar, Table};
+use connection::{connect, data_version, identify, schema_version};
 use error::Context;
-
-/// How long we wait for another writer, as the recorder does.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Statements kept prepared: all of a pass.
-const STATEMENTS: usize = 64;
 
 /// The local database, open for uploading.
 pub struct Device {
@@ -126,12 +123,8 @@ impl Device {
     /// # Errors
     /// The database can't be read.
     pub fn last_id(&self, table: Table) -> Result<Option<i64>> {
-        let id = match table {
-            Table::Event => "id_evenement",
-            Table::Media => "id_media",
-        };
         self.conn
-            .prepare_cached(&format!("SELECT max({id}) FROM {table}"))
+            .prepare_cached(&format!("SELECT max({}) FROM {table}", table.id_column()))
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
             .context(&self.path, "recherche des lignes à envoyer")
     }
@@ -224,10 +217,7 @@ impl Device {
     /// # Errors
     /// The database can't be read.
     pub fn data_version(&self) -> Result<i64> {
-        self.conn
-            .prepare_cached("PRAGMA data_version")
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .context(&self.path, "surveillance de la base")
+        data_version(&self.conn).context(&self.path, "surveillance de la base")
     }
 }
 
@@ -272,52 +262,4 @@ pub fn statistics(path: &Path) -> Result<(Counts, Counts)> {
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let counts = |table| tracking::counts(&conn, table).context(path, "statistiques");
     Ok((counts(Table::Event)?, counts(Table::Media)?))
-}
-
-/// Opens a connection that sets nothing that lasts.
-fn connect(path: &Path, mode: OpenFlags) -> Result<Connection> {
-    let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).context(path, "ouverture")?;
-    let prepare = || -> rusqlite::Result<()> {
-        conn.busy_timeout(BUSY_TIMEOUT)?;
-        conn.set_prepared_statement_cache_capacity(STATEMENTS);
-        // The bundled SQLite turns foreign keys on; the recorder's connections have them off. Results are
-        // durable before the next row is sent.
-        conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF;")
-    };
-    prepare().context(path, "ouverture")?;
-    Ok(conn)
-}
-
-/// (device, inode) of a file that may be a database.
-fn identify(path: &Path) -> Result<(u64, u64)> {
-    let shown = path.display();
-    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => DeviceError::new(
-            Kind::NotYet,
-            format!("Base de données absente: {shown}; démarrez l'enregistreur ou corrigez LOCAL_DB_PATH"),
-        ),
-        std::io::ErrorKind::PermissionDenied => DeviceError::new(
-            Kind::Denied,
-            format!("Accès refusé à {shown}: donnez au service le droit de lire et d'écrire le fichier et son dossier"),
-        ),
-        _ => DeviceError::new(Kind::Transient, format!("Impossible de lire {shown} ({error})")),
-    })?;
-    if metadata.is_dir() {
-        return Err(DeviceError::new(
-            Kind::Unusable,
-            format!("{shown} est un dossier: LOCAL_DB_PATH doit désigner le fichier de la base"),
-        ));
-    }
-    if metadata.len() == 0 {
-        return Err(DeviceError::new(
-            Kind::NotYet,
-            format!("Base de données vide: {shown}; l'enregistreur n'y a pas encore créé ses tables"),
-        ));
-    }
-    Ok((metadata.dev(), metadata.ino()))
-}
-
-fn schema_version(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.prepare_cached("PRAGMA schema_version")?
-        .query_row([], |row| row.get(0))
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rusqlite::OpenFlags;
 
+use super::connection::{connect, identify};
 use super::error::{Context, Result};
-use super::{connect, identify};
 use crate::row::Table;
 
 /// Rows changed in one transaction.

@@ -3,8 +3,8 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::backlog::scalar;
 use super::layout::{Layout, quoted};
+use super::scalar::scalar;
 use crate::row::{Event, Scalar, Table};
 
 /// Distinct values of a small column that are tried through its index before the row itself is read.

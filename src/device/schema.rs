@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use uuid::Uuid;
 
 use super::error::{Context, DeviceError, Kind, Result};
+use crate::row::Table;
 
 /// `sync_tracking` as the contract gives it; databases in the field have it already.
 const TRACKING: &str = "
@@ -161,7 +162,7 @@ fn create(conn: &mut Connection) -> rusqlite::Result<()> {
         }
         tx.execute("UPDATE sync_frontier SET frontier = ?1, edits = edits + 1", [i64::MIN])?;
     }
-    for (table, id) in [("evenement", "id_evenement"), ("media", "id_media")] {
+    for (table, id) in Table::ALL.map(|table| (table.name(), table.id_column())) {
         // Gaps from before our time are nobody's loss: counting starts where tracking or the rows start.
         tx.execute(
             &format!(
@@ -199,7 +200,7 @@ fn check_tracking(conn: &Connection, path: &Path) -> Result<()> {
 
 /// A row below the low-water mark and above everything tracked can't be (a table emptied behind the triggers' back).
 fn check_low_water_marks(conn: &Connection) -> rusqlite::Result<()> {
-    for (table, id) in [("evenement", "id_evenement"), ("media", "id_media")] {
+    for (table, id) in Table::ALL.map(|table| (table.name(), table.id_column())) {
         // Two seeks: the end of the UNIQUE index, and the next row by PRIMARY KEY.
         let doubtful: bool = conn.query_row(
             &format!(

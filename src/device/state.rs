@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::Serialize;
 
-use super::backlog::{self, LowWaterMark, scalar};
+use super::backlog::{self, LowWaterMark};
+use super::connection::{connect, identify};
+use super::due::FailedDue;
 use super::error::{Context, Result};
 use super::layout::{self, Layout};
+use super::scalar::{scalar, unsigned};
 use super::tracking;
-use super::{FailedDue, connect, identify};
 use crate::row::{Scalar, Table};
 
 /// Successes looked at, newest first, for the time of the last one.
@@ -161,7 +163,7 @@ impl StatusReader {
                 |row| row.get(0),
             )
             .context(&self.path, "lecture de l'état")?;
-        Ok(tracking::unsigned(bytes))
+        Ok(unsigned(bytes))
     }
 }
 
@@ -174,17 +176,14 @@ pub(super) fn table_state(
     known: Option<KnownDone>,
     now: chrono::NaiveDateTime,
 ) -> rusqlite::Result<(TableState, KnownDone)> {
-    let id = match table {
-        Table::Event => "id_evenement",
-        Table::Media => "id_media",
-    };
+    let id = table.id_column();
     if !tracked {
         let (waiting, first): (i64, Option<i64>) =
             conn.query_row(&format!("SELECT count(*), min({id}) FROM {table}"), [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
         let state = TableState {
-            waiting: tracking::unsigned(waiting),
+            waiting: unsigned(waiting),
             done: 0,
             failed: 0,
             vanished: 0,
@@ -233,12 +232,12 @@ fn oldest(
     now: chrono::NaiveDateTime,
 ) -> rusqlite::Result<Option<Waiting>> {
     let Some(id) = first else { return Ok(None) };
-    let (column, date) = match table {
-        Table::Event => ("id_evenement", layout.event_date),
-        Table::Media => ("id_media", layout.media_date),
+    let date = match table {
+        Table::Event => layout.event_date,
+        Table::Media => layout.media_date,
     };
     let date = conn
-        .prepare_cached(&format!("SELECT {date} FROM {table} WHERE {column} = ?1"))?
+        .prepare_cached(&format!("SELECT {date} FROM {table} WHERE {} = ?1", table.id_column()))?
         .query_row([id], |row| Ok(scalar(row.get_ref(0)?)))
         .optional()?;
     Ok(date.map(|date| Waiting {

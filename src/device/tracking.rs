@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+use super::scalar::unsigned;
 use crate::row::Table;
 
 /// Upsert, so that the `id` and the row of a pair never change (served by the table's UNIQUE index).
@@ -153,9 +154,4 @@ pub(super) fn counts(conn: &Connection, table: Table) -> rusqlite::Result<Counts
         failed: count(conn, table, "failed")?,
         pending: count(conn, table, "pending")?,
     })
-}
-
-/// A `count(*)` is never negative.
-pub(super) fn unsigned(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or(0)
 }

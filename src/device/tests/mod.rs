@@ -4,6 +4,7 @@ mod backlog;
 mod clip;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rusqlite::Connection;
 

@@ -1,0 +1,70 @@
+//! Connections to the recorder's database, and what tells whether it is still the one that was opened.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::{Context, DeviceError, Kind, Result};
+
+/// How long we wait for another writer, as the recorder does.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements kept prepared: all of a pass.
+const STATEMENTS: usize = 64;
+
+/// Opens a connection that sets nothing that lasts.
+pub(super) fn connect(path: &Path, mode: OpenFlags) -> Result<Connection> {
+    let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).context(path, "ouverture")?;
+    let prepare = || -> rusqlite::Result<()> {
+        conn.busy_timeout(BUSY_TIMEOUT)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        // The bundled SQLite turns foreign keys on; the recorder's connections have them off. Results are
+        // durable before the next row is sent.
+        conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF;")
+    };
+    prepare().context(path, "ouverture")?;
+    Ok(conn)
+}
+
+/// (device, inode) of a file that may be a database.
+pub(super) fn identify(path: &Path) -> Result<(u64, u64)> {
+    let shown = path.display();
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => DeviceError::new(
+            Kind::NotYet,
+            format!("Base de données absente: {shown}; démarrez l'enregistreur ou corrigez LOCAL_DB_PATH"),
+        ),
+        std::io::ErrorKind::PermissionDenied => DeviceError::new(
+            Kind::Denied,
+            format!("Accès refusé à {shown}: donnez au service le droit de lire et d'écrire le fichier et son dossier"),
+        ),
+        _ => DeviceError::new(Kind::Transient, format!("Impossible de lire {shown} ({error})")),
+    })?;
+    if metadata.is_dir() {
+        return Err(DeviceError::new(
+            Kind::Unusable,
+            format!("{shown} est un dossier: LOCAL_DB_PATH doit désigner le fichier de la base"),
+        ));
+    }
+    if metadata.len() == 0 {
+        return Err(DeviceError::new(
+            Kind::NotYet,
+            format!("Base de données vide: {shown}; l'enregistreur n'y a pas encore créé ses tables"),
+        ));
+    }
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Changes with every CREATE, ALTER and DROP.
+pub(super) fn schema_version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("PRAGMA schema_version")?
+        .query_row([], |row| row.get(0))
+}
+
+/// Changes when another connection has committed (<https://www.sqlite.org/pragma.html#pragma_data_version>).
+pub(super) fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("PRAGMA data_version")?
+        .query_row([], |row| row.get(0))
+}

@@ -1,0 +1,20 @@
+//! Values of a row as plain Rust.
+
+use rusqlite::types::ValueRef;
+
+use crate::row::Scalar;
+
+/// A value as it is sent. Text that is not UTF-8 is repaired here; who sends it says so.
+pub(super) fn scalar(value: ValueRef) -> Scalar {
+    match value {
+        ValueRef::Null => Scalar::Null,
+        ValueRef::Integer(number) => Scalar::Integer(number),
+        ValueRef::Real(number) => Scalar::Real(number),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Scalar::Text(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}
+
+/// A `count(*)` is never negative.
+pub(super) fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
