@@ -1,14 +1,14 @@
 #!/bin/sh
-# Everything around the program, for real: the scripts, the oldest Rust promised, the ARM builds under emulation, the
-# images, the systemd units, the Debian packages. Installs what it needs (docker.io with its engine, debootstrap, qemu).
-# Usage: sh scripts/test-packaging.sh [shell] [msrv] [arm] [docker] [systemd] [deb]      (default: all; root)
+# Everything around the program, for real: the scripts, what the programs are made of, the oldest Rust promised, the ARM
+# builds under emulation, the images, the systemd units, the Debian packages. Installs what it needs (docker.io with its engine, debootstrap, qemu).
+# Usage: sh scripts/test-packaging.sh [shell] [supply] [msrv] [arm] [docker] [systemd] [deb]      (default: all; root)
 # What it makes stays in target/ and in the engine, and makes the next run shorter.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib/common.sh
 . scripts/lib/trixie.sh
 
-[ $# -gt 0 ] || set -- shell msrv arm docker systemd deb
+[ $# -gt 0 ] || set -- shell supply msrv arm docker systemd deb
 [ "$(id -u)" = 0 ] || die "this makes Debian trees and starts containers: run it as root"
 mkdir -p target/packaging
 
@@ -38,12 +38,13 @@ shell() {
 part() {
     case $1 in
         shell) shell ;;
+        supply) sh scripts/packaging/test-supply.sh ;;
         msrv) msrv ;;
         arm) sh scripts/packaging/test-arm.sh ;;
         docker) sh scripts/packaging/test-docker.sh arm64 arm ;;
         systemd) sh scripts/packaging/test-systemd.sh ;;
         deb) sh scripts/packaging/test-deb.sh ;;
-        *) die "unknown part '$1': shell, msrv, arm, docker, systemd, deb" ;;
+        *) die "unknown part '$1': shell, supply, msrv, arm, docker, systemd, deb" ;;
     esac
 }
 
