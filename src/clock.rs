@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Local, NaiveDateTime};
 
 use crate::shutdown::Shutdown;
 
@@ -16,10 +16,26 @@ pub trait Clock {
     fn unix_seconds(&self) -> i64;
 
     /// The local wall-clock time, for what people read and `sync_date`.
-    fn local(&self) -> chrono::NaiveDateTime;
+    fn local(&self) -> NaiveDateTime;
 
     /// Waits, and returns early with `true` when the service is asked to stop.
     fn wait(&self, duration: Duration) -> bool;
+}
+
+/// Wall-clock seconds since 1970, for commands that look once and end.
+#[must_use]
+pub fn unix_seconds() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        // A clock before 1970: any small number does, due times are checked for plausibility.
+        Err(_) => 0,
+    }
+}
+
+/// The local wall-clock time, with its fraction of a second.
+#[must_use]
+pub fn local_now() -> NaiveDateTime {
+    DateTime::<Local>::from(SystemTime::now()).naive_local()
 }
 
 /// The machine's own clock.
@@ -45,16 +61,11 @@ impl Clock for SystemClock {
     }
 
     fn unix_seconds(&self) -> i64 {
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-            // A clock before 1970: any small number does, due times are checked for plausibility.
-            Err(_) => 0,
-        }
+        unix_seconds()
     }
 
-    fn local(&self) -> chrono::NaiveDateTime {
-        // The time zone is read anew so that a change of zone shows without a restart.
-        DateTime::<Local>::from(SystemTime::now()).naive_local()
+    fn local(&self) -> NaiveDateTime {
+        local_now()
     }
 
     fn wait(&self, duration: Duration) -> bool {

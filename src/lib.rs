@@ -1,12 +1,16 @@
 //! sync-service: uploads surveillance events and clips from a recorder's SQLite database, exactly once.
 //!
-//! Arrows go down only: `main` → [`cli`] → [`sync`] → [`device`] | [`upload`] | [`report`]. [`row`] holds the plain
-//! values that travel between them; `device` and `upload` do not know each other.
+//! Arrows go down only: `main` → [`cli`] → [`sync`] → [`device`] | [`upload`] | [`hooks`] → [`notice`] → [`row`].
+//! [`row`] and [`notice`] hold the plain values that travel: rows up to the server, notices to [`report`], which knows
+//! nothing else. `device`, `upload`, `hooks` and `report` do not know each other; `cli` joins them.
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod device;
+pub mod hooks;
+pub mod local_time;
+pub mod notice;
 pub mod report;
 pub mod row;
 pub mod shutdown;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::exit;
-use super::output::{duration, local, now, print};
+use super::output::{duration, local, print};
+use crate::clock;
 use crate::device::StatusReader;
 use crate::report::width::cut;
 use crate::text::one_line;
@@ -15,7 +16,7 @@ const MESSAGE: usize = 100;
 pub(super) fn failures(path: &Path) -> Result<u8, String> {
     let reader = StatusReader::open(path).map_err(|error| error.to_string())?;
     let mut count = 0_u64;
-    let now = now();
+    let now = clock::unix_seconds();
     reader
         .failed_rows(|row| {
             if count == 0 {

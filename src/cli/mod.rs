@@ -3,6 +3,7 @@
 mod check;
 mod failures;
 mod output;
+mod reporters;
 mod reset;
 mod retry;
 mod run;

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use crate::local_time;
+
 /// Prints text; what a closed pipe does not take is dropped.
 pub(super) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
@@ -35,20 +37,8 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// A Unix time as local time.
-pub(super) fn local(unix_seconds: i64) -> String {
-    chrono::DateTime::from_timestamp(unix_seconds, 0).map_or_else(
-        || "?".to_string(),
-        |time| {
-            time.with_timezone(&chrono::Local)
-                .format("%Y-%m-%d %H:%M:%S")
-                .to_string()
-        },
-    )
-}
-
-/// Unix seconds now.
-pub(super) fn now() -> i64 {
-    chrono::Utc::now().timestamp()
+pub(super) fn local(unix_s: i64) -> String {
+    local_time::text(unix_s, local_time::SECONDS)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::exit;
 use super::output::{bytes, print};
+use crate::clock;
 use crate::device::{self, StatusReader};
 use crate::row::Table;
 
@@ -12,7 +13,7 @@ use crate::row::Table;
 pub(super) fn reset(path: &Path, yes: bool) -> Result<u8, String> {
     let say = |error: device::DeviceError| error.to_string();
     let reader = StatusReader::open(path).map_err(say)?;
-    let now = chrono::Local::now().naive_local();
+    let now = clock::local_now();
     let events = reader.table(Table::Event, now).map_err(say)?.done;
     let media = reader.table(Table::Media, now).map_err(say)?.done;
     let volume = bytes(reader.sent_bytes().map_err(say)?);

@@ -1,33 +1,24 @@
 //! The bare run: the service itself, and the signals that end it.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use indicatif::MultiProgress;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::exit;
+use super::reporters::reporters;
 use crate::clock::SystemClock;
-use crate::config::{Config, Output};
+use crate::config::Config;
 use crate::device;
 use crate::device::instance::Instance;
-use crate::report::console::Console;
-use crate::report::heartbeat::Heartbeat;
-use crate::report::journal::Journal;
-use crate::report::json::JsonLines;
-use crate::report::liveness::Liveness;
-use crate::report::metrics::Metrics;
-use crate::report::progress_bars::{AsideOf, ProgressBars};
-use crate::report::systemd::Systemd;
-use crate::report::{Notice, Reporter, Reporters};
+use crate::notice::{Notice, Reporters};
 use crate::shutdown::Shutdown;
 use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};
-use crate::upload::{UploadConfig, Uploader, http_agent};
+use crate::upload::{UploadConfig, Uploader};
 
 /// How long the work may take to stop by itself; a system call that hangs (a dead disk, a name server) must not
 /// keep the process from ending within 2 s.
@@ -52,37 +43,6 @@ pub(super) fn run(config: &Config) -> Result<u8, String> {
         Ok(End::Failed(message)) => Err(message),
         Err(error) => Err(format!("Impossible de démarrer ({error})")),
     }
-}
-
-/// Who is told what happens, in the order in which they are told.
-fn reporters(config: &Config, instance: &Instance) -> Result<Reporters, String> {
-    let mut reporters: Vec<Box<dyn Reporter + Send>> = Vec::new();
-    let out = std::io::stdout();
-    let on_terminal = out.is_terminal() && std::io::stderr().is_terminal();
-    match config.output {
-        Output::Json => reporters.push(Box::new(JsonLines::new(out))),
-        Output::Text if on_terminal => {
-            let bars = MultiProgress::new();
-            // First, so that no bar is drawn again below the report that ends it.
-            reporters.push(Box::new(ProgressBars::new(bars.clone())));
-            reporters.push(Box::new(Console::new(AsideOf::new(bars, out), config)));
-        }
-        Output::Text => reporters.push(Box::new(Console::new(out, config))),
-    }
-    // On a terminal the report says it already.
-    if !on_terminal {
-        reporters.push(Box::new(Journal));
-    }
-    reporters.push(Box::new(Systemd::default()));
-    reporters.push(Box::new(Liveness(instance.clone())));
-    if let Some(path) = &config.metrics_file {
-        reporters.push(Box::new(Metrics::new(path.clone())));
-    }
-    if let Some(url) = &config.heartbeat_url {
-        let agent = http_agent(url, &upload_config(config)).map_err(|error| error.to_string())?;
-        reporters.push(Box::new(Heartbeat::new(agent, url.clone())));
-    }
-    Ok(Reporters::new(reporters))
 }
 
 /// What `check` tells of the servers.
@@ -153,7 +113,7 @@ fn supervise(
     Ok(End::Clean)
 }
 
-fn upload_config(config: &Config) -> UploadConfig {
+pub(super) fn upload_config(config: &Config) -> UploadConfig {
     UploadConfig {
         backends: config.backends.clone(),
         compression: config.compression,

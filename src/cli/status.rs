@@ -5,9 +5,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::exit;
-use super::output::{duration, local, now, print};
+use super::output::{duration, local, print};
+use crate::clock;
+use crate::device::StatusReader;
 use crate::device::instance::{self, InstanceInfo};
-use crate::device::{StatusReader, TableState};
+use crate::notice::TableState;
 use crate::row::Table;
 use crate::text::one_line;
 
@@ -51,7 +53,7 @@ pub(super) fn status(path: &Path, json: bool) -> Result<u8, String> {
 }
 
 fn read(path: &Path) -> Result<Tables, String> {
-    let now = chrono::Local::now().naive_local();
+    let now = clock::local_now();
     let reader = StatusReader::open(path).map_err(|error| error.to_string())?;
     let table = |table| reader.table(table, now).map_err(|error| error.to_string());
     Ok(Tables {
@@ -103,7 +105,7 @@ fn running(notice: &InstanceInfo) -> String {
         Some(next) => format!(
             "⏭️  Prochaine passe : {} (dans {})\n",
             local(next),
-            duration(next - now())
+            duration(next - clock::unix_seconds())
         ),
         None => "🔄 Passe en cours\n".to_string(),
     };
@@ -136,6 +138,6 @@ fn health_trouble(path: &Path) -> Option<String> {
         return Some(error.to_string());
     }
     // A clock that was set back makes the sign of life lie in the future: that is no hang.
-    let silence = now() - notice.alive;
+    let silence = clock::unix_seconds() - notice.alive;
     (silence > HANGS_AFTER_S).then(|| format!("aucun progrès depuis {}", duration(silence)))
 }

@@ -33,9 +33,10 @@ pub use due::{Due, FailedDue};
 pub use error::{DeviceError, Kind, Result};
 pub use layout::Layout;
 pub use requeue::{reset, retry};
-pub use state::{FailedRow, KnownDone, StatusReader, TableState, Waiting};
-pub use tracking::{Counts, Failures, Outcome, Reason, Record};
+pub use state::{FailedRow, KnownDone, StatusReader};
+pub use tracking::{Failures, Outcome, Reason, Record};
 
+use crate::notice::{Counts, TableState};
 use crate::row::{Clip, Event, Scalar, Table};
 use connection::{connect, data_version, identify, schema_version};
 use error::Context;

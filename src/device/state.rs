@@ -12,38 +12,12 @@ use super::error::{Context, Result};
 use super::layout::{self, Layout};
 use super::scalar::{scalar, unsigned};
 use super::tracking;
+use crate::local_time;
+use crate::notice::{TableState, WaitingRow};
 use crate::row::{Scalar, Table};
 
 /// Successes looked at, newest first, for the time of the last one.
 const RECENT: i64 = 1_000;
-
-/// A row that waits.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Waiting {
-    /// Its id.
-    pub id: i64,
-    /// Its date, as the recorder wrote it.
-    pub date: Scalar,
-    /// How old it is by that date and the local clock, in seconds; `None` when the date can't be read.
-    pub age_seconds: Option<i64>,
-}
-
-/// Where the rows of a table stand.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TableState {
-    /// Rows never tried, or set to `pending`.
-    pub waiting: u64,
-    /// Rows at the server.
-    pub done: u64,
-    /// Rows that were tried in vain and wait for another try.
-    pub failed: u64,
-    /// Rows the recorder deleted before they were sent.
-    pub vanished: u64,
-    /// The first of the rows that wait or failed.
-    pub oldest_waiting: Option<Waiting>,
-    /// Local time of the last success.
-    pub last_success: Option<String>,
-}
 
 /// How many rows of a table are done, as of an edit of `sync_tracking` by people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -230,7 +204,7 @@ fn oldest(
     table: Table,
     first: Option<i64>,
     now: chrono::NaiveDateTime,
-) -> rusqlite::Result<Option<Waiting>> {
+) -> rusqlite::Result<Option<WaitingRow>> {
     let Some(id) = first else { return Ok(None) };
     let date = match table {
         Table::Event => layout.event_date,
@@ -240,7 +214,7 @@ fn oldest(
         .prepare_cached(&format!("SELECT {date} FROM {table} WHERE {} = ?1", table.id_column()))?
         .query_row([id], |row| Ok(scalar(row.get_ref(0)?)))
         .optional()?;
-    Ok(date.map(|date| Waiting {
+    Ok(date.map(|date| WaitingRow {
         id,
         age_seconds: age(&date, now),
         date,
@@ -254,12 +228,8 @@ fn age(date: &Scalar, now: chrono::NaiveDateTime) -> Option<i64> {
             .iter()
             .find_map(|format| chrono::NaiveDateTime::parse_from_str(text, format).ok())?,
         #[allow(clippy::cast_possible_truncation)] // whole seconds do
-        Scalar::Real(seconds) => chrono::DateTime::from_timestamp(*seconds as i64, 0)?
-            .with_timezone(&chrono::Local)
-            .naive_local(),
-        Scalar::Integer(seconds) => chrono::DateTime::from_timestamp(*seconds, 0)?
-            .with_timezone(&chrono::Local)
-            .naive_local(),
+        Scalar::Real(seconds) => local_time::of(*seconds as i64)?,
+        Scalar::Integer(seconds) => local_time::of(*seconds)?,
         Scalar::Null => return None,
     };
     Some((now - date).num_seconds().max(0))

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::scalar::unsigned;
+use crate::notice::Counts;
 use crate::row::Table;
 
 /// Upsert, so that the `id` and the row of a pair never change (served by the table's UNIQUE index).
@@ -125,17 +126,6 @@ pub(super) fn failures(conn: &Connection, table: Table, id: i64) -> rusqlite::Re
         })
         .optional()?;
     Ok(failures.unwrap_or_default())
-}
-
-/// Counts by status, for the statistics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Rows with `sync_status = 'success'`.
-    pub success: u64,
-    /// Rows with `sync_status = 'failed'`.
-    pub failed: u64,
-    /// Rows with `sync_status = 'pending'`.
-    pub pending: u64,
 }
 
 /// Counts the rows of a table with a status (served by `idx_sync_status` alone).

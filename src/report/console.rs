@@ -3,9 +3,8 @@
 use std::io::Write;
 
 use super::width::{columns, cut};
-use super::{Notice, PassReport, Reporter};
-use crate::config::{Config, Mode};
-use crate::device::Counts;
+use crate::local_time;
+use crate::notice::{Counts, Notice, PassReport, Reporter};
 use crate::row::Table;
 use crate::text::one_line;
 
@@ -15,50 +14,48 @@ const INNER: usize = 60;
 /// Columns left of the title in the start box, as long as the title leaves that much.
 const TITLE_INDENT: usize = 9;
 
+/// What the report says of the service itself, as it is shown.
+#[derive(Debug, Clone)]
+pub struct Header {
+    /// `DEVICE_ID`.
+    pub device_id: String,
+    /// `LOCAL_DB_PATH`.
+    pub database: String,
+    /// The servers, in the order in which they are tried.
+    pub backends: String,
+    /// Minutes between passes, as they were given.
+    pub interval_min: String,
+    /// When passes happen, in a phrase.
+    pub mode: String,
+}
+
 /// Writes the report to `out`.
 pub struct Console<W: Write> {
     out: W,
-    device_id: String,
-    database: String,
-    backends: String,
-    interval: String,
-    mode: Mode,
+    header: Header,
 }
 
 impl<W: Write> Console<W> {
-    /// A report for a service with this configuration.
-    pub fn new(out: W, config: &Config) -> Self {
-        Self {
-            out,
-            device_id: config.device_id.clone(),
-            database: one_line(&config.local_db_path.to_string_lossy()),
-            backends: config.backends.join(", "),
-            interval: config.interval_text.clone(),
-            mode: config.mode,
-        }
+    /// A report that begins with `header`.
+    pub fn new(out: W, header: Header) -> Self {
+        Self { out, header }
     }
 
     fn text(&self, notice: &Notice) -> Option<String> {
         Some(match notice {
             Notice::Started => format!(
                 "{}\n💾 Base de données locale: {}\n🌐 Serveur distant: {}\n⏱️  Intervalle de sync: {} minutes\n\n",
-                start_box(&self.device_id),
-                self.database,
-                self.backends,
-                self.interval
+                start_box(&one_line(&self.header.device_id)),
+                one_line(&self.header.database),
+                one_line(&self.header.backends),
+                self.header.interval_min
             ),
-            Notice::Ready => {
-                let interval = &self.interval;
-                let mode = match self.mode {
-                    Mode::Once => "Synchronisation unique".to_string(),
-                    Mode::Periodic => format!("Synchronisation périodique (toutes les {interval} min)"),
-                    Mode::Continuous => format!("Synchronisation continue (toutes les {interval} min)"),
-                    Mode::Realtime => format!("Synchronisation en temps réel (au plus tard toutes les {interval} min)"),
-                };
-                format!("✅ Table de suivi des synchronisations initialisée\n🔄 Mode: {mode}\n\n")
-            }
+            Notice::Ready => format!(
+                "✅ Table de suivi des synchronisations initialisée\n🔄 Mode: {}\n\n",
+                self.header.mode
+            ),
             Notice::PassStarted { at } => {
-                format!("🔄 Début de synchronisation - {}\n\n", at.format("%Y-%m-%d %H:%M:%S"))
+                format!("🔄 Début de synchronisation - {}\n\n", at.format(local_time::SECONDS))
             }
             Notice::Section { table, due } => section(*table, *due),
             Notice::Sent {
@@ -148,7 +145,7 @@ fn pass_box(report: &PassReport) -> String {
         );
     }
     if report.several_backends {
-        text += &format!("🌐 Serveur utilisé : {}\n", report.backend);
+        text += &format!("🌐 Serveur utilisé : {}\n", one_line(&report.backend));
     }
     text + "\n"
 }
@@ -209,7 +206,7 @@ fn statistics(events: &Counts, media: &Counts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::TableReport;
+    use crate::notice::TableReport;
 
     const PASS: &str = "
 ╔════════════════════════════════════════════════════════════╗

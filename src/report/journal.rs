@@ -4,7 +4,8 @@ use std::io::{IsTerminal, Write};
 
 use log::Level;
 
-use super::{Notice, Reporter};
+use crate::local_time;
+use crate::notice::{Notice, Reporter};
 
 /// Sets the log up from `RUST_LOG`; warnings and errors without it.
 pub fn init() {
@@ -42,13 +43,7 @@ impl Reporter for Journal {
             ..
         } = notice
         {
-            let next = chrono::DateTime::from_timestamp(*due_at, 0)
-                .map(|time| {
-                    time.with_timezone(&chrono::Local)
-                        .format("%Y-%m-%dT%H:%M:%S")
-                        .to_string()
-                })
-                .unwrap_or_default();
+            let next = local_time::text(*due_at, local_time::ISO);
             log::warn!("{table} {id}: {verdict}, attempt {attempts}, next try from {next}: {message}");
         }
     }

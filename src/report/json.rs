@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::{Notice, PassReport, Reporter, TableReport};
-use crate::device::Counts;
+use crate::local_time;
+use crate::notice::{Counts, Notice, PassReport, Reporter, TableReport};
 
 /// Writes the lines to `out`.
 pub struct JsonLines<W: Write> {
@@ -32,7 +32,7 @@ fn line(notice: &Notice) -> Option<Value> {
     Some(match notice {
         Notice::PassStarted { at } => json!({
             "type": "pass_started",
-            "at": at.format("%Y-%m-%dT%H:%M:%S").to_string(),
+            "at": at.format(local_time::ISO).to_string(),
         }),
         Notice::Sent {
             table,

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Notice, PassReport, Reporter};
-use crate::device::TableState;
+use crate::notice::TableState;
+use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
 
 /// Keeps the numbers and writes the file after each pass.

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{Notice, Reporter};
+use crate::notice::{Notice, Reporter};
 
 /// The two bars. Drawn on standard error; without colours, so that `NO_COLOR` has nothing to forbid.
 pub struct ProgressBars {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-use super::{Notice, PassReport, Reporter};
+use crate::local_time;
+use crate::notice::{Notice, PassReport, Reporter};
 
 /// Signs of life closer together than this say nothing new.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -58,9 +59,7 @@ impl Reporter for Systemd {
             }
             Notice::PassEnded(report) => self.last_pass = sentence(report),
             Notice::Idle { next_pass } => {
-                let at = chrono::DateTime::from_timestamp(*next_pass, 0)
-                    .map(|time| time.with_timezone(&chrono::Local).format("%H:%M").to_string())
-                    .unwrap_or_default();
+                let at = local_time::text(*next_pass, "%H:%M");
                 Self::tell(&[NotifyState::Status(&format!(
                     "{}; prochaine passe à {at}",
                     self.last_pass

@@ -15,8 +15,9 @@ pub use pass::{Pass, PassError};
 use std::io::Read;
 use std::time::Duration;
 
+use crate::notice::WireStats;
 use crate::row::{Clip, Event};
-use crate::upload::{Attempt, WireStats};
+use crate::upload::Attempt;
 
 /// The server's side as the pass sees it.
 pub trait Wire {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::device::{Backlog, Device, DeviceError, Due, FailedDue, Failures, Kind, Outcome, Reason, Record};
-use crate::report::{Notice, PassReport, Reporter};
+use crate::local_time;
+use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
 use crate::upload::{RetryAfter, Verdict};
 
@@ -399,7 +400,7 @@ impl Running<'_, '_> {
         let record = Record {
             table,
             id,
-            date: self.pass.clock.local().format("%Y-%m-%dT%H:%M:%S%.6f").to_string(),
+            date: self.pass.clock.local().format(local_time::ISO_MICROS).to_string(),
             now: self.pass.clock.unix_seconds(),
             outcome,
         };

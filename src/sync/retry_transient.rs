@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::device::{Device, DeviceError, Kind};
-use crate::report::{Notice, Reporter};
+use crate::notice::{Notice, Reporter};
 
 use super::policy::{self, Random};
 

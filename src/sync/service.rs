@@ -6,7 +6,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::device::instance::{Instance, InstanceInfo};
 use crate::device::{Device, DeviceError, FailedDue, Kind, KnownDone};
-use crate::report::{Notice, PassReport, Reporter, alert};
+use crate::hooks::alert;
+use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
 
 use super::Wire;

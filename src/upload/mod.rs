@@ -23,7 +23,7 @@ mod verdict;
 pub use client::http_agent;
 pub use config::{Compression, Secret, Timeouts, UploadConfig, UploadError};
 pub use probe::{Fact, probe};
-pub use uploader::{Attempt, Uploader, WireStats};
+pub use uploader::{Attempt, Uploader};
 pub use verdict::{RetryAfter, Verdict};
 
 /// Told how much of a clip has left, so that people and watchdogs see that it moves.

@@ -17,6 +17,7 @@ use super::rate_limiter::RateLimiter;
 use super::resolver::Remembering;
 use super::verdict::{Verdict, judge};
 use super::{ClipProgress, payload, tls, token_exposure};
+use crate::notice::WireStats;
 use crate::row::{Clip, Event};
 use crate::shutdown::Shutdown;
 
@@ -39,19 +40,6 @@ pub struct Attempt {
     pub verdict: Verdict,
     /// How long it took.
     pub duration: Duration,
-}
-
-/// What went over the wire since the process started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct WireStats {
-    /// Requests begun.
-    pub requests: u64,
-    /// Bytes of bodies before packing.
-    pub raw_bytes: u64,
-    /// Bytes of bodies as sent.
-    pub wire_bytes: u64,
-    /// Time from start to answer, summed, in milliseconds.
-    pub duration_ms: u64,
 }
 
 struct Backend {

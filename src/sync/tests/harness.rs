@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::device::Device;
 use crate::device::tests::Recorder;
-use crate::report::{Notice, PassReport, Reporter};
+use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
 use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::clock::SimClock;
 use crate::clock::Clock;
+use crate::notice::WireStats;
 use crate::row::{Clip, Event, Table};
 use crate::sync::Wire;
-use crate::upload::{Attempt, RetryAfter, Verdict, WireStats};
+use crate::upload::{Attempt, RetryAfter, Verdict};
 
 /// A request as the server sees it.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ureq::Agent;
 
-use super::{Notice, Reporter};
+use crate::notice::{Notice, Reporter};
 
 /// A heartbeat that is not heard in this time is let go: the next pass does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(5);

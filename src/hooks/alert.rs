@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::device::TableState;
+use crate::notice::TableState;
 use crate::row::Table;
 
 /// A command that takes longer is ended: it must not keep the next pass waiting for ever.
@@ -91,7 +91,7 @@ pub fn run(command: &str, device_id: &str, facts: &Facts, should_stop: &dyn Fn(D
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::Waiting;
+    use crate::notice::WaitingRow;
     use crate::row::Scalar;
 
     fn state(age_seconds: Option<i64>) -> TableState {
@@ -100,7 +100,7 @@ mod tests {
             done: 0,
             failed: 2,
             vanished: 0,
-            oldest_waiting: age_seconds.map(|age| Waiting {
+            oldest_waiting: age_seconds.map(|age| WaitingRow {
                 id: 1,
                 date: Scalar::Null,
                 age_seconds: Some(age),

@@ -1,0 +1,4 @@
+//! The owner's programs and servers that are told how the work goes.
+
+pub mod alert;
+pub mod heartbeat;
