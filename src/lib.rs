@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod device;
 pub mod hooks;
+pub mod instance;
 pub mod local_time;
 pub mod notice;
 pub mod report;

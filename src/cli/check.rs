@@ -57,7 +57,7 @@ impl Lines {
 }
 
 fn instance(path: &Path) -> Result<String, String> {
-    Ok(match device::instance::running(path) {
+    Ok(match crate::instance::running(path) {
         None => "Aucune instance ne tourne sur cette base".to_string(),
         Some(notice) => format!("Une instance tourne (processus {} sur {})", notice.pid, notice.host),
     })

@@ -6,8 +6,8 @@ use indicatif::MultiProgress;
 
 use crate::clock;
 use crate::config::{Config, Mode, Output};
-use crate::device::instance::Instance;
 use crate::hooks::heartbeat::Heartbeat;
+use crate::instance::Instance;
 use crate::notice::{Notice, Reporter, Reporters};
 use crate::report::console::{Console, Header};
 use crate::report::journal::Journal;

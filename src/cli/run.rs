@@ -13,7 +13,7 @@ use super::reporters::reporters;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::device;
-use crate::device::instance::Instance;
+use crate::instance::Instance;
 use crate::notice::{Notice, Reporters};
 use crate::shutdown::Shutdown;
 use crate::sync::policy::Random;

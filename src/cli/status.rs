@@ -8,7 +8,7 @@ use super::exit;
 use super::output::{duration, local, print};
 use crate::clock;
 use crate::device::StatusReader;
-use crate::device::instance::{self, InstanceInfo};
+use crate::instance::{self, InstanceInfo};
 use crate::notice::TableState;
 use crate::row::Table;
 use crate::text::one_line;

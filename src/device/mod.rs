@@ -10,7 +10,6 @@ mod connection;
 mod dates;
 mod due;
 mod error;
-pub mod instance;
 mod layout;
 mod pages;
 mod requeue;

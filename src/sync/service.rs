@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
-use crate::device::instance::{Instance, InstanceInfo};
 use crate::device::{Device, DeviceError, FailedDue, Kind, KnownDone};
 use crate::hooks::alert;
+use crate::instance::{Instance, InstanceInfo};
 use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
 

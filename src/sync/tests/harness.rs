@@ -138,7 +138,7 @@ impl Harness {
             reporter: &mut self.told,
             clock: &*self.clock,
             random: self.random.clone(),
-            instance: crate::device::instance::Instance::default(),
+            instance: crate::instance::Instance::default(),
         }
         .run();
         self.restart();
