@@ -24,6 +24,7 @@ pub(super) fn prefetch<T: Send>(body: &mut impl Read, send: impl FnOnce(Prefetch
         piece: Vec::new(),
         at: 0,
         begun: false,
+        end: None,
     };
     std::thread::scope(|scope| {
         let sender = std::thread::Builder::new()
@@ -67,23 +68,51 @@ pub(super) struct Prefetched {
     /// Bytes of `piece` that were handed out.
     at: usize,
     begun: bool,
+    /// How the body ended, once it has: what breaks off never ends well afterwards.
+    end: Option<End>,
+}
+
+/// How a body ended.
+enum End {
+    Complete,
+    /// By an error, which is told again to whoever reads on.
+    Broken(io::ErrorKind, String),
+}
+
+impl Prefetched {
+    /// Waits for the next piece; an empty one is the body's end.
+    fn next_piece(&mut self) -> io::Result<Vec<u8>> {
+        match &self.end {
+            None => {}
+            Some(End::Complete) => return Ok(Vec::new()),
+            Some(End::Broken(kind, message)) => return Err(io::Error::new(*kind, message.clone())),
+        }
+        let spares = if self.begun { 1 } else { PIECES };
+        self.begun = true;
+        let mut spent = std::mem::take(&mut self.piece);
+        for _ in 0..spares {
+            // The other side may have come to its end.
+            let _ = self.empty.send(std::mem::take(&mut spent));
+        }
+        // Without its last piece a body is not whole.
+        let next = self
+            .pieces
+            .recv()
+            .unwrap_or_else(|_| Err(io::ErrorKind::UnexpectedEof.into()));
+        match &next {
+            Ok(piece) if piece.is_empty() => self.end = Some(End::Complete),
+            Ok(_) => {}
+            Err(error) => self.end = Some(End::Broken(error.kind(), error.to_string())),
+        }
+        next
+    }
 }
 
 impl Read for Prefetched {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.at == self.piece.len() {
-            let spares = if self.begun { 1 } else { PIECES };
-            self.begun = true;
             self.at = 0;
-            let mut spent = std::mem::take(&mut self.piece);
-            for _ in 0..spares {
-                // The other side may have come to its end.
-                let _ = self.empty.send(std::mem::take(&mut spent));
-            }
-            self.piece = match self.pieces.recv() {
-                Ok(piece) => piece?,
-                Err(_) => Vec::new(),
-            };
+            self.piece = self.next_piece()?;
         }
         let count = out.len().min(self.piece.len() - self.at);
         out[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
@@ -147,6 +176,10 @@ mod tests {
         let (sent, error) = prefetch(&mut body(2 * PIECE, true, &given), |mut ahead| {
             let mut sent = Vec::new();
             let error = ahead.read_to_end(&mut sent).unwrap_err();
+            // Whoever reads on gets the same, and never the end of a whole body.
+            for _ in 0..3 {
+                assert_eq!(ahead.read(&mut [0; 9]).unwrap_err().to_string(), "broken");
+            }
             (sent.len(), error.to_string())
         })
         .unwrap();
