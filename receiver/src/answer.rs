@@ -1,31 +1,39 @@
 //! What the receiver says: the contract's answers, and refusals that name what is wrong.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
+
+use crate::record::Scalar;
 
 /// An answer as it is sent, kept to be given again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored(pub String);
+pub(crate) struct Stored(pub(crate) String);
 
 impl Stored {
-    /// The answer to an event.
-    #[must_use]
-    pub fn event(id: i64, date: &Value, sensor_id: &Value) -> Self {
+    pub(crate) fn event(id: i64, date: &Scalar, sensor_id: &Scalar) -> Self {
+        let (date, sensor_id) = (json(date), json(sensor_id));
         Self(format!(
             r#"{{"id":{id},"date":{date},"capteur_id":{sensor_id},"message":"Événement créé"}}"#
         ))
     }
 
-    /// The answer to a clip of `bytes` bytes.
-    #[must_use]
-    pub fn media(id: i64, date: &Value, sensor_id: &Value, bytes: u64) -> Self {
+    pub(crate) fn media(id: i64, date: &Scalar, sensor_id: &Scalar, bytes: u64) -> Self {
         // Kilobytes of 1024 bytes with two decimals, as a JSON number.
         let hundredths = (u128::from(bytes) * 100 + 512) / 1024;
         let (whole, part) = (hundredths / 100, hundredths % 100);
+        let (date, sensor_id) = (json(date), json(sensor_id));
         Self(format!(
             r#"{{"id":{id},"date":{date},"capteur_id":{sensor_id},"size_kb":{whole}.{part:02},"message":"Média créé"}}"#
         ))
+    }
+}
+
+fn json(value: &Scalar) -> serde_json::Value {
+    match value {
+        Scalar::Null => serde_json::Value::Null,
+        Scalar::Integer(number) => (*number).into(),
+        Scalar::Real(number) => (*number).into(),
+        Scalar::Text(text) => text.as_str().into(),
     }
 }
 
@@ -42,34 +50,41 @@ impl IntoResponse for Stored {
 
 /// A refusal: a status, and one line that names the field or the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The status.
-    pub status: StatusCode,
-    /// Why.
-    pub reason: String,
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: String,
+    retry_after_s: Option<u32>,
 }
 
 impl Refusal {
-    /// A refusal with any status.
-    pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self {
             status,
             reason: reason.into(),
+            retry_after_s: None,
         }
     }
 
     /// 400: the body is not what it must be.
-    pub fn bad(reason: impl Into<String>) -> Self {
+    pub(crate) fn bad(reason: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason)
     }
 
     /// 413: longer than is taken.
-    pub fn too_long(reason: impl Into<String>) -> Self {
+    pub(crate) fn too_long(reason: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, reason)
     }
 
+    /// 503: well, but with too much to do.
+    pub(crate) fn busy(reason: impl Into<String>, retry_after_s: u32) -> Self {
+        Self {
+            retry_after_s: Some(retry_after_s),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reason)
+        }
+    }
+
     /// 503: our own trouble, worth another try. What it is stands in our log: a device can do nothing about it.
-    pub fn unwell(reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn unwell(reason: impl std::fmt::Display) -> Self {
         log::error!("{reason}");
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -82,7 +97,13 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         log::info!("{}: {}", self.status, self.reason);
         let body = serde_json::json!({ "error": self.reason }).to_string();
-        (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -92,13 +113,13 @@ mod tests {
 
     #[test]
     fn answers_are_the_contracts() {
-        let date = Value::from("2025-12-18T17:30:00.123456");
+        let date = Scalar::Text("2025-12-18T17:30:00.123456".to_string());
         assert_eq!(
-            Stored::event(123, &date, &Value::from(1)).0,
+            Stored::event(123, &date, &Scalar::Integer(1)).0,
             r#"{"id":123,"date":"2025-12-18T17:30:00.123456","capteur_id":1,"message":"Événement créé"}"#
         );
         assert_eq!(
-            Stored::media(58, &date, &Value::from(4), 512 * 1024).0,
+            Stored::media(58, &date, &Scalar::Integer(4), 512 * 1024).0,
             r#"{"id":58,"date":"2025-12-18T17:30:00.123456","capteur_id":4,"size_kb":512.00,"message":"Média créé"}"#
         );
     }

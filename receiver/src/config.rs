@@ -14,8 +14,7 @@ use crate::tokens::Tokens;
 const LISTEN: &str = "127.0.0.1:8000";
 
 /// Reference backend for sync-service: stores events and clips, each once.
-///
-/// Values stay text here and are read by [`Config::new`], so that an error can name the variable.
+// Values stay text here and are read by `Config::new`, so that an error can name the variable.
 #[derive(Debug, Parser)]
 #[command(
     name = "sync-receiver",

@@ -1,16 +1,16 @@
 //! The server's side of sync-service: stores events and clips, each once.
 //!
-//! `main` → [`server`] → [`http`] → [`media`] | [`store`]. [`server`] knows connections, [`http`] what is asked and
-//! answered, [`media`] reads a clip's JSON as it arrives; [`store::Store`] is the one place where rows and clips end up,
-//! so that another database or object storage can take the local one's place.
+//! `main` → [`server`] → `http` → `decode` → `json` | `store`. [`server`] knows connections, `http` what is asked and
+//! answered, `json` reads a body as it arrives, `store` is the one place where rows and clips end up; `record` holds the
+//! plain values between them.
 
-pub mod answer;
+mod answer;
 pub mod config;
-pub mod decode;
-pub mod event;
+mod decode;
 pub mod health;
-pub mod http;
-pub mod media;
+mod http;
+mod json;
+mod record;
 pub mod server;
-pub mod store;
-pub mod tokens;
+mod store;
+mod tokens;

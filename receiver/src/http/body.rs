@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use super::headers;
 use crate::answer::Refusal;
 use crate::config::Config;
-use crate::media::RefusedBody;
+use crate::json::RefusedBody;
 
 /// A body up to this length that is not wanted is read behind the answer's back, so that the connection lives on.
 const SPARE_MOST: u64 = 2 << 20;
@@ -56,18 +56,20 @@ pub struct Pieces {
     stall: Duration,
     min_rate: u64,
     bytes: u64,
+    max_bytes: u64,
     waited: Duration,
     ended: bool,
 }
 
 impl Pieces {
-    /// Reads `body` as `config` allows.
-    pub fn new(config: &Config, body: Body) -> Self {
+    /// Reads `body` as `config` allows, and `max_bytes` of it at most, packed or not.
+    pub fn new(config: &Config, body: Body, max_bytes: u64) -> Self {
         Self {
             body,
             stall: config.stall,
             min_rate: config.min_rate,
             bytes: 0,
+            max_bytes,
             waited: Duration::ZERO,
             ended: false,
         }
@@ -76,7 +78,7 @@ impl Pieces {
     /// The next piece, never empty; `None` at the end.
     ///
     /// # Errors
-    /// 408 when it takes too long, 400 when the body breaks off.
+    /// 408 when it takes too long, 413 when it is too long, 400 when the body breaks off.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         loop {
             let start = Instant::now();
@@ -92,6 +94,9 @@ impl Pieces {
             let frame = frame.map_err(|_| Refusal::bad("le corps est incomplet"))?;
             let Ok(piece) = frame.into_data() else { continue };
             self.bytes += piece.len() as u64;
+            if self.bytes > self.max_bytes {
+                return Err(Refusal::too_long("corps trop long"));
+            }
             if self.waited > self.stall && self.bytes < self.min_rate.saturating_mul(self.waited.as_secs()) {
                 return Err(too_slow());
             }

@@ -1,6 +1,5 @@
 //! `POST /api/evenements`.
 
-use std::io;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -8,11 +7,10 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::body::{self, Pieces};
-use super::{App, Owner, Preface};
+use super::{App, Owner, Preface, headers};
 use crate::answer::{Refusal, Stored};
 use crate::decode::Decoder;
-use crate::event::{FIELDS_MOST, Fields};
-use crate::media::refused;
+use crate::json::{BodyParser, EVENT_BODY_MAX_BYTES, event_too_long};
 use crate::store::{Store, Table};
 
 pub async fn post<S: Store>(
@@ -24,7 +22,10 @@ pub async fn post<S: Store>(
         Ok(preface) => preface,
         Err(answer) => return body::spare(request, answer),
     };
-    let mut pieces = Pieces::new(&app.config, request.into_body());
+    if headers::length(request.headers()).unwrap_or(0) > EVENT_BODY_MAX_BYTES {
+        return body::spare(request, event_too_long());
+    }
+    let mut pieces = Pieces::new(&app.config, request.into_body(), EVENT_BODY_MAX_BYTES);
     match store(&app, preface, &mut pieces).await {
         Ok(stored) => pieces.answer(stored),
         Err(refusal) => pieces.answer(refusal),
@@ -32,30 +33,16 @@ pub async fn post<S: Store>(
 }
 
 async fn store<S: Store>(app: &App<S>, preface: Preface, pieces: &mut Pieces) -> Result<Stored, Refusal> {
-    let mut decoder = Decoder::new(preface.encoding.as_deref(), Limited(Vec::new())).map_err(Refusal::unwell)?;
+    let mut decoder = Decoder::new(preface.packing, &app.windows, BodyParser::event()).map_err(Refusal::unwell)?;
+    let mut pushed = Ok(());
+    // Short enough to be read to its end also after it was found wrong, so that the connection lives on.
     while let Some(piece) = pieces.next().await? {
-        decoder.push(&piece).map_err(body::refusal)?;
-    }
-    let text = decoder.finish().map_err(body::refusal)?.0;
-    let fields = Fields::of_event(&text)?;
-    preface.check_device(&fields.device_id)?;
-    app.store.add_event(fields, preface.key).await.map_err(Refusal::unwell)
-}
-
-/// A buffer that takes no more than an event may be long.
-struct Limited(Vec<u8>);
-
-impl io::Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > FIELDS_MOST {
-            let reason = format!("corps de plus de {FIELDS_MOST} octets");
-            return Err(refused(Refusal::too_long(reason)));
+        if pushed.is_ok() {
+            pushed = decoder.push(&piece);
         }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    let parser = pushed.and_then(|()| decoder.finish()).map_err(body::refusal)?;
+    let event = parser.into_event()?;
+    preface.check_device(&event.origin.device_id)?;
+    app.store.add_event(event, preface.key).await.map_err(Refusal::unwell)
 }

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, StatusCode, header};
 
 use crate::answer::Refusal;
-use crate::decode::{ACCEPTED, Decoder};
+use crate::decode::{ACCEPTED, Packing};
 use crate::store::Key;
 
 /// Longest `Idempotency-Key`.
@@ -37,7 +37,7 @@ pub fn key(headers: &HeaderMap, owner: Option<&str>) -> Result<Option<Key>, Refu
 }
 
 /// `Content-Encoding`, when it is one of ours; `None` when the body is plain.
-pub fn encoding(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+pub fn packing(headers: &HeaderMap) -> Result<Option<Packing>, Refusal> {
     let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
     let name = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
@@ -45,14 +45,15 @@ pub fn encoding(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
         // Packed twice.
         (Some(_), Some(_)) => "?".to_string(),
     };
-    match name.as_str() {
-        "" | "identity" => Ok(None),
-        name if Decoder::<Vec<u8>>::knows(name) => Ok(Some(name.to_string())),
-        _ => Err(Refusal::new(
+    if matches!(name.as_str(), "" | "identity") {
+        return Ok(None);
+    }
+    Packing::named(&name).map(Some).ok_or_else(|| {
+        Refusal::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             format!("Content-Encoding: {ACCEPTED} sont acceptés"),
-        )),
-    }
+        )
+    })
 }
 
 /// `Content-Length`, when it is there.

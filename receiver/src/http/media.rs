@@ -12,8 +12,7 @@ use super::body::{self, Pieces};
 use super::{App, Owner, Preface, headers};
 use crate::answer::{Refusal, Stored};
 use crate::decode::Decoder;
-use crate::event::Fields;
-use crate::media::{MediaParser, Parsed, longest_body, too_long};
+use crate::json::{BodyParser, clip_body_max_bytes, clip_too_long};
 use crate::store::{Store, Table};
 
 /// Pieces of a body that wait to be written.
@@ -28,13 +27,12 @@ pub async fn post<S: Store>(
         Ok(preface) => preface,
         Err(answer) => return body::spare(request, answer),
     };
-    let most = app.config.max_clip;
-    let announced = headers::length(request.headers()).unwrap_or(0);
-    // Of a packed body the length says nothing yet.
-    if preface.encoding.is_none() && announced > longest_body(most) {
-        return body::spare(request, too_long(most));
+    let clip_max_bytes = app.config.max_clip;
+    let body_max_bytes = clip_body_max_bytes(clip_max_bytes);
+    if headers::length(request.headers()).unwrap_or(0) > body_max_bytes {
+        return body::spare(request, clip_too_long(clip_max_bytes));
     }
-    let mut pieces = Pieces::new(&app.config, request.into_body());
+    let mut pieces = Pieces::new(&app.config, request.into_body(), body_max_bytes);
     match store(app, preface, &mut pieces).await {
         Ok(stored) => pieces.answer(stored),
         Err(refusal) => pieces.answer(refusal),
@@ -42,21 +40,24 @@ pub async fn post<S: Store>(
 }
 
 async fn store<S: Store>(app: Arc<App<S>>, preface: Preface, pieces: &mut Pieces) -> Result<Stored, Refusal> {
-    let parsed = receive(&app, &preface, pieces).await?;
-    let fields = Fields::of_media(&parsed.fields)?;
-    preface.check_device(&fields.device_id)?;
+    let (clip, video, bytes) = receive(&app, &preface, pieces).await?.into_clip()?;
+    preface.check_device(&clip.origin.device_id)?;
     // In a task of its own: a sender that hangs up now must not stop us between the file and its row.
-    let storing = tokio::spawn(async move { app.store.add_media(fields, parsed.out, parsed.bytes, preface.key).await });
+    let storing = tokio::spawn(async move { app.store.add_media(clip, video, bytes, preface.key).await });
     storing.await.map_err(Refusal::unwell)?.map_err(Refusal::unwell)
 }
 
 /// Unpacks, decodes and writes what arrives.
-async fn receive<S: Store>(app: &App<S>, preface: &Preface, pieces: &mut Pieces) -> Result<Parsed<S::Clip>, Refusal> {
+async fn receive<S: Store>(
+    app: &App<S>,
+    preface: &Preface,
+    pieces: &mut Pieces,
+) -> Result<BodyParser<S::Clip>, Refusal> {
     // Not before the first bytes are there: many connections that send nothing must not make as many files.
     let first = pieces.next().await?;
     let clip = app.store.begin_clip().map_err(Refusal::unwell)?;
-    let parser = MediaParser::new(clip, app.config.max_clip);
-    let decoder = Decoder::new(preface.encoding.as_deref(), parser).map_err(Refusal::unwell)?;
+    let parser = BodyParser::clip(clip, app.config.max_clip);
+    let decoder = Decoder::new(preface.packing, &app.windows, parser).map_err(Refusal::unwell)?;
 
     // All that blocks has a thread of its own, and a body that comes faster waits.
     let (sender, receiver) = mpsc::channel(PIECES);
@@ -86,13 +87,13 @@ enum Piece {
 }
 
 fn write<C: crate::store::Clip>(
-    mut decoder: Decoder<MediaParser<C>>,
+    mut decoder: Decoder<BodyParser<C>>,
     mut pieces: mpsc::Receiver<Piece>,
-) -> Result<Parsed<C>, Refusal> {
+) -> Result<BodyParser<C>, Refusal> {
     while let Some(piece) = pieces.blocking_recv() {
         match piece {
             Piece::Bytes(bytes) => decoder.push(&bytes).map_err(body::refusal)?,
-            Piece::End => return decoder.finish().map_err(body::refusal)?.finish(),
+            Piece::End => return decoder.finish().map_err(body::refusal),
         }
     }
     Err(Refusal::bad("le corps est incomplet"))

@@ -16,19 +16,24 @@ use axum::routing::{get, post};
 
 use crate::answer::Refusal;
 use crate::config::Config;
-use crate::decode::ACCEPTED;
+use crate::decode::{ACCEPTED, Packing, Windows};
 use crate::store::{Key, Store, Table};
 
 /// What every request needs.
 pub struct App<S> {
     config: Config,
     store: S,
+    windows: Windows,
 }
 
 impl<S: Store> App<S> {
     /// Serves `store` as `config` says.
     pub fn new(config: Config, store: S) -> Self {
-        Self { config, store }
+        Self {
+            config,
+            store,
+            windows: Windows::default(),
+        }
     }
 }
 
@@ -98,7 +103,7 @@ async fn authorize<S: Store>(State(app): State<Arc<App<S>>>, mut request: Reques
 struct Preface {
     owner: Option<String>,
     key: Option<Key>,
-    encoding: Option<String>,
+    packing: Option<Packing>,
 }
 
 /// Reads the headers, and answers at once where they suffice: a wrong key, or one that was answered before.
@@ -116,8 +121,8 @@ async fn preface<S: Store>(
             Err(error) => return Err(Refusal::unwell(error).into_response()),
         }
     }
-    let encoding = headers::encoding(headers).map_err(Refusal::into_response)?;
-    Ok(Preface { owner, key, encoding })
+    let packing = headers::packing(headers).map_err(Refusal::into_response)?;
+    Ok(Preface { owner, key, packing })
 }
 
 impl Preface {

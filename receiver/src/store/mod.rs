@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::answer::Stored;
-use crate::event::Fields;
+use crate::record;
 
 /// Our own trouble: the request may be tried again.
 #[derive(Debug, Clone)]
@@ -90,7 +90,11 @@ pub trait Store: Send + Sync + 'static {
     fn answered(&self, table: Table, key: &Key) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
 
     /// Stores an event, durably; for a key that was seen, gives the first answer and stores nothing.
-    fn add_event(&self, fields: Fields, key: Option<Key>) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+    fn add_event(
+        &self,
+        event: record::Event,
+        key: Option<Key>,
+    ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
 
     /// Begins a clip.
     ///
@@ -102,8 +106,8 @@ pub trait Store: Send + Sync + 'static {
     /// Not to be dropped half-way: the caller sees to that.
     fn add_media(
         &self,
-        fields: Fields,
-        clip: Self::Clip,
+        clip: record::Clip,
+        video: Self::Clip,
         bytes: u64,
         key: Option<Key>,
     ) -> impl Future<Output = Result<Stored, StoreError>> + Send;

@@ -167,3 +167,71 @@ fn more_connections_than_allowed_wait_for_their_turn() {
     drop(busy);
     assert_eq!(third.answer().status, 201);
 }
+
+#[test]
+fn a_packed_body_has_a_limit_of_bytes_on_the_wire() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CLIP_MB", "1")]);
+    // Empty members unpack to nothing, however many there are.
+    let members = gzip(&[]).repeat(100_000);
+    for (path, count) in [("/api/media", 4), ("/api/evenements", 1)] {
+        let body = members.repeat(count);
+        let answer = receiver.ask(chunked(path, "Content-Encoding: gzip\r\n", &body, 50_000));
+        assert_eq!(answer.status, 413, "{path}: {answer:?}");
+        // One that says so is refused before its body.
+        let answer = receiver.ask(format!(
+            "POST {path} HTTP/1.1\r\nHost: receiver\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        ));
+        assert_eq!(answer.status, 413, "{path}: {answer:?}");
+    }
+    assert!(receiver.holds_nothing());
+}
+
+#[test]
+fn what_cannot_be_packed_may_be_as_long_as_what_is_plain() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CLIP_MB", "1")]);
+    let body = clip(&noise(1_000_000, 5));
+    let mut stored = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    stored.write_all(body.as_bytes()).unwrap();
+    let body = stored.finish().unwrap();
+    assert_eq!(
+        receiver
+            .ask(post("/api/media", "Content-Encoding: gzip\r\n", body))
+            .status,
+        201
+    );
+    let empty = event().replace("PIR Entrée", "");
+    let name: String = noise((1 << 20) - empty.len(), 6)
+        .iter()
+        .map(|byte| char::from(b'a' + byte % 26))
+        .collect();
+    let body = empty.replace(r#""nom":"""#, &format!(r#""nom":"{name}""#));
+    assert_eq!(body.len(), 1 << 20);
+    let mut stored = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    stored.write_all(body.as_bytes()).unwrap();
+    let body = stored.finish().unwrap();
+    assert_eq!(
+        receiver
+            .ask(post("/api/evenements", "Content-Encoding: gzip\r\n", body))
+            .status,
+        201
+    );
+}
+
+#[test]
+fn json_may_nest_32_levels_and_no_more() {
+    let receiver = Receiver::start();
+    let nested = |levels: usize, body: String| {
+        let value = format!("{}{}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+        body.replacen('{', &format!(r#"{{"x":{value},"#), 1)
+    };
+    for (path, body) in [("/api/evenements", event()), ("/api/media", clip(b"x"))] {
+        assert_eq!(receiver.ask(post(path, "", nested(32, body.clone()))).status, 201);
+        let answer = receiver.ask(post(path, "", nested(33, body)));
+        assert_eq!(
+            (answer.status, answer.error().contains("32 niveaux")),
+            (400, true),
+            "{answer:?}"
+        );
+    }
+}

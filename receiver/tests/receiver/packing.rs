@@ -2,9 +2,6 @@
 
 use std::io::Write;
 
-use proptest::prelude::*;
-use sync_receiver::decode::Decoder;
-
 use crate::support::{Receiver, chunked, clip, event, noise, post, sha256};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -105,42 +102,4 @@ fn a_zstd_window_beyond_8_mb_is_refused() {
         assert_eq!(answer.status, status, "{window}: {answer:?}");
     }
     assert_eq!(receiver.count("media"), 1);
-}
-
-/// Unpacks in pieces of the given sizes, over and over.
-fn unpack(name: &str, body: &[u8], cuts: &[usize]) -> Option<Vec<u8>> {
-    let mut decoder = Decoder::new(Some(name), Vec::new()).unwrap();
-    let (mut rest, mut cuts) = (body, cuts.iter().cycle());
-    while !rest.is_empty() {
-        let cut = cuts.next().copied().unwrap_or(1).min(rest.len());
-        decoder.push(&rest[..cut]).ok()?;
-        rest = &rest[cut..];
-    }
-    decoder.finish().ok()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn any_cut_unpacks_the_same_and_no_prefix_passes_for_the_whole(
-        parts in prop::collection::vec((0_usize..3_000, any::<u64>(), 1_usize..5), 1..4),
-        zipped in any::<bool>(),
-        cuts in prop::collection::vec(1_usize..500, 1..6),
-        kept in 0.0_f64..1.0,
-    ) {
-        let name = if zipped { "gzip" } else { "zstd" };
-        let (mut body, mut plain, mut ends) = (Vec::new(), Vec::new(), vec![]);
-        for (length, seed, repeats) in parts {
-            let part = noise(length, seed).repeat(repeats);
-            body.extend(packed(name, &part));
-            plain.extend(part);
-            ends.push(body.len());
-        }
-        prop_assert_eq!(unpack(name, &body, &cuts), Some(plain));
-        let kept = (body.len() as f64 * kept) as usize;
-        if !ends.contains(&kept) {
-            prop_assert_eq!(unpack(name, &body[..kept], &cuts), None);
-        }
-    }
 }

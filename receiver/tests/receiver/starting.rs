@@ -71,6 +71,10 @@ fn a_wrong_argument_stops_the_start_in_one_line() {
 fn help_names_every_setting_and_version_the_version() {
     let output = run(&["--help"], &[]);
     let help = String::from_utf8(output.stdout).unwrap();
+    // It speaks to who runs it, not to who reads the code.
+    for code in ["`[", "::", "Config", "Arguments"] {
+        assert!(!help.contains(code), "{code}: {help}");
+    }
     assert!(output.status.success() && output.stderr.is_empty());
     let readme = include_str!("../../README.md");
     for (flag, variable) in [

@@ -16,7 +16,7 @@ use rows::{NewRow, Rows};
 
 use super::{Key, Store, StoreError, Table};
 use crate::answer::Stored;
-use crate::event::Fields;
+use crate::record;
 
 /// Everything below one folder.
 pub struct LocalStore {
@@ -69,13 +69,8 @@ impl Store for LocalStore {
         self.rows.answered(table, key.clone()).await
     }
 
-    async fn add_event(&self, fields: Fields, key: Option<Key>) -> Result<Stored, StoreError> {
-        let row = NewRow {
-            fields,
-            key,
-            file: None,
-        };
-        Ok(self.rows.add(row).await?.answer)
+    async fn add_event(&self, event: record::Event, key: Option<Key>) -> Result<Stored, StoreError> {
+        Ok(self.rows.add(NewRow::Event(event), key).await?.answer)
     }
 
     fn begin_clip(&self) -> Result<LocalClip, StoreError> {
@@ -84,18 +79,14 @@ impl Store for LocalStore {
 
     async fn add_media(
         &self,
-        fields: Fields,
-        clip: LocalClip,
+        clip: record::Clip,
+        video: LocalClip,
         bytes: u64,
         key: Option<Key>,
     ) -> Result<Stored, StoreError> {
-        let placed = blocking(move || clip.place()).await?;
-        let row = NewRow {
-            fields,
-            key,
-            file: Some(placed.file(bytes)),
-        };
-        let added = self.rows.add(row).await;
+        let placed = blocking(move || video.place()).await?;
+        let row = NewRow::Clip(clip, placed.file(bytes));
+        let added = self.rows.add(row, key).await;
         let has_row = match &added {
             Ok(added) => added.is_new,
             // Nobody knows: the next start looks, and keeps or removes the file.

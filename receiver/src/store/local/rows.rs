@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::sql;
 use crate::answer::Stored;
-use crate::event::Fields;
+use crate::record::{Clip, Event};
 use crate::store::{Key, StoreError, Table};
 
 /// Requests committed together at most.
@@ -24,11 +24,9 @@ const BUSY: Duration = Duration::from_secs(3);
 const END_WITHIN: Duration = Duration::from_millis(400);
 
 /// A row to be stored.
-pub struct NewRow {
-    pub fields: Fields,
-    pub key: Option<Key>,
-    /// The file, of a clip.
-    pub file: Option<ClipFile>,
+pub enum NewRow {
+    Event(Event),
+    Clip(Clip, ClipFile),
 }
 
 /// What a row says of a clip's file.
@@ -48,7 +46,7 @@ pub struct Added {
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Write {
-    Add(Box<NewRow>, Reply<Added>),
+    Add(Box<(NewRow, Option<Key>)>, Reply<Added>),
     Check(Reply<()>),
 }
 
@@ -78,8 +76,8 @@ impl Rows {
     }
 
     /// Stores a row, durably.
-    pub async fn add(&self, row: NewRow) -> Result<Added, StoreError> {
-        self.writes.ask(|reply| Write::Add(Box::new(row), reply)).await
+    pub async fn add(&self, row: NewRow, key: Option<Key>) -> Result<Added, StoreError> {
+        self.writes.ask(|reply| Write::Add(Box::new((row, key)), reply)).await
     }
 
     /// The answer given for a key.
@@ -196,11 +194,11 @@ fn write(mut conn: Connection, jobs: &Receiver<Write>) {
 }
 
 /// Stores rows in one transaction: all or none.
-fn add_all(conn: &mut Connection, rows: &[Box<NewRow>]) -> rusqlite::Result<Vec<Added>> {
+fn add_all(conn: &mut Connection, rows: &[Box<(NewRow, Option<Key>)>]) -> rusqlite::Result<Vec<Added>> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let added = rows
         .iter()
-        .map(|row| sql::add(&tx, row))
+        .map(|row| sql::add(&tx, &row.0, row.1.as_ref()))
         .collect::<rusqlite::Result<_>>()?;
     tx.commit()?;
     Ok(added)

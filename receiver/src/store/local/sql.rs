@@ -1,11 +1,11 @@
 //! The database's tables and statements.
 
-use rusqlite::types::Value as Sql;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, ffi, params};
-use serde_json::Value;
 
 use super::rows::{Added, NewRow};
 use crate::answer::Stored;
+use crate::record::{Clip, Event, Scalar};
 use crate::store::{Key, StoreError, Table};
 
 /// Columns without a type keep what the device sent: null, a number, or text. `UNIQUE (idempotency_key, device_id)` also
@@ -73,39 +73,39 @@ pub fn find(conn: &Connection, table: Table, key: &Key) -> rusqlite::Result<Opti
 }
 
 /// Adds a row inside a transaction, or finds the answer of its key's first one.
-pub fn add(conn: &Connection, row: &NewRow) -> rusqlite::Result<Added> {
-    let fields = &row.fields;
-    let table = if row.file.is_some() { Table::Media } else { Table::Event };
-    if let Some(key) = &row.key {
+pub fn add(conn: &Connection, row: &NewRow, key: Option<&Key>) -> rusqlite::Result<Added> {
+    let table = match row {
+        NewRow::Event(_) => Table::Event,
+        NewRow::Clip(..) => Table::Media,
+    };
+    if let Some(key) = key {
         if let Some(answer) = find(conn, table, key)? {
             return Ok(Added { answer, is_new: false });
         }
     }
-    let key = row.key.as_ref().map(|key| key.key.as_str());
-    let (date, id, name) = (sql(&fields.date), sql(&fields.sensor_id), sql(&fields.sensor_name));
-    let (device, source) = (&fields.device_id, &fields.source);
-    let answer = match &row.file {
-        None => {
+    let key = key.map(|key| key.key.as_str());
+    let answer = match row {
+        NewRow::Event(Event { origin, sensor_state }) => {
             conn.prepare_cached(ADD_EVENT)?.execute(params![
-                date,
-                id,
-                name,
-                sql(&fields.sensor_state),
-                device,
-                source,
+                origin.date,
+                origin.sensor_id,
+                origin.sensor_name,
+                sensor_state,
+                origin.device_id,
+                origin.source,
                 key
             ])?;
-            Stored::event(conn.last_insert_rowid(), &fields.date, &fields.sensor_id)
+            Stored::event(conn.last_insert_rowid(), &origin.date, &origin.sensor_id)
         }
-        Some(file) => {
+        NewRow::Clip(Clip { origin, camera }, file) => {
             let size = i64::try_from(file.size_bytes).unwrap_or(i64::MAX);
             conn.prepare_cached(ADD_MEDIA)?.execute(params![
-                date,
-                id,
-                name,
-                sql(&fields.camera),
-                device,
-                source,
+                origin.date,
+                origin.sensor_id,
+                origin.sensor_name,
+                camera,
+                origin.device_id,
+                origin.source,
                 key,
                 file.name,
                 size,
@@ -113,8 +113,8 @@ pub fn add(conn: &Connection, row: &NewRow) -> rusqlite::Result<Added> {
             ])?;
             Stored::media(
                 conn.last_insert_rowid(),
-                &fields.date,
-                &fields.sensor_id,
+                &origin.date,
+                &origin.sensor_id,
                 file.size_bytes,
             )
         }
@@ -125,15 +125,14 @@ pub fn add(conn: &Connection, row: &NewRow) -> rusqlite::Result<Added> {
     Ok(Added { answer, is_new: true })
 }
 
-/// A JSON value as SQLite holds it.
-fn sql(value: &Value) -> Sql {
-    match value {
-        Value::Number(number) => match number.as_i64() {
-            Some(integer) => Sql::Integer(integer),
-            None => number.as_f64().map_or(Sql::Null, Sql::Real),
-        },
-        Value::String(text) => Sql::Text(text.clone()),
-        _ => Sql::Null,
+impl ToSql for Scalar {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
     }
 }
 

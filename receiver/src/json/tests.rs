@@ -6,13 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
-use sync_receiver::event::FIELDS_MOST;
-use sync_receiver::media::MediaParser;
+
+use super::fields::Fields;
+use super::{BodyParser, DEPTH_MAX, FIELDS_MAX_BYTES};
 
 const VIDEO: &str = "video_data";
 
-fn parse(body: &[u8], cuts: &[usize]) -> Result<(Map<String, Value>, Vec<u8>), String> {
-    let mut parser = MediaParser::new(Vec::new(), 1 << 20);
+fn push<W: Write>(parser: &mut BodyParser<W>, body: &[u8], cuts: &[usize]) -> Result<(), String> {
     let mut rest = body;
     let mut cuts = cuts.iter().cycle();
     while !rest.is_empty() {
@@ -20,9 +20,23 @@ fn parse(body: &[u8], cuts: &[usize]) -> Result<(Map<String, Value>, Vec<u8>), S
         parser.write_all(&rest[..cut]).map_err(|error| error.to_string())?;
         rest = &rest[cut..];
     }
-    let parsed = parser.finish().map_err(|refusal| refusal.reason)?;
-    assert_eq!(parsed.bytes, parsed.out.len() as u64);
-    Ok((parsed.fields, parsed.out))
+    Ok(())
+}
+
+fn parse(body: &[u8], cuts: &[usize]) -> Result<(Fields, Vec<u8>), String> {
+    let mut parser = BodyParser::clip(Vec::new(), 1 << 20);
+    push(&mut parser, body, cuts)?;
+    let (fields, video, bytes) = parser.into_fields().map_err(|refusal| refusal.reason)?;
+    assert_eq!(bytes, video.len() as u64);
+    Ok((fields, video))
+}
+
+/// Names of the contract, and others.
+fn arbitrary_key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec!["date", "capteur", "numero_camera", "device_id", "source"]).prop_map(String::from),
+        ".{0,8}",
+    ]
 }
 
 fn arbitrary_value() -> impl Strategy<Value = Value> {
@@ -43,13 +57,13 @@ fn arbitrary_value() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn any_object_in_any_pieces_is_what_serde_json_reads(
-        values in prop::collection::vec((".{0,8}", arbitrary_value()), 0..5),
+        values in prop::collection::vec((arbitrary_key(), arbitrary_value()), 0..5),
         video in prop::collection::vec(any::<u8>(), 0..300),
         place in 0_usize..6,
         pretty in any::<bool>(),
         cuts in prop::collection::vec(1_usize..40, 1..6),
     ) {
-        let mut object = Map::new();
+        let (mut object, mut expected) = (Map::new(), Fields::default());
         let text = STANDARD.encode(&video);
         let mut values = values;
         values.retain(|(key, _)| key != VIDEO);
@@ -61,7 +75,10 @@ proptest! {
         let body = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) }.unwrap();
         let (fields, decoded) = parse(&body, &cuts).unwrap();
         object.remove(VIDEO);
-        prop_assert_eq!(fields, object);
+        for (key, value) in object {
+            expected.set(&key, &serde_json::to_vec(&value).unwrap()).unwrap();
+        }
+        prop_assert_eq!(fields, expected);
         prop_assert_eq!(decoded, video);
     }
 
@@ -105,7 +122,7 @@ fn wrong_bodies_are_refused_with_their_reason() {
 
 #[test]
 fn there_is_a_limit_on_everything() {
-    let long = format!(r#"{{"a":"{}","video_data":""}}"#, "x".repeat(FIELDS_MOST));
+    let long = format!(r#"{{"a":"{}","video_data":""}}"#, "x".repeat(FIELDS_MAX_BYTES));
     assert!(
         parse(long.as_bytes(), &[4_096])
             .unwrap_err()
@@ -119,4 +136,23 @@ fn there_is_a_limit_on_everything() {
     );
     let spaces = " ".repeat(4 << 20);
     assert!(parse(spaces.as_bytes(), &[65_536]).unwrap_err().contains("trop long"));
+}
+
+#[test]
+fn values_nest_as_deep_as_the_limit_and_no_deeper() {
+    let body = |levels: usize| {
+        let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+        format!(r#"{{"a":{open}{close},"video_data":""}}"#)
+    };
+    parse(body(DEPTH_MAX as usize).as_bytes(), &[7]).unwrap();
+    let error = parse(body(DEPTH_MAX as usize + 1).as_bytes(), &[7]).unwrap_err();
+    assert!(error.contains("32 niveaux"), "{error}");
+}
+
+#[test]
+fn an_event_has_no_video_and_may_have_a_field_of_that_name() {
+    let event = r#"{"date":"d","capteur":{"id":1,"nom":null,"etat":0},"device_id":"a","source":"b","video_data":[1]}"#;
+    let mut parser = BodyParser::event();
+    push(&mut parser, event.as_bytes(), &[3]).unwrap();
+    assert_eq!(parser.into_event().unwrap().origin.device_id, "a");
 }

@@ -5,41 +5,38 @@ use std::io::{self, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{refused, too_long};
+use super::{clip_too_long, refused};
 use crate::answer::Refusal;
 
 /// Encoded bytes decoded at a time.
 const STEP: usize = 32 << 10;
 
 /// Decodes into `W`.
-pub struct Base64Sink<W> {
+pub(super) struct Base64Sink<W> {
     out: W,
     /// Up to three characters that wait for their group.
     rest: Vec<u8>,
     decoded: Vec<u8>,
     bytes: u64,
-    most: u64,
+    max_bytes: u64,
     padded: bool,
 }
 
 impl<W: Write> Base64Sink<W> {
-    /// A decoder that refuses more than `most` decoded bytes.
-    pub fn new(out: W, most: u64) -> Self {
+    /// A decoder that refuses more than `max_bytes` decoded bytes.
+    pub(super) fn new(out: W, max_bytes: u64) -> Self {
         Self {
             out,
             rest: Vec::with_capacity(4),
             decoded: vec![0; STEP / 4 * 3 + 3],
             bytes: 0,
-            most,
+            max_bytes,
             padded: false,
         }
     }
 
     /// Takes more characters.
-    ///
-    /// # Errors
-    /// They are not base64 (400), are too many (413), or `W` can't take what they mean.
-    pub fn push(&mut self, mut text: &[u8]) -> io::Result<()> {
+    pub(super) fn push(&mut self, mut text: &[u8]) -> io::Result<()> {
         if !self.rest.is_empty() {
             let wanted = (4 - self.rest.len()).min(text.len());
             self.rest.extend_from_slice(&text[..wanted]);
@@ -67,8 +64,8 @@ impl<W: Write> Base64Sink<W> {
             .map_err(|_| invalid())?;
         self.padded = groups.last() == Some(&b'=');
         self.bytes += count as u64;
-        if self.bytes > self.most {
-            return Err(refused(too_long(self.most)));
+        if self.bytes > self.max_bytes {
+            return Err(refused(clip_too_long(self.max_bytes)));
         }
         // Our trouble, not the sender's: told apart here, where both are known.
         self.out
@@ -77,10 +74,7 @@ impl<W: Write> Base64Sink<W> {
     }
 
     /// Ends the text.
-    ///
-    /// # Errors
-    /// A group is not complete.
-    pub fn finish(&mut self) -> io::Result<u64> {
+    pub(super) fn finish(&mut self) -> io::Result<u64> {
         if self.rest.is_empty() {
             Ok(self.bytes)
         } else {
@@ -89,11 +83,11 @@ impl<W: Write> Base64Sink<W> {
     }
 
     /// Where the decoded bytes went.
-    pub fn into_inner(self) -> W {
+    pub(super) fn into_inner(self) -> W {
         self.out
     }
 }
 
-fn invalid() -> io::Error {
+pub(super) fn invalid() -> io::Error {
     refused(Refusal::bad("video_data: base64 invalide"))
 }
