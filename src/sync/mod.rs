@@ -6,11 +6,13 @@ pub mod policy;
 mod retry_transient;
 mod row;
 pub mod service;
+mod streak;
 #[cfg(test)]
 mod tests;
 
 pub use key::idempotency_key;
 pub use pass::{Pass, PassError};
+pub use streak::Streak;
 
 use std::io::Read;
 use std::time::Duration;

@@ -14,8 +14,8 @@ const DELAYS: [Duration; 3] = [
     Duration::from_millis(2_000),
 ];
 
-/// Rows in a row that get a 500 before it is the backend's trouble and not theirs.
-pub const SERVER_ERRORS: usize = 3;
+/// Rows in a row that get a 500, or a 2xx without a usable id, before it is the backend's trouble and not theirs.
+pub const UNPROVEN_FAILURES: usize = 3;
 
 /// A refused row is due again after an hour, and from this refusal on once a day.
 const DAILY_FROM: u32 = 24;

@@ -31,9 +31,11 @@ pub enum Consequence {
 /// What happens to the rows behind a failed one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// They are tried.
+    /// They are tried: the backend works.
     GoOn,
-    /// They are tried, unless others before it got the same answer.
+    /// They are tried: the backend had no say.
+    GoOnUnasked,
+    /// They are tried, unless others before it got an answer that tells as little.
     GoOnUnlessRepeated,
     /// They wait: the next would fare no better.
     EndPass,
@@ -52,7 +54,7 @@ pub fn consequence(verdict: Verdict) -> Consequence {
         Verdict::Misconfigured { message } => (message, Reason::Backend, Then::EndPass, false, "misconfigured"),
         Verdict::ServerError { message } => (message, Reason::Row, Then::GoOnUnlessRepeated, false, "server error"),
         Verdict::Refused { message } => (message, Reason::Row, Then::GoOn, false, "refused"),
-        Verdict::InvalidResponse { message } => (message, Reason::Row, Then::GoOn, false, "unclear"),
+        Verdict::InvalidResponse { message } => (message, Reason::Row, Then::GoOnUnlessRepeated, false, "unclear"),
         Verdict::RetryUncompressed => (
             "HTTP 415: corps non compressé refusé".to_string(),
             Reason::Row,
@@ -60,7 +62,7 @@ pub fn consequence(verdict: Verdict) -> Consequence {
             false,
             "refused",
         ),
-        Verdict::Local(error) => (error.to_string(), Reason::Row, Then::GoOn, false, "local"),
+        Verdict::Local(error) => (error.to_string(), Reason::Row, Then::GoOnUnasked, false, "local"),
     };
     Consequence::Failed {
         message,
@@ -109,11 +111,11 @@ mod tests {
             ),
             (
                 Verdict::InvalidResponse { message: text() },
-                failed(Reason::Row, Then::GoOn, false, "unclear"),
+                failed(Reason::Row, Then::GoOnUnlessRepeated, false, "unclear"),
             ),
             (
                 Verdict::Local(std::io::Error::other("m")),
-                failed(Reason::Row, Then::GoOn, false, "local"),
+                failed(Reason::Row, Then::GoOnUnasked, false, "local"),
             ),
         ];
         for (verdict, expected) in table {

@@ -14,6 +14,7 @@ use super::Wire;
 use super::pass::{Pass, PassError};
 use super::policy::{self, Random};
 use super::retry_transient::wait;
+use super::streak::Streak;
 
 /// How often a database that is not there yet is looked for.
 const LOOK_FOR_DATABASE: Duration = Duration::from_secs(2);
@@ -128,6 +129,7 @@ impl Service<'_> {
     fn passes(&mut self, device: &mut Device) -> End {
         let mut schedule = Schedule::new(self.config, self.clock.monotonic());
         let mut known = [None; 2];
+        let mut streak = Streak::default();
         loop {
             match self.refresh(device) {
                 Ok(false) => {}
@@ -143,6 +145,7 @@ impl Service<'_> {
                 reporter: self.reporter,
                 clock: self.clock,
                 random: &mut self.random,
+                streak: &mut streak,
                 device_id: &self.config.device_id,
                 interval: self.config.interval,
                 once: self.config.mode == Mode::Once,

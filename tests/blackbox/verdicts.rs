@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::service::{emulated, most_kb};
-use crate::support::{Act, Backend, Device, Service, assert_everything_arrived_once};
+use crate::support::{Act, Backend, Device, Service, assert_everything_arrived_once, eventually};
 
 /// One pass over ten events with a server that always answers so.
 fn pass_against(act: Act) -> (Device, Backend, String) {
@@ -92,6 +92,39 @@ fn an_answer_without_a_usable_id_is_a_failure_and_the_others_go_on() {
             });
         }
     });
+}
+
+#[test]
+fn a_captive_portal_puts_nothing_on_the_hourly_schedule() {
+    let portal = Act::status(200, "<html><title>Bienvenue au Wi-Fi</title></html>").header("Content-Type", "text/html");
+    let error = Act::status(500, "non");
+    for acts in [[&portal, &portal, &portal], [&portal, &error, &portal]] {
+        let (device, backend) = (Device::new(), Backend::start());
+        device.events(10);
+        let acts = acts.map(Act::clone);
+        let mut nth = 0;
+        backend.script(move |_| {
+            nth += 1;
+            // The portal is there for two passes.
+            if nth <= 6 {
+                acts[nth % 3].clone()
+            } else {
+                Act::created()
+            }
+        });
+        let run = Service::once(&device, &backend).run().exits_with_words(1);
+        assert_eq!(
+            backend.received().len(),
+            3,
+            "the other seven rows are not to blame: {run}"
+        );
+        let service = Service::continuous(&device, &backend)
+            .env("SYNC_INTERVAL_MINUTES", "0.01")
+            .start();
+        eventually("every row is sent, at the next pass", || backend.stored_count() == 10);
+        service.stop().exits_with_words(0);
+        assert_everything_arrived_once(&device, &backend);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
 use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};
-use crate::sync::{Pass, PassError};
+use crate::sync::{Pass, PassError, Streak};
 use crate::upload::Verdict;
 
 pub const INTERVAL: Duration = Duration::from_secs(300);
@@ -57,6 +57,7 @@ pub struct Harness {
     pub wire: ScriptedWire,
     pub told: Told,
     pub random: Random,
+    pub streak: Streak,
     pub once: bool,
     pub interval: Duration,
     device: Option<Device>,
@@ -85,6 +86,7 @@ impl Harness {
             },
             clock,
             random: Random::seeded(7),
+            streak: Streak::default(),
             once: false,
             interval: INTERVAL,
         }
@@ -93,6 +95,7 @@ impl Harness {
     /// The process ends and starts again.
     pub fn restart(&mut self) {
         self.device = None;
+        self.streak = Streak::default();
         self.device = Some(self.recorder.device().impatient());
     }
 
@@ -107,6 +110,7 @@ impl Harness {
             reporter: &mut self.told,
             clock: &*self.clock,
             random: &mut self.random,
+            streak: &mut self.streak,
             device_id: "raspberry-1",
             interval: self.interval,
             once: self.once,

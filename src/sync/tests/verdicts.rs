@@ -144,7 +144,7 @@ fn three_500s_on_different_rows_end_the_pass_and_free_all_three() {
 
 #[test]
 fn two_500s_that_are_not_three_in_a_row_are_the_rows_own() {
-    for between in [done as fn(&Call) -> Verdict, |_| refused(), |_| invalid_response()] {
+    for between in [done as fn(&Call) -> Verdict, |_| refused()] {
         let mut harness = Harness::new();
         harness.recorder.events(5);
         harness.script(move |call| if call.id == 3 { between(call) } else { broken() });
@@ -153,6 +153,52 @@ fn two_500s_that_are_not_three_in_a_row_are_the_rows_own() {
         assert_eq!(report.ended_by, None);
         assert!(harness.tried().is_empty(), "due in an hour");
     }
+}
+
+#[test]
+fn answers_that_tell_nothing_add_up_whatever_they_are() {
+    let local = || Verdict::Local(std::io::Error::other("m"));
+    // The card's trouble proves nothing about the backend.
+    for (second, ends_at) in [(invalid_response as fn() -> Verdict, 3), (broken, 3), (local, 4)] {
+        let mut harness = Harness::new();
+        harness.recorder.events(6);
+        harness.script(move |call| match call.id {
+            2 => second(),
+            1 | 4 => broken(),
+            _ => invalid_response(),
+        });
+        let report = harness.pass();
+        assert_eq!(harness.wire.ids(Table::Event), (1..=ends_at).collect::<Vec<_>>());
+        assert!(report.ended_by.is_some());
+        harness.script(done);
+        harness.pass();
+        // All but what the card refused.
+        assert_eq!(harness.count("success"), 9 - ends_at);
+    }
+}
+
+#[test]
+fn a_streak_goes_on_over_passes_that_hold_one_row_each() {
+    let mut harness = Harness::new();
+    harness.script(|_| invalid_response());
+    for id in 1..=3 {
+        harness.recorder.events(1);
+        assert_eq!(harness.tried(), [id], "those before it have an hour to wait");
+    }
+    harness.script(done);
+    assert_eq!(harness.tried(), [1, 2, 3], "it was the backend all along");
+}
+
+#[test]
+fn a_streak_touches_no_row_that_people_changed_since() {
+    let mut harness = Harness::new();
+    harness.recorder.events(2);
+    harness.script(|_| invalid_response());
+    harness.pass();
+    harness.sql("UPDATE sync_tracking SET sync_status = 'success', remote_id = 7 WHERE local_id = 1");
+    harness.recorder.events(1);
+    harness.pass();
+    assert_eq!(harness.status(Table::Event, 1).as_deref(), Some("success"));
 }
 
 #[test]

@@ -1,0 +1,129 @@
+//! Trying one row: as often as the policy allows, until it has a verdict that stands.
+
+use std::time::Duration;
+
+use crate::device::{DeviceError, Due, Kind};
+use crate::notice::Notice;
+use crate::row::Table;
+use crate::upload::{RetryAfter, Verdict};
+
+use super::super::{idempotency_key, policy, retry_transient};
+use super::{PassError, Running};
+
+/// A row that can't be read to its end, or changes each time it is read, is given up for this pass after so many
+/// further tries.
+const REREADS: u32 = 3;
+
+impl Running<'_, '_> {
+    /// Tries a row until it has a verdict that stands. `None` when the row is gone.
+    pub(super) fn send(&mut self, table: Table, due: &Due) -> Result<Option<(u64, Verdict)>, PassError> {
+        let mut attempt = 0;
+        let mut rereads = 0;
+        loop {
+            let Some((bytes, verdict)) = self.attempt(table, due) else {
+                return Ok(None);
+            };
+            match verdict {
+                // Not an attempt: the next one is plain and can't get this verdict.
+                Verdict::RetryUncompressed => {}
+                Verdict::Local(error) => match error.downcast::<DeviceError>() {
+                    Ok(error) if error.kind == Kind::Vanished => return Ok(None),
+                    Ok(error) if rereads < REREADS && error.kind != Kind::Row => {
+                        rereads += 1;
+                        log::info!("{table} {}: {error}; it is read again", due.id);
+                        self.wait_until_readable(error)?;
+                    }
+                    Ok(error) => return Ok(Some((bytes, Verdict::Local(error.into())))),
+                    Err(error) => return Ok(Some((bytes, Verdict::Local(error)))),
+                },
+                Verdict::Unavailable {
+                    message,
+                    unreachable,
+                    retry_after,
+                } => {
+                    attempt += 1;
+                    let now = self.pass.clock.monotonic();
+                    let moved = self.pass.wire.fail_over(now);
+                    let backends = u32::try_from(self.pass.wire.backend_count()).unwrap_or(u32::MAX);
+                    let tries = policy::ATTEMPTS.max(backends);
+                    if attempt >= tries {
+                        let verdict = Verdict::Unavailable {
+                            message,
+                            unreachable,
+                            retry_after,
+                        };
+                        return Ok(Some((bytes, verdict)));
+                    }
+                    log::info!("{table} {}: try {attempt} of {tries} failed: {message}", due.id);
+                    self.pass.reporter.notice(&Notice::Retrying {
+                        table,
+                        id: due.id,
+                        message: &message,
+                    });
+                    // Another backend is tried at once; the same one is given time.
+                    if !moved && self.wait_before(attempt, retry_after) {
+                        return Err(PassError::Interrupted);
+                    }
+                }
+                verdict => return Ok(Some((bytes, verdict))),
+            }
+        }
+    }
+
+    /// Reads a row and sends it, once. Returns its length in bytes (of a clip) and the verdict; `None` when the
+    /// row is gone.
+    fn attempt(&mut self, table: Table, due: &Due) -> Option<(u64, Verdict)> {
+        let pass = &mut *self.pass;
+        let key = |date| idempotency_key(pass.device.database_id(), pass.device_id, table, due.id, date);
+        match table {
+            Table::Event => match pass.device.event(due.id) {
+                Ok(None) => None,
+                Ok(Some(event)) => {
+                    let key = key(&event.date);
+                    Some((0, pass.wire.post_event(&event, &key).verdict))
+                }
+                Err(error) => Some((0, Verdict::Local(error.into()))),
+            },
+            Table::Media => match pass.device.clip(due.id, due.date.as_ref()) {
+                Ok(None) => None,
+                Ok(Some((clip, mut video))) => {
+                    let bytes = clip.video_len;
+                    pass.reporter.notice(&Notice::ClipStarted { id: due.id, bytes });
+                    let key = key(&clip.date);
+                    Some((bytes, pass.wire.post_clip(&clip, &mut video, &key).verdict))
+                }
+                Err(error) => Some((0, Verdict::Local(error.into()))),
+            },
+        }
+    }
+
+    /// Waits until the database can be read again, if `error` is a trouble of the whole file.
+    fn wait_until_readable(&mut self, error: DeviceError) -> Result<(), PassError> {
+        if error.kind == Kind::Changed {
+            return Ok(());
+        }
+        let mut first = Some(error);
+        self.pass.on_database(|device| match first.take() {
+            Some(error) => Err(error),
+            None => device.data_version().map(|_| ()),
+        })
+    }
+
+    fn wait_before(&mut self, attempt: u32, retry_after: Option<RetryAfter>) -> bool {
+        let pass = &mut *self.pass;
+        let wish = retry_after.map(|after| delay_of(after, pass.clock.unix_seconds()));
+        let delay = policy::attempt_delay(attempt, wish, pass.interval, pass.random);
+        retry_transient::wait(pass.clock, pass.reporter, delay)
+    }
+}
+
+/// How long a server wishes to be left alone.
+fn delay_of(wish: RetryAfter, now: i64) -> Duration {
+    match wish {
+        RetryAfter::Delay(delay) => delay,
+        RetryAfter::At(time) => {
+            let now = std::time::UNIX_EPOCH + Duration::from_secs(now.unsigned_abs());
+            time.duration_since(now).unwrap_or_default()
+        }
+    }
+}
