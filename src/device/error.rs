@@ -1,9 +1,8 @@
-//! What can go wrong with the local database, and what each of SQLite's codes means for us.
+//! What can go wrong with the local database, told in one line.
 
 use std::path::Path;
 
-use rusqlite::ErrorCode;
-
+use super::codes::{self, Advice};
 use crate::text::one_line;
 
 /// What an error of the local database means for the work.
@@ -85,62 +84,22 @@ impl<T> Context<T> for rusqlite::Result<T> {
     }
 }
 
-/// The one place that decides what an SQLite error means
-/// (codes: <https://www.sqlite.org/rescode.html>).
+/// Turns SQLite's error into ours, by the table of [`codes`].
 fn explain(error: &rusqlite::Error, path: &Path, doing: &str) -> DeviceError {
-    let file = path.display();
     let detail = one_line(&error.to_string());
-    let code = error.sqlite_error_code();
-    let (kind, what) = match code {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-            Kind::Transient,
-            format!("Base de données verrouillée par un autre programme ({file})"),
-        ),
-        Some(ErrorCode::DiskFull) => (Kind::Transient, format!("Disque plein ({file}): libérez de l'espace")),
-        // A folder in which SQLite can't make its journal; or a card that fails, which the kernel remounts read-only and a
-        // later remount heals.
-        Some(ErrorCode::ReadOnly) => (
-            Kind::Denied,
-            format!(
-                "Base de données en lecture seule ({file}): donnez au service le droit d'écrire le fichier et le dossier {}, \
-                 ou vérifiez si la carte est montée en lecture seule",
-                path.parent().unwrap_or(path).display()
-            ),
-        ),
-        Some(ErrorCode::SystemIoFailure) => (
-            Kind::Transient,
-            format!("Erreur d'entrée/sortie ({file}): vérifiez la carte SD"),
-        ),
-        // Also what a full disk gives when the journal can't be created.
-        Some(ErrorCode::CannotOpen) => (
-            Kind::Denied,
-            format!("Impossible d'ouvrir {file}: vérifiez le chemin, les droits du fichier et du dossier"),
-        ),
-        Some(ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => (
-            Kind::Unusable,
-            format!("Accès refusé à {file}: vérifiez les droits du fichier et du dossier"),
-        ),
-        Some(ErrorCode::NotADatabase) => (
-            Kind::Unusable,
-            format!("{file} n'est pas une base SQLite: vérifiez LOCAL_DB_PATH"),
-        ),
-        // SQLite says the same of a sector that the card can't read (SQLITE_IOERR_CORRUPTFS).
-        Some(ErrorCode::DatabaseCorrupt) => (
-            Kind::Unusable,
-            format!(
-                "Base de données corrompue ou carte SD illisible ({file}): voyez `dmesg`; \
-                 restaurez la base ou réparez-la avec `sqlite3 {file} .recover`"
-            ),
-        ),
-        // The schema changed under a prepared statement more often than SQLite retries.
-        Some(ErrorCode::SchemaChanged | ErrorCode::FileLockingProtocolFailed) => (
-            Kind::Transient,
-            format!("Base de données modifiée par un autre programme ({file})"),
-        ),
-        Some(ErrorCode::OutOfMemory) => (Kind::Transient, "Mémoire insuffisante".to_string()),
-        _ => (Kind::Unusable, format!("Erreur SQLite ({file})")),
+    let (kind, advice) = match error {
+        // A value of ours that people wrote over: they can mend it while we wait.
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..) => (Kind::Transient, Advice::Other),
+        // A row of ours that people deleted: the next start makes it again.
+        rusqlite::Error::QueryReturnedNoRows => (Kind::Unusable, Advice::Other),
+        rusqlite::Error::SqlInputError { error, .. } => codes::meaning(error.extended_code),
+        _ => error
+            .sqlite_extended_error_code()
+            .map_or((Kind::Transient, Advice::Other), codes::meaning),
     };
-    DeviceError::new(kind, format!("{what} [{doing}: {detail}]"))
+    DeviceError::new(kind, format!("{} [{doing}: {detail}]", advice.tell(path)))
 }
 
 /// While a row is read, a page that can't be read is this row's trouble; the rows behind it may be well.

@@ -6,6 +6,7 @@
 
 mod backlog;
 mod clip;
+mod codes;
 mod connection;
 mod dates;
 mod due;

@@ -303,3 +303,35 @@ fn a_clip_on_an_unreadable_sector_waits_and_the_rows_behind_it_go() {
     service().run().exits(0);
     assert_everything_arrived_once(&device, &backend);
 }
+
+#[test]
+fn a_clip_that_cannot_be_read_for_a_while_is_not_refused_for_it() {
+    let (device, backend) = (Device::new(), Backend::start());
+    let Some(library) = bad_sector(device.folder()) else {
+        return;
+    };
+    let bad = device.big_clip(3_000_000);
+    let from = size(&device) - 1_500_000;
+    let (good, event) = (device.clip(b"good"), device.event());
+    let cured = device.folder().join("cured");
+    let service = |mode| {
+        Service::of(&device, &backend.url(), mode)
+            .env("LD_PRELOAD", &library)
+            .env("BAD_FROM", from.to_string())
+            .env("BAD_TO", (from + 1).to_string())
+            // A bus that stumbles: SQLITE_IOERR_READ, which says nothing about the row.
+            .env("BAD_ERRNO", rustix::io::Errno::AGAIN.raw_os_error().to_string())
+            .env("BAD_UNLESS", &cured)
+            .env("SYNC_INTERVAL_MINUTES", "0.01")
+    };
+    let run = service("once").run().exits_with_words(1);
+    assert_eq!(device.tracked("media", bad), None, "booked as the row's refusal: {run}");
+    assert_eq!(device.tracked("media", good).unwrap().status, "success", "{run}");
+    assert_eq!(device.tracked("evenement", event).unwrap().status, "success", "{run}");
+    let mut running = service("continuous").start();
+    running.prints("⚠️");
+    std::fs::write(&cured, "").unwrap();
+    running.prints(&format!("Média {bad} →"));
+    running.stop().exits_with_words(0);
+    assert_everything_arrived_once(&device, &backend);
+}

@@ -33,6 +33,12 @@ impl Running<'_, '_> {
                         log::info!("{table} {}: {error}; it is read again", due.id);
                         self.wait_until_readable(error)?;
                     }
+                    // The database's trouble, not the row's: it stays as it is, and due.
+                    Ok(error) if !matches!(error.kind, Kind::Row | Kind::Changed) => {
+                        log::error!("{table} {}: {error}; it is left for the next pass", due.id);
+                        self.report.table_mut(table).waiting += 1;
+                        return Ok(None);
+                    }
                     Ok(error) => return Ok(Some((bytes, Verdict::Local(error.into())))),
                     Err(error) => return Ok(Some((bytes, Verdict::Local(error)))),
                 },

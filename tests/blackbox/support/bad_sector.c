@@ -1,5 +1,6 @@
 /* A card with an unreadable sector, preloaded into the uploader: reads of the database that touch the bytes from
- * BAD_FROM to BAD_TO end with EIO, as the kernel answers for a worn-out card, until the file BAD_UNLESS exists. */
+ * BAD_FROM to BAD_TO end with EIO, as the kernel answers for a worn-out card, or with the error number BAD_ERRNO, until
+ * the file BAD_UNLESS exists. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -26,7 +27,7 @@ ssize_t pread64(int fd, void *buffer, size_t count, off64_t offset) {
     if (real == NULL)
         real = (ssize_t(*)(int, void *, size_t, off64_t))dlsym(RTLD_NEXT, "pread64");
     if (is_bad(fd, count, offset)) {
-        errno = EIO;
+        errno = getenv("BAD_ERRNO") != NULL ? atoi(getenv("BAD_ERRNO")) : EIO;
         return -1;
     }
     return real(fd, buffer, count, offset);
