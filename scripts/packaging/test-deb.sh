@@ -44,20 +44,6 @@ for arch in amd64 arm64 armhf; do
     check "lintian has nothing to say about $arch" in_build_tree lintian --allow-root --fail-on error,warning,info --display-info --info "$(deb "$arch")"
 done
 
-# ── What is written by hand keeps up with the program ───────────────────────────────────────────────────────────
-
-binary=target/arm/x86_64-unknown-linux-gnu/release/sync-service
-for pair in bash:sync-service zsh:_sync-service fish:sync-service.fish; do
-    in_build_tree "$binary" completions "${pair%%:*}" >target/completions.new
-    check "completions/${pair#*:} is what the program prints for ${pair%%:*}" cmp -s target/completions.new "completions/${pair#*:}"
-done
-variables=$(sed -n '/^pub const VARIABLES/,/^];/s/.*"\([A-Z][A-Z_]*\)".*/\1/p' src/config.rs)
-check "the program has variables" [ -n "$variables" ]
-for variable in $variables; do
-    grep -q "$variable" man/sync-service.1 || check "the manual page tells of $variable" false
-    grep -q "^#\{0,1\}$variable=" systemd/sync-service.env || check "the example environment has $variable" false
-done
-
 # ── The life of a package ───────────────────────────────────────────────────────────────────────────────────────
 
 step "images" scripts/packaging/images.sh
