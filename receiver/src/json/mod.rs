@@ -3,6 +3,8 @@
 
 mod base64_sink;
 mod fields;
+#[cfg(test)]
+mod measure;
 mod parser;
 #[cfg(test)]
 mod tests;
