@@ -94,9 +94,9 @@ fn supervise(
         Ok(Wakeup::Ended(end)) => return Ok(end),
         Ok(Wakeup::Signal) | Err(_) => {}
     }
+    let deadline = std::time::Instant::now() + STOP_WITHIN;
     shutdown.request();
     interrupt();
-    let deadline = std::time::Instant::now() + STOP_WITHIN;
     loop {
         match events.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
             Ok(Wakeup::Ended(End::Failed(message))) => return Ok(End::Failed(message)),

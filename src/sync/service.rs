@@ -9,8 +9,8 @@ use crate::hooks::alert;
 use crate::instance::{Instance, InstanceInfo};
 use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
+use crate::upload::Wire;
 
-use super::Wire;
 use super::pass::{Pass, PassError};
 use super::policy::{self, Random};
 use super::retry_transient::wait;

@@ -1,14 +1,16 @@
 //! The HTTP client: one agent per server, with our patience, trust and proxy.
 
 use std::io;
+use std::sync::Arc;
 
 use ureq::tls::TlsConfig;
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy, Timeout};
 
 use super::config::{Timeouts, UploadConfig, UploadError};
+use super::exchange::Exchange;
 use super::resolver::Remembering;
 use super::tls;
+use super::transport::Watching;
 use super::verdict::Verdict;
 
 /// Read and write buffers of a connection; the body is produced straight into the second.
@@ -24,11 +26,17 @@ const HEADERS: usize = 32 << 10;
 /// TLS settings that can't be used.
 pub fn http_agent(url: &str, config: &UploadConfig) -> Result<Agent, UploadError> {
     let tls = tls::settings(config, url.starts_with("https://"))?;
-    Ok(agent(url, tls, config.timeouts, Remembering::default()))
+    Ok(agent(url, tls, config.timeouts, Remembering::default(), Arc::default()))
 }
 
 /// An agent that follows no redirect (a token must not travel elsewhere) and takes every status for an answer.
-pub(super) fn agent(url: &str, tls: TlsConfig, timeouts: Timeouts, resolver: Remembering) -> Agent {
+pub(super) fn agent(
+    url: &str,
+    tls: TlsConfig,
+    timeouts: Timeouts,
+    resolver: Remembering,
+    exchange: Arc<Exchange>,
+) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -40,7 +48,9 @@ pub(super) fn agent(url: &str, tls: TlsConfig, timeouts: Timeouts, resolver: Rem
         .timeout_resolve(Some(timeouts.connect))
         .timeout_connect(Some(timeouts.connect))
         .timeout_await_100(Some(timeouts.await_100))
-        // No total: a slow line that moves is a good line.
+        // No total for a body: a slow line that moves is a good line. An answer is short.
+        .timeout_recv_response(Some(timeouts.answer_head))
+        .timeout_recv_body(Some(timeouts.answer_body))
         .timeout_per_read(Some(timeouts.no_progress))
         .timeout_per_write(Some(timeouts.no_progress))
         .input_buffer_size(INPUT_BUFFER)
@@ -49,7 +59,7 @@ pub(super) fn agent(url: &str, tls: TlsConfig, timeouts: Timeouts, resolver: Rem
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
         .build();
-    Agent::with_parts(config, DefaultConnector::default(), resolver)
+    Agent::with_parts(config, Watching::new(exchange), resolver)
 }
 
 /// The proxy for a URL: `HTTPS_PROXY` or `HTTP_PROXY` by its scheme, else `ALL_PROXY`; not for what `NO_PROXY` lists.
@@ -89,6 +99,17 @@ fn proxy(url: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<Proxy> {
         }
     }
     builder.build().ok()
+}
+
+/// Whether an answer came late, or came and can't be read; not whether the connection failed.
+pub(super) fn is_unreadable_or_late(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Timeout(phase) => matches!(phase, Timeout::PerRead | Timeout::RecvResponse),
+        // How an interim answer shows that the client does not understand.
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::Other,
+        ureq::Error::Protocol(_) => true,
+        _ => false,
+    }
 }
 
 /// What a request that got no answer means: the transport's half of the one table ([`super::verdict::judge`] has the

@@ -67,6 +67,10 @@ pub struct Timeouts {
     pub no_progress: Duration,
     /// For `100 Continue`, once per backend that ignores the question.
     pub await_100: Duration,
+    /// For an answer's head, from the end of the request.
+    pub answer_head: Duration,
+    /// For the rest of it.
+    pub answer_body: Duration,
 }
 
 impl Default for Timeouts {
@@ -76,6 +80,8 @@ impl Default for Timeouts {
             event: Duration::from_secs(10),
             no_progress: Duration::from_secs(30),
             await_100: Duration::from_secs(1),
+            answer_head: Duration::from_secs(60),
+            answer_body: Duration::from_secs(60),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! A clip's JSON, produced while it is sent: prefix, base64 of the video, suffix, with a length known beforehand.
 
 use std::io::{self, Read};
-use std::sync::Arc;
 
 use base64_simd::{AsOut, STANDARD};
 
-use super::{ClipProgress, payload};
+use super::payload;
 use crate::row::Clip;
 
 /// Video bytes encoded at a time; a multiple of three, so that padding comes at the end alone.
@@ -16,22 +15,20 @@ pub(super) struct MediaBody<'a> {
     video: &'a mut dyn Read,
     /// Video bytes still to come.
     left: u64,
-    video_len: u64,
     raw: Vec<u8>,
     /// Bytes that are ready: the prefix, the suffix, or a group that did not fit.
     ready: Vec<u8>,
     at: usize,
     suffix: Vec<u8>,
-    harness: Harness,
+    next: Part,
     length: u64,
     given: u64,
-    progress: Option<Arc<dyn ClipProgress>>,
     /// Why the video could not be read to its end.
     failed: Option<io::Error>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Harness {
+enum Part {
     Video,
     Suffix,
     End,
@@ -42,12 +39,7 @@ impl<'a> MediaBody<'a> {
     ///
     /// # Errors
     /// The body would be longer than numbers go.
-    pub(super) fn new(
-        clip: &Clip,
-        video: &'a mut dyn Read,
-        device_id: &str,
-        progress: Option<Arc<dyn ClipProgress>>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(clip: &Clip, video: &'a mut dyn Read, device_id: &str) -> io::Result<Self> {
         let (prefix, suffix) = payload::around_video(clip, device_id)?;
         let length = clip
             .video_len
@@ -59,15 +51,13 @@ impl<'a> MediaBody<'a> {
         Ok(Self {
             video,
             left: clip.video_len,
-            video_len: clip.video_len,
             raw: vec![0; raw],
             ready: prefix,
             at: 0,
             suffix,
-            harness: Harness::Video,
+            next: Part::Video,
             length,
             given: 0,
-            progress,
             failed: None,
         })
     }
@@ -97,9 +87,6 @@ impl<'a> MediaBody<'a> {
             }
         })?;
         self.left -= count as u64;
-        if let Some(progress) = &self.progress {
-            progress.sent(self.video_len - self.left);
-        }
         if self.left == 0 && self.video.read(&mut [0])? != 0 {
             return Err(io::Error::other("la vidéo est plus longue qu'annoncé"));
         }
@@ -131,20 +118,20 @@ impl<'a> MediaBody<'a> {
                 self.at += count;
                 return Ok(count);
             }
-            match self.harness {
-                Harness::Video if self.left > 0 => {
+            match self.next {
+                Part::Video if self.left > 0 => {
                     let count = self.encode(out)?;
                     if count > 0 {
                         return Ok(count);
                     }
                 }
-                Harness::Video => self.harness = Harness::Suffix,
-                Harness::Suffix => {
+                Part::Video => self.next = Part::Suffix,
+                Part::Suffix => {
                     self.ready = std::mem::take(&mut self.suffix);
                     self.at = 0;
-                    self.harness = Harness::End;
+                    self.next = Part::End;
                 }
-                Harness::End => return Ok(0),
+                Part::End => return Ok(0),
             }
         }
         Ok(0)
@@ -234,7 +221,7 @@ mod tests {
         ) {
             let clip = clip(date, name, &video);
             let mut source = video.as_slice();
-            let body = MediaBody::new(&clip, &mut source, &device_id, None).unwrap();
+            let body = MediaBody::new(&clip, &mut source, &device_id).unwrap();
             let length = body.len();
             let read = read_in(body, &sizes);
             prop_assert_eq!(read.len() as u64, length);
@@ -251,12 +238,12 @@ mod tests {
             let clip = clip(Scalar::Null, Scalar::Null, &video);
             let plain = expected(&clip, &video, "pi");
             let mut source = video.as_slice();
-            let packed = read_in(Gzip::new(MediaBody::new(&clip, &mut source, "pi", None).unwrap()), &sizes);
+            let packed = read_in(Gzip::new(MediaBody::new(&clip, &mut source, "pi").unwrap()), &sizes);
             let mut unpacked = Vec::new();
             flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).unwrap();
             prop_assert!(unpacked == plain, "gzip");
             let mut source = video.as_slice();
-            let packed = read_in(zstd(MediaBody::new(&clip, &mut source, "pi", None).unwrap()).unwrap(), &sizes);
+            let packed = read_in(zstd(MediaBody::new(&clip, &mut source, "pi").unwrap()).unwrap(), &sizes);
             prop_assert!(::zstd::decode_all(packed.as_slice()).unwrap() == plain, "zstd");
         }
     }
@@ -274,11 +261,11 @@ mod tests {
         let share = |packed: Vec<u8>| packed.len() as f64 / video.len() as f64;
         let mut source = video.as_slice();
         let gzip = share(read_in(
-            Gzip::new(MediaBody::new(&clip, &mut source, "pi", None).unwrap()),
+            Gzip::new(MediaBody::new(&clip, &mut source, "pi").unwrap()),
             &[65_536],
         ));
         let mut source = video.as_slice();
-        let packed = zstd(MediaBody::new(&clip, &mut source, "pi", None).unwrap()).unwrap();
+        let packed = zstd(MediaBody::new(&clip, &mut source, "pi").unwrap()).unwrap();
         let zstd = share(read_in(packed, &[65_536]));
         assert!(gzip <= 1.01, "gzip {gzip}");
         assert!(zstd <= 1.001, "zstd {zstd}");
@@ -293,7 +280,7 @@ mod tests {
                 ..clip(Scalar::Null, Scalar::Null, &[])
             };
             let mut source = video.as_slice();
-            let mut body = MediaBody::new(&clip, &mut source, "pi", None).unwrap();
+            let mut body = MediaBody::new(&clip, &mut source, "pi").unwrap();
             let announced = body.len();
             let mut read = Vec::new();
             assert!(body.read_to_end(&mut read).is_err());

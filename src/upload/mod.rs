@@ -3,11 +3,14 @@
 //! Knows HTTP and nothing of SQLite: rows come in as plain values, a video as a [`std::io::Read`].
 
 mod answer;
+mod backend;
 mod client;
 mod compress;
 mod config;
 mod encoding;
+mod exchange;
 mod media_body;
+mod outflow;
 mod payload;
 mod prefetch;
 mod probe;
@@ -17,17 +20,20 @@ mod resolver;
 mod tests;
 mod tls;
 mod token_exposure;
+mod transport;
 mod uploader;
 mod verdict;
+mod wire;
 
 pub use client::http_agent;
 pub use config::{Compression, Secret, Timeouts, UploadConfig, UploadError};
 pub use probe::{Fact, probe};
-pub use uploader::{Attempt, Uploader};
+pub use uploader::Uploader;
 pub use verdict::{RetryAfter, Verdict};
+pub use wire::Wire;
 
 /// Told how much of a clip has left, so that people and watchdogs see that it moves.
 pub trait ClipProgress: Send + Sync {
-    /// `bytes` of the clip's video are on their way so far: read and packed, at most 512 KB ahead of the socket.
+    /// The socket took `bytes` of the clip's video so far.
     fn sent(&self, bytes: u64);
 }

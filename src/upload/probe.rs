@@ -1,5 +1,7 @@
 //! What `check` asks a server: is it there, is it the right one, does it take the token? Nothing is stored.
 
+use std::sync::Arc;
+
 use super::answer::Answer;
 use super::client;
 use super::config::{UploadConfig, UploadError};
@@ -19,7 +21,13 @@ pub fn probe(config: &UploadConfig) -> Result<Vec<Fact>, UploadError> {
     let tls = tls::settings(config, https)?;
     let mut facts = Vec::new();
     for url in &config.backends {
-        let agent = client::agent(url, tls.clone(), config.timeouts, Remembering::default());
+        let agent = client::agent(
+            url,
+            tls.clone(),
+            config.timeouts,
+            Remembering::default(),
+            Arc::default(),
+        );
         // GET where only POST is served: 405 from a server that has the place, and nothing happens.
         let mut request = agent.get(format!("{url}/api/evenements"));
         if let Some(token) = &config.token {

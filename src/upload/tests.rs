@@ -16,10 +16,7 @@ const FOREVER: Duration = Duration::from_secs(60);
 
 /// Sends a clip of so many bytes to a server that does `serve` with its one connection; gives the verdict and the time.
 fn send(len: usize, no_progress: Duration, serve: impl FnOnce(TcpStream) + Send + 'static) -> (Verdict, Duration) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let config = UploadConfig {
-        backends: vec![format!("http://{}", listener.local_addr().unwrap())],
-        device_id: "d".to_string(),
         timeouts: Timeouts {
             no_progress,
             await_100: Duration::from_millis(1),
@@ -27,24 +24,56 @@ fn send(len: usize, no_progress: Duration, serve: impl FnOnce(TcpStream) + Send 
         },
         ..UploadConfig::default()
     };
-    spawn(move || serve(listener.accept().unwrap().0));
-    let (done, verdict) = channel();
+    let (mut verdicts, took) = send_clips(1, len, config, move |listener| serve(listener.accept().unwrap().0));
+    (verdicts.remove(0), took)
+}
+
+/// Sends so many clips of so many bytes, one after the other, to a server that does `serve`.
+fn send_clips(
+    count: i64,
+    len: usize,
+    config: UploadConfig,
+    serve: impl FnOnce(TcpListener) + Send + 'static,
+) -> (Vec<Verdict>, Duration) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = UploadConfig {
+        backends: vec![format!("http://{}", listener.local_addr().unwrap())],
+        device_id: "d".to_string(),
+        ..config
+    };
+    spawn(move || serve(listener));
+    let (done, verdicts) = channel();
     spawn(move || {
         let mut uploader = Uploader::new(config, Arc::new(Shutdown::default())).unwrap();
         let start = Instant::now();
         let video = vec![7; len];
-        let clip = Clip {
-            id: 1,
-            date: Scalar::Text("2025-12-18T17:30:00".to_string()),
-            sensor_id: Scalar::Integer(4),
-            sensor_name: Scalar::Null,
-            camera: Scalar::Integer(1),
-            video_len: len as u64,
+        let post = |id| {
+            let clip = Clip {
+                id,
+                date: Scalar::Text("2025-12-18T17:30:00".to_string()),
+                sensor_id: Scalar::Integer(4),
+                sensor_name: Scalar::Null,
+                camera: Scalar::Integer(1),
+                video_len: len as u64,
+            };
+            uploader.post_clip(&clip, &mut &video[..], "k")
         };
-        let attempt = uploader.post_clip(&clip, &mut &video[..], "k");
-        done.send((attempt.verdict, start.elapsed())).unwrap();
+        let verdicts = (0..count).map(post).collect();
+        done.send((verdicts, start.elapsed())).unwrap();
     });
-    verdict.recv_timeout(FOREVER).expect("it waits for ever")
+    verdicts.recv_timeout(FOREVER).expect("it waits for ever")
+}
+
+/// Reads a request's head, behind which nothing comes by itself.
+fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut piece = [0; 1024];
+        let count = stream.read(&mut piece).unwrap();
+        assert_ne!(count, 0, "it hung up");
+        head.extend_from_slice(&piece[..count]);
+    }
+    String::from_utf8(head).unwrap()
 }
 
 /// Reads a request to its end; `each` is called before each piece is read.
@@ -121,4 +150,103 @@ fn a_server_that_takes_a_clip_slowly_may_take_longer_than_it_may_stand_still() {
     });
     assert!(matches!(verdict, Verdict::Done { remote_id: 9 }), "{verdict:?}");
     assert!(took > patience, "too fast to prove anything: {took:?}");
+}
+
+const CREATED: &str = "HTTP/1.1 201 Created\r\nContent-Length: 8\r\n\r\n{\"id\":9}";
+
+/// Says `text` a byte at a time, each well within what a standstill may last.
+fn drip(stream: &mut TcpStream, text: &str) {
+    for byte in text.bytes() {
+        if stream.write_all(&[byte]).is_err() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(40));
+    }
+}
+
+#[test]
+fn an_answer_that_drips_has_a_total_time() {
+    let limit = Duration::from_millis(400);
+    let body = format!("HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{}", " ".repeat(99));
+    // The head takes 5 s, or the body after a head at once.
+    for (at_once, dripped) in [
+        ("", format!("HTTP/1.1 201 Created\r\nX: {}", "x".repeat(99))),
+        (&body[..44], body[44..].to_string()),
+    ] {
+        let at_once = at_once.to_string();
+        let config = UploadConfig {
+            timeouts: Timeouts {
+                answer_head: limit,
+                answer_body: limit,
+                ..Timeouts::default()
+            },
+            ..UploadConfig::default()
+        };
+        let (verdicts, took) = send_clips(1, 1_000, config, move |listener| {
+            let mut stream = listener.accept().unwrap().0;
+            read_request(&mut stream, 1 << 16, || {});
+            stream.write_all(at_once.as_bytes()).unwrap();
+            drip(&mut stream, &dripped);
+        });
+        assert_timed_out(&verdicts[0]);
+        assert!((limit..Duration::from_secs(4)).contains(&took), "{took:?}");
+    }
+}
+
+#[test]
+fn an_answer_to_the_question_that_stops_half_way_does_not_keep_the_clip() {
+    let config = UploadConfig {
+        timeouts: Timeouts {
+            no_progress: Duration::from_millis(300),
+            ..Timeouts::default()
+        },
+        ..UploadConfig::default()
+    };
+    let (heads, told) = channel();
+    let (verdicts, _) = send_clips(1, 2 << 20, config, move |listener| {
+        let mut first = listener.accept().unwrap().0;
+        heads.send(read_head(&mut first)).unwrap();
+        first
+            .write_all(b"HTTP/1.1 401 Unauthorized\r\nServer: half\r\n")
+            .unwrap();
+        let mut second = listener.accept().unwrap().0;
+        heads.send(String::new()).unwrap();
+        read_request(&mut second, 1 << 16, || {});
+        second.write_all(CREATED.as_bytes()).unwrap();
+    });
+    assert!(matches!(verdicts[0], Verdict::Done { remote_id: 9 }), "{verdicts:?}");
+    assert!(told.recv().unwrap().to_lowercase().contains("expect: 100-continue"));
+}
+
+#[test]
+fn a_low_rate_is_not_taken_for_a_server_that_ignores_the_question() {
+    // The head waits 0.4 s for its turn, longer than the question is waited for.
+    let await_100 = Duration::from_millis(300);
+    let config = UploadConfig {
+        max_rate_kbps: Some(1),
+        timeouts: Timeouts {
+            await_100,
+            ..Timeouts::default()
+        },
+        ..UploadConfig::default()
+    };
+    // On a loaded machine the server itself may be late, and proves nothing then.
+    let asked_again = (0..20).find_map(|_| {
+        let (heads, told) = channel();
+        send_clips(2, 2 << 20, config.clone(), move |listener| {
+            for _ in 0..2 {
+                let mut stream = listener.accept().unwrap().0;
+                let accepted = Instant::now();
+                let head = read_head(&mut stream).to_lowercase();
+                stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+                heads.send((head, accepted.elapsed())).unwrap();
+                stream.read_exact(&mut [0]).unwrap();
+                // Gone in the middle of the body.
+            }
+        });
+        let (first, second) = (told.recv().unwrap(), told.recv().unwrap());
+        assert!(first.0.contains("expect: 100-continue"), "{}", first.0);
+        (first.1 < await_100 / 2).then(|| second.0.contains("expect: 100-continue"))
+    });
+    assert_eq!(asked_again, Some(true));
 }

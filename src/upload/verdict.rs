@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::answer::Answer;
+use super::config::Secret;
 
 /// What an attempt to send a row came to.
 #[derive(Debug)]
@@ -47,6 +48,21 @@ pub enum Verdict {
     Local(std::io::Error),
     /// A stop was asked for.
     Interrupted,
+}
+
+impl Verdict {
+    /// Without `secret` in its message: a server may say back what it was sent.
+    pub(super) fn without(mut self, secret: &Secret) -> Self {
+        if let Verdict::Unavailable { message, .. }
+        | Verdict::ServerError { message }
+        | Verdict::Misconfigured { message }
+        | Verdict::Refused { message }
+        | Verdict::InvalidResponse { message } = &mut self
+        {
+            *message = secret.hidden_in(message);
+        }
+        self
+    }
 }
 
 /// `Retry-After` (RFC 9110, 10.2.3).

@@ -234,6 +234,29 @@ fn systemd_hears_when_it_is_ready_how_it_stands_that_it_lives_and_when_it_stops(
 }
 
 #[test]
+fn a_clip_at_a_low_rate_gives_signs_of_life_all_along() {
+    let (device, backend) = (Device::new(), Backend::start());
+    let path = device.folder().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    // 134 kB of base64, all of it read ahead at once, take more than 4 s.
+    device.big_clip(100_000);
+    let service = Service::continuous(&device, &backend)
+        .env("NOTIFY_SOCKET", &path)
+        .env("SYNC_MAX_RATE_KBPS", "30")
+        .start();
+    backend.wait_until("the clip", |received| received.len() == 1);
+    let mut heard = Vec::new();
+    states(&socket, &mut heard);
+    heard.clear();
+    backend.wait_until("its end", |received| received[0].complete);
+    states(&socket, &mut heard);
+    let pings = heard.iter().filter(|state| *state == "WATCHDOG=1").count();
+    assert!(pings >= 3, "{heard:?}");
+    drop(service);
+}
+
+#[test]
 fn systemd_hears_nothing_while_the_work_hangs() {
     let (device, backend) = (Device::new(), Backend::start());
     let path = device.folder().join("notify");

@@ -165,3 +165,52 @@ fn a_server_slow_to_answer_the_question_is_not_a_failure() {
     assert_eq!(backend.received().len(), 1);
     assert_everything_arrived_once(&device, &backend);
 }
+
+/// Sends two clips that ask to a server that can't deal with that; gives what it was asked.
+fn asked_in_vain(act: impl Fn() -> Act + Send + 'static) -> Vec<bool> {
+    let (device, backend) = with_clips(&[1_200_000, 1_300_000]);
+    backend.script(move |request| match request.header("expect") {
+        Some(_) => act(),
+        None => Act::created(),
+    });
+    let run = Service::once(&device, &backend).run().exits(0);
+    assert!(run.took < Duration::from_secs(10), "it waited for a timeout\n{run}");
+    assert_everything_arrived_once(&device, &backend);
+    let keys: Vec<_> = backend
+        .received()
+        .iter()
+        .map(|request| request.key().map(str::to_owned))
+        .collect();
+    assert_eq!(keys[0], keys[1], "the same row again");
+    backend
+        .received()
+        .iter()
+        .map(|request| request.header("expect").is_some())
+        .collect()
+}
+
+#[test]
+fn a_continue_with_header_fields_holds_no_clip_up() {
+    let asked = asked_in_vain(|| Act::created().expect(Expect::ContinueWithFields));
+    assert_eq!(asked, [true, false, false], "sent again at once, and remembered");
+}
+
+#[test]
+fn a_server_that_refuses_the_question_gets_clips_without_it() {
+    let asked = asked_in_vain(|| Act::status(417, "no expectations").expect(Expect::AnswerFirst));
+    assert_eq!(asked, [true, false, false]);
+}
+
+#[test]
+fn an_unreadable_answer_to_the_question_is_no_answer_to_the_clip() {
+    let asked = asked_in_vain(|| Act::raw(b"what?\r\n\r\n").expect(Expect::AnswerFirst));
+    assert_eq!(asked, [true, false, false]);
+}
+
+#[test]
+fn a_row_that_gets_a_417_without_having_asked_is_refused_like_any_other() {
+    let (device, backend) = with_clips(&[300_000]);
+    backend.always(Act::status(417, "no"));
+    Service::once(&device, &backend).run().exits(1);
+    assert_eq!(backend.received().len(), 1);
+}

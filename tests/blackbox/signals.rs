@@ -143,6 +143,38 @@ fn a_signal_while_somebody_else_holds_the_database() {
 }
 
 #[test]
+fn a_signal_half_a_second_before_an_answer_doubles_nothing() {
+    // A server without keys would take a row that is sent again for another one.
+    for clip in [false, true] {
+        let (device, backend) = (Device::new(), Backend::without_idempotency());
+        if clip {
+            device.big_clip(300_000);
+        } else {
+            device.event();
+        }
+        backend.always(Act::created().after(Duration::from_millis(500)));
+        let service = Service::continuous(&device, &backend).start();
+        backend.wait_until("all of the row", |received| {
+            received.iter().any(|request| request.complete)
+        });
+        let asked = Instant::now();
+        service.signal(Signal::TERM);
+        let run = service.wait_within(PATIENCE).exits(0);
+        assert!(
+            asked.elapsed() <= Duration::from_secs(2),
+            "{:?}\n{run}",
+            asked.elapsed()
+        );
+        let tracked = device.tracking();
+        assert_eq!(tracked.len(), 1, "{run}");
+        assert_eq!(tracked[0].status, "success", "{run}");
+        backend.works();
+        Service::once(&device, &backend).run().exits(0);
+        assert_eq!(backend.stored_count(), 1, "sent twice");
+    }
+}
+
+#[test]
 fn a_second_signal_changes_nothing() {
     let (device, backend) = (Device::new(), Backend::start());
     device.event();

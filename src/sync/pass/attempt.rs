@@ -86,7 +86,7 @@ impl Running<'_, '_> {
                 Ok(None) => None,
                 Ok(Some(event)) => {
                     let key = key(&event.date);
-                    Some((0, pass.wire.post_event(&event, &key).verdict))
+                    Some((0, pass.wire.post_event(&event, &key)))
                 }
                 Err(error) => Some((0, Verdict::Local(error.into()))),
             },
@@ -96,7 +96,7 @@ impl Running<'_, '_> {
                     let bytes = clip.video_len;
                     pass.reporter.notice(&Notice::ClipStarted { id: due.id, bytes });
                     let key = key(&clip.date);
-                    Some((bytes, pass.wire.post_clip(&clip, &mut video, &key).verdict))
+                    Some((bytes, pass.wire.post_clip(&clip, &mut video, &key)))
                 }
                 Err(error) => Some((0, Verdict::Local(error.into()))),
             },

@@ -9,8 +9,8 @@ use crate::clock::Clock;
 use crate::device::{Backlog, Device, DeviceError, Due, FailedDue, Outcome};
 use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
+use crate::upload::Wire;
 
-use super::Wire;
 use super::policy::{self, Random};
 use super::retry_transient::{self, GiveUp};
 use super::row::{Consequence, consequence};

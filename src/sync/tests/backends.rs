@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::harness::*;
-use crate::sync::Wire;
-use crate::upload::{UploadConfig, Uploader};
+
+use crate::upload::{UploadConfig, Uploader, Wire};
 
 const NAMES: [&str; 3] = ["http://one", "http://two", "http://three"];
 

@@ -9,8 +9,7 @@ use super::clock::SimClock;
 use crate::clock::Clock;
 use crate::notice::WireStats;
 use crate::row::{Clip, Event, Table};
-use crate::sync::Wire;
-use crate::upload::{Attempt, RetryAfter, Verdict};
+use crate::upload::{RetryAfter, Verdict, Wire};
 
 /// A request as the server sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +54,7 @@ impl ScriptedWire {
         }
     }
 
-    fn call(&mut self, table: Table, id: i64, key: &str) -> Attempt {
+    fn call(&mut self, table: Table, id: i64, key: &str) -> Verdict {
         let call = Call {
             nth: self.calls.len(),
             at: self.clock.monotonic(),
@@ -70,10 +69,7 @@ impl ScriptedWire {
         if let Verdict::Done { .. } = verdict {
             self.stored.insert(call.key, (table, id));
         }
-        Attempt {
-            verdict,
-            duration: self.takes,
-        }
+        verdict
     }
 
     /// The ids of a table in the order of their requests.
@@ -87,21 +83,20 @@ impl ScriptedWire {
 }
 
 impl Wire for ScriptedWire {
-    fn post_event(&mut self, event: &Event, key: &str) -> Attempt {
+    fn post_event(&mut self, event: &Event, key: &str) -> Verdict {
         self.call(Table::Event, event.id, key)
     }
 
-    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Attempt {
-        let mut attempt = self.call(Table::Media, clip.id, key);
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Verdict {
+        let verdict = self.call(Table::Media, clip.id, key);
         let mut bytes = Vec::new();
         if let Err(error) = video.read_to_end(&mut bytes) {
             // The connection is dropped: whatever the server would have said, it has nothing.
             self.stored.remove(key);
-            attempt.verdict = Verdict::Local(error);
-        } else {
-            assert_eq!(bytes.len() as u64, clip.video_len);
+            return Verdict::Local(error);
         }
-        attempt
+        assert_eq!(bytes.len() as u64, clip.video_len);
+        verdict
     }
 
     fn fail_over(&mut self, now: Duration) -> bool {

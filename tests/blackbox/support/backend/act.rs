@@ -7,6 +7,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
     Continue,
+    /// As akka-http: with header fields, which RFC 9110 allows.
+    ContinueWithFields,
     /// As servers that never heard of it: read, and wait for the body.
     Ignore,
     /// The final answer at once, without reading the body.

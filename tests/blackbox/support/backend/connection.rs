@@ -88,10 +88,17 @@ fn meet(
     act: &Act,
 ) -> io::Result<()> {
     if act.expect != Expect::AnswerFirst {
-        if request.header("expect").is_some() && act.expect == Expect::Continue {
+        let interim: &[u8] = match act.expect {
+            Expect::Continue => b"HTTP/1.1 100 Continue\r\n\r\n",
+            Expect::ContinueWithFields => {
+                b"HTTP/1.1 100 Continue\r\nServer: akka-http/10.5\r\nDate: Thu, 18 Dec 2025 16:30:00 GMT\r\n\r\n"
+            }
+            Expect::Ignore | Expect::AnswerFirst => b"",
+        };
+        if request.header("expect").is_some() && !interim.is_empty() {
             request.continued = true;
             shared.update(place, |logged| logged.continued = true);
-            reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+            reader.get_mut().write_all(interim)?;
         }
         let contents = match act.reading.clone() {
             Reading::UpTo(0) => Contents::default(),

@@ -1,0 +1,121 @@
+//! The servers of `BACKEND_URL`: each with its connection and what was learned of it, and which one is in use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::tls::TlsConfig;
+use ureq::typestate::WithBody;
+use ureq::{Agent, RequestBuilder};
+
+use super::client;
+use super::config::{Secret, Timeouts, UploadConfig};
+use super::exchange::Exchange;
+use super::resolver::Remembering;
+
+/// How long another backend is used before the first is tried again.
+const PREFER_FIRST_AFTER: Duration = Duration::from_secs(60);
+
+/// A server and the way to it.
+pub(super) struct Backend {
+    pub url: String,
+    agent: Agent,
+    pub resolver: Remembering,
+    /// It deals well with `Expect: 100-continue`, as far as is known.
+    pub asks_first: bool,
+}
+
+impl Backend {
+    /// The server at `url`; nothing is connected yet.
+    fn new(url: &str, tls: &TlsConfig, timeouts: Timeouts, exchange: &Arc<Exchange>) -> Self {
+        let resolver = Remembering::default();
+        Self {
+            url: url.to_string(),
+            agent: client::agent(url, tls.clone(), timeouts, resolver.clone(), Arc::clone(exchange)),
+            resolver,
+            asks_first: true,
+        }
+    }
+
+    /// A `POST` of JSON under its idempotency key.
+    pub(super) fn post(&self, path: &str, key: &str, token: Option<&Secret>) -> RequestBuilder<WithBody> {
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header("Content-Type", "application/json")
+            // A quoted string, as the IETF draft has it (draft-ietf-httpapi-idempotency-key-header).
+            .header("Idempotency-Key", format!("\"{key}\""));
+        match token {
+            Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
+            None => request,
+        }
+    }
+
+    /// From now on bodies go without the question, whatever their length.
+    pub(super) fn stop_asking(&mut self, why: &str) {
+        log::info!("{} {why}: Expect is no longer sent", self.url);
+        self.asks_first = false;
+    }
+}
+
+/// All servers in order of preference.
+pub(super) struct Backends {
+    all: Vec<Backend>,
+    current: usize,
+    /// When (monotonic) the first backend is tried again.
+    first_again_at: Option<Duration>,
+}
+
+impl Backends {
+    /// The servers of `config`; nothing is connected yet.
+    pub(super) fn new(config: &UploadConfig, tls: &TlsConfig, exchange: &Arc<Exchange>) -> Self {
+        let urls = config.backends.iter();
+        Self {
+            all: urls
+                .map(|url| Backend::new(url, tls, config.timeouts, exchange))
+                .collect(),
+            current: 0,
+            first_again_at: None,
+        }
+    }
+
+    /// The one in use.
+    pub(super) fn current(&self) -> &Backend {
+        &self.all[self.current]
+    }
+
+    /// The same, to learn of it.
+    pub(super) fn current_mut(&mut self) -> &mut Backend {
+        &mut self.all[self.current]
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The HTTP clients of all.
+    pub(super) fn agents(&self) -> Vec<Agent> {
+        self.all.iter().map(|backend| backend.agent.clone()).collect()
+    }
+
+    /// Moves on to the next one at `now` (monotonic); `false` when there is no other.
+    pub(super) fn fail_over(&mut self, now: Duration) -> bool {
+        if self.all.len() < 2 {
+            return false;
+        }
+        if self.current == 0 {
+            self.first_again_at = Some(now + PREFER_FIRST_AFTER);
+        }
+        self.current = (self.current + 1) % self.all.len();
+        log::info!("moving on to {}", self.current().url);
+        true
+    }
+
+    /// Returns to the first one when its time has come at `now` (monotonic).
+    pub(super) fn prefer_first(&mut self, now: Duration) {
+        if self.first_again_at.is_some_and(|at| now >= at) {
+            self.first_again_at = None;
+            self.current = 0;
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What the work asks of the way to the server; tests put a scripted one in its place.
+
+use std::io::Read;
+use std::time::Duration;
+
+use super::verdict::Verdict;
+use crate::notice::WireStats;
+use crate::row::{Clip, Event};
+
+/// The server's side as a pass sees it.
+pub trait Wire {
+    /// Tries to send an event, once.
+    fn post_event(&mut self, event: &Event, key: &str) -> Verdict;
+
+    /// Tries to send a clip, once; `video` gives exactly `clip.video_len` bytes.
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Verdict;
+
+    /// Moves on to the next backend after the one in use failed at `now` (monotonic); `false` when there is no
+    /// other.
+    fn fail_over(&mut self, now: Duration) -> bool;
+
+    /// Returns to the first backend when its time has come at `now` (monotonic).
+    fn prefer_first(&mut self, now: Duration);
+
+    /// The backend in use.
+    fn backend(&self) -> &str;
+
+    /// What went over the wire so far.
+    fn stats(&self) -> WireStats;
+
+    /// How many backends there are.
+    fn backend_count(&self) -> usize;
+}
