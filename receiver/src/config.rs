@@ -46,9 +46,13 @@ pub struct Arguments {
     #[arg(long, env = "RECEIVER_MIN_RATE", value_name = "BYTES")]
     pub min_rate: Option<OsString>,
 
-    /// Connections served at a time [default: 256]; more wait
+    /// Requests served at a time, each on its connection [default: 256]; as many wait for a moment, more get 503
     #[arg(long, env = "RECEIVER_MAX_CONNECTIONS", value_name = "COUNT")]
     pub max_connections: Option<OsString>,
+
+    /// Requests served at a time of one address [default: half of all, but no limit on the same machine]; more get 429
+    #[arg(long, env = "RECEIVER_MAX_PER_PEER", value_name = "COUNT")]
+    pub max_per_peer: Option<OsString>,
 
     /// What to do instead of serving
     #[command(subcommand)]
@@ -96,8 +100,10 @@ pub struct Config {
     pub stall: Duration,
     /// Least average rate of a body, in bytes per second.
     pub min_rate: u64,
-    /// Connections at a time.
+    /// Requests at a time.
     pub max_connections: usize,
+    /// Requests at a time of one address, if that was asked for.
+    pub max_per_peer: Option<usize>,
 }
 
 impl Config {
@@ -113,7 +119,10 @@ impl Config {
         };
         let max_clip_mb = number("RECEIVER_MAX_CLIP_MB", &arguments.max_clip_mb, 1_100, 1..=1_000_000)?;
         let stall_seconds = number("RECEIVER_STALL_SECONDS", &arguments.stall_seconds, 60, 1..=86_400)?;
-        // Each connection may hold a thread while its clip is written: fewer than the runtime has.
+        let max_per_peer = given(arguments.max_per_peer.as_ref())
+            .map(|_| number("RECEIVER_MAX_PER_PEER", &arguments.max_per_peer, 1, 1..=400))
+            .transpose()?;
+        // Each request may hold a thread while its clip is written: fewer than the runtime has.
         let max_connections = number("RECEIVER_MAX_CONNECTIONS", &arguments.max_connections, 256, 1..=400)?;
         Ok(Self {
             listen: arguments.listen()?,
@@ -123,6 +132,7 @@ impl Config {
             stall: Duration::from_secs(stall_seconds),
             min_rate: number("RECEIVER_MIN_RATE", &arguments.min_rate, 1_000, 0..=1_000_000_000)?,
             max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
+            max_per_peer: max_per_peer.and_then(|most| usize::try_from(most).ok()),
         })
     }
 }

@@ -10,6 +10,7 @@ mod decode;
 pub mod health;
 mod http;
 mod json;
+mod peer;
 mod record;
 pub mod server;
 mod store;

@@ -4,6 +4,7 @@ mod body;
 mod event;
 mod headers;
 mod media;
+mod places;
 
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ use crate::answer::Refusal;
 use crate::config::Config;
 use crate::decode::{ACCEPTED, Packing, Windows};
 use crate::store::{Key, Store, Table};
+
+/// How long `GET /health` may take, so that its answer is there within a second.
+const HEALTH_WITHIN: std::time::Duration = std::time::Duration::from_millis(850);
 
 /// What every request needs.
 pub struct App<S> {
@@ -39,10 +43,12 @@ impl<S: Store> App<S> {
 
 /// The routes of the contract, section 3.
 pub fn router<S: Store>(app: Arc<App<S>>) -> Router {
+    let places = Arc::new(places::Places::new(&app.config));
     Router::new()
         .route("/api/evenements", post(event::post::<S>))
         .route("/api/media", post(media::post::<S>))
         .method_not_allowed_fallback(not_this_way)
+        .route_layer(middleware::from_fn_with_state(places, places::in_its_place))
         // Also for methods that are not served: a device can ask whether its token is good without storing anything.
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authorize::<S>))
         .route("/health", get(health::<S>).fallback(not_this_way))
@@ -139,7 +145,11 @@ impl Preface {
 }
 
 async fn health<S: Store>(State(app): State<Arc<App<S>>>) -> Response {
-    match app.store.healthy().await {
+    let asked = tokio::time::timeout(HEALTH_WITHIN, app.store.healthy());
+    let Ok(health) = asked.await else {
+        return Refusal::unwell("health: no answer from the disk").into_response();
+    };
+    match health {
         Ok(()) => ([(header::CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#).into_response(),
         Err(error) => Refusal::unwell(error).into_response(),
     }

@@ -1,10 +1,10 @@
 //! One connection: HTTP/1.1 until either side ends it.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -15,8 +15,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// Longest time a request's headers may take, and a connection may lie idle.
-const HEADERS_WITHIN: Duration = Duration::from_secs(60);
+use super::activity::Activity;
+use super::socket::{Patience, Socket};
+use crate::peer::Peer;
+
+/// How long a connection may lie idle between two requests.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Most of a request that is read ahead. Several such pieces wait for a clip's file, on each connection.
 const READ_AHEAD: usize = 128 << 10;
@@ -25,18 +29,41 @@ const READ_AHEAD: usize = 128 << 10;
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_SILENT: Duration = Duration::from_secs(5);
 
+/// What a connection is served with.
+#[derive(Clone)]
+pub struct Serving {
+    pub router: Router,
+    pub patience: Patience,
+    /// Turns true when the receiver stops.
+    pub stopped: watch::Receiver<bool>,
+}
+
 /// Serves `stream` until it ends, or until the request in flight is answered after `stopped` says so.
-pub async fn serve(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
+pub async fn serve(stream: TcpStream, peer: Peer, activity: Arc<Activity>, serving: Serving) {
+    let Serving {
+        router,
+        patience,
+        mut stopped,
+    } = serving;
     if let Err(error) = stream.set_nodelay(true) {
         log::debug!("TCP_NODELAY: {error}");
     }
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request: Request<Incoming>| Box::pin(router.call(request.map(Body::new))));
+    let socket = Socket::new(stream, Arc::clone(&activity), patience);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(|body| activity.begin(body));
+        request.extensions_mut().insert(peer);
+        let (activity, answer) = (Arc::clone(&activity), router.call(request));
+        Box::pin(async move {
+            let _answering = activity.answering();
+            answer.await
+        })
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_WITHIN)
+        .header_read_timeout(IDLE)
         .max_buf_size(READ_AHEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(socket), service);
     let mut stopping = false;
     let end = loop {
         tokio::select! {
@@ -50,9 +77,12 @@ pub async fn serve(stream: TcpStream, router: Router, mut stopped: watch::Receiv
     if let Err(error) = end {
         log::debug!("connection: {error}");
     }
-    if !stopping {
+    if stopping {
+        return;
+    }
+    if let Some(stream) = connection.into_parts().io.into_inner().into_stream() {
         tokio::select! {
-            () = linger(connection.into_parts().io.into_inner()) => {}
+            () = linger(stream) => {}
             _ = stopped.changed() => {}
         }
     }

@@ -1,6 +1,10 @@
 //! From the settings to connections, and to a clean end.
 
+mod activity;
 mod connection;
+mod connections;
+mod files;
+mod socket;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,11 +13,16 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+
+use activity::Activity;
+use connection::Serving;
+use connections::Connections;
+use socket::Patience;
 
 use crate::config::Config;
 use crate::http::{self, App};
+use crate::peer::Peer;
 use crate::store::StoreError;
 use crate::store::local::LocalStore;
 
@@ -25,6 +34,12 @@ const THREADS_WITHIN: Duration = Duration::from_millis(200);
 
 /// How long to wait when no connection can be accepted, for want of file descriptors as a rule.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long the headers of a request may take, unless a body has less.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Connections beyond those whose requests have a place or wait for one: idle ones, and those of who asks for the health.
+const SPARE_CONNECTIONS: usize = 256;
 
 /// Why the receiver does not start.
 #[derive(Debug)]
@@ -79,9 +94,14 @@ async fn start(config: Config) -> Result<(), StartError> {
         log::warn!("listening on {address} without tokens: anyone who reaches it can store; set RECEIVER_TOKENS_FILE");
     }
     announce(&format!("sync-receiver listening on http://{address}"));
-    let most = config.max_connections;
+    let wanted = 2 * config.max_connections + SPARE_CONNECTIONS;
+    let connections = Connections::new(files::make_room(wanted, config.max_connections));
+    let patience = Patience {
+        headers: config.stall.min(HEADERS_WITHIN),
+        answer: config.stall,
+    };
     let router = http::router(Arc::new(App::new(config, store)));
-    serve(listener, router, most, signals).await;
+    serve(listener, connections, router, patience, signals).await;
     Ok(())
 }
 
@@ -93,41 +113,50 @@ fn announce(line: &str) {
     }
 }
 
-async fn serve(listener: TcpListener, router: axum::Router, most: usize, mut signals: Vec<Signal>) {
+async fn serve(
+    listener: TcpListener,
+    mut connections: Connections,
+    router: axum::Router,
+    patience: Patience,
+    mut signals: Vec<Signal>,
+) {
     let (stop, stopped) = watch::channel(false);
-    let places = Arc::new(Semaphore::new(most));
-    let mut connections = JoinSet::new();
-    let accept = async {
-        loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let serving = connection::serve(stream, router.clone(), stopped.clone());
-                    connections.spawn(async move {
-                        serving.await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    log::warn!("accept: {error}");
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                }
-            }
-            while connections.try_join_next().is_some() {}
-        }
+    let serving = Serving {
+        router,
+        patience,
+        stopped,
     };
     tokio::select! {
-        () = accept => {}
+        () = accept(&listener, &mut connections, &serving) => {}
         () = any(&mut signals) => {}
     }
     drop(listener);
     // No connection is left to hear it when the channel is closed.
     let _ = stop.send(true);
-    let ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
+    if !connections.ended(STOP_WITHIN).await {
         log::warn!("stopped with requests in flight: their senders will try again");
+    }
+}
+
+async fn accept(listener: &TcpListener, connections: &mut Connections, serving: &Serving) {
+    loop {
+        let accepted = listener.accept().await;
+        if !connections.make_room().await {
+            log::warn!("every connection has a request at work: one was turned away");
+            continue;
+        }
+        match accepted {
+            Ok((stream, address)) => {
+                let (peer, activity) = (Peer::from(address.ip()), Activity::new());
+                let serving = connection::serve(stream, peer, Arc::clone(&activity), serving.clone());
+                connections.add(peer, activity, serving);
+            }
+            Err(error) => {
+                log::warn!("accept: {error}");
+                connections.end_an_idle_one();
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
     }
 }
 

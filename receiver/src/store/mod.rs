@@ -19,6 +19,8 @@ pub enum StoreError {
     Database(Arc<rusqlite::Error>),
     /// Another process uses the folder.
     Taken,
+    /// The database did nothing within the time that the question had.
+    Slow,
     /// The thread that should have answered is gone.
     Ended,
 }
@@ -41,6 +43,7 @@ impl std::fmt::Display for StoreError {
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Database(error) => write!(f, "database: {error}"),
             Self::Taken => f.write_str("another sync-receiver uses this folder"),
+            Self::Slow => f.write_str("database: it gets nothing done, though nothing fails"),
             Self::Ended => f.write_str("the database's thread ended"),
         }
     }
@@ -112,6 +115,6 @@ pub trait Store: Send + Sync + 'static {
         key: Option<Key>,
     ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
 
-    /// Whether rows and clips can be stored.
+    /// Whether rows and clips can be stored; writes nothing to find out while all is well.
     fn healthy(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -149,7 +149,7 @@ fn a_body_that_drips_is_given_up_and_a_slow_one_is_not() {
 }
 
 #[test]
-fn more_connections_than_allowed_wait_for_their_turn() {
+fn more_requests_than_allowed_wait_for_their_turn() {
     let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "2")]);
     let request = post("/api/media", "", clip(&noise(100_000, 4)));
     let mut busy = [receiver.client(), receiver.client()];
@@ -159,12 +159,17 @@ fn more_connections_than_allowed_wait_for_their_turn() {
     wait_until("both are served", || receiver.files().1.len() == 2);
     let mut third = receiver.client();
     third.send(post("/api/evenements", "", event()));
+    // Another one's answer: by now the third would have its own.
+    assert_eq!(
+        receiver.ask("GET /nowhere HTTP/1.1\r\nHost: receiver\r\n\r\n").status,
+        404
+    );
+    assert!(!third.has_answer());
     for client in &mut busy {
-        assert!(!third.has_answer());
         client.send(&request[request.len() / 2..]);
         assert_eq!(client.answer().status, 201);
     }
-    drop(busy);
+    // Idle connections hold no place.
     assert_eq!(third.answer().status, 201);
 }
 

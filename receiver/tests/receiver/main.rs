@@ -3,6 +3,7 @@
 
 mod contract;
 mod crash;
+mod greedy;
 mod keys;
 mod limits;
 mod memory;

@@ -8,8 +8,10 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use rustix::fs::Access;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -26,10 +28,15 @@ const SYNC_EVERY: u64 = 64 << 20;
 /// Suffix of a clip that is not complete.
 const PART: &str = "part";
 
+/// How often it is tried, at most, whether writing works again. Who asks for the health may ask more often.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
 /// The two folders.
 pub struct Folders {
     incoming: PathBuf,
     clips: PathBuf,
+    /// Why the last clip could not be written, and when that was found, unless one could since.
+    trouble: Mutex<Option<(StoreError, Option<Instant>)>>,
 }
 
 impl Folders {
@@ -38,6 +45,7 @@ impl Folders {
         let folders = Self {
             incoming: folder.join("incoming"),
             clips: folder.join("clips"),
+            trouble: Mutex::new(None),
         };
         for path in [&folders.incoming, &folders.clips] {
             fs::create_dir_all(path).map_err(StoreError::file(path))?;
@@ -65,11 +73,41 @@ impl Folders {
         done.iter().try_for_each(|path| remove(path))
     }
 
-    /// Whether a clip could begin.
+    /// Whether a clip could be stored: nothing is written to find out, unless the last one could not.
     pub fn check(&self) -> Result<(), StoreError> {
-        let probe = self.incoming.join(format!("{}.{PART}", Uuid::now_v7()));
-        File::create_new(&probe).map_err(StoreError::file(&probe))?;
-        remove(&probe)
+        for path in [&self.incoming, &self.clips] {
+            let usable = rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK);
+            usable.map_err(|error| StoreError::file(path)(error.into()))?;
+        }
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble.take() {
+            None => Ok(()),
+            Some((error, Some(probed))) if probed.elapsed() < PROBE_EVERY => {
+                *trouble = Some((error.clone(), Some(probed)));
+                Err(error)
+            }
+            Some(_) => self
+                .probe()
+                .inspect_err(|error| *trouble = Some((error.clone(), Some(Instant::now())))),
+        }
+    }
+
+    /// Writes a file and removes it.
+    fn probe(&self) -> Result<(), StoreError> {
+        let path = self.incoming.join(format!("{}.{PART}", Uuid::now_v7()));
+        let written = File::create_new(&path).and_then(|mut file| {
+            file.write_all(&[0; 4096])?;
+            file.sync_data()
+        });
+        remove(&path)?;
+        written.map_err(StoreError::file(&path))
+    }
+
+    /// Remembers why a clip could not be written, or that one could.
+    fn written<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        let error = result.as_ref().err().cloned();
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = error.map(|error| (error, None));
+        result
     }
 }
 
@@ -98,6 +136,15 @@ struct Part {
     moved: bool,
 }
 
+impl Part {
+    /// Remembers an error of the file.
+    fn failed(&self, error: io::Error) -> io::Error {
+        let kept = io::Error::from(error.kind());
+        let _ = self.folders.written::<()>(Err(StoreError::file(&self.path)(kept)));
+        error
+    }
+}
+
 impl Drop for Part {
     fn drop(&mut self) {
         if self.moved {
@@ -115,7 +162,9 @@ impl LocalClip {
         // Version 7: names that sort by arrival.
         let id = Uuid::now_v7();
         let path = folders.incoming.join(format!("{id}.{PART}"));
-        let file = File::create_new(&path).map_err(StoreError::file(&path))?;
+        let file = File::create_new(&path)
+            .map_err(StoreError::file(&path))
+            .or_else(|error| folders.written(Err(error)))?;
         Ok(Self {
             file: BufWriter::with_capacity(WRITE_BUFFER, file),
             part: Part {
@@ -132,6 +181,11 @@ impl LocalClip {
 
     /// Makes the complete file durable in `clips/`, before a row names it.
     pub fn place(self) -> Result<Placed, StoreError> {
+        let folders = Arc::clone(&self.part.folders);
+        folders.written(self.into_place())
+    }
+
+    fn into_place(self) -> Result<Placed, StoreError> {
         let Self { file, mut part, .. } = self;
         let path = part.path.clone();
         let error = |error| StoreError::file(&path)(error);
@@ -168,7 +222,7 @@ impl Clip for LocalClip {}
 
 impl Write for LocalClip {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
+        let count = self.file.write(bytes).map_err(|error| self.part.failed(error))?;
         let written = bytes.get(..count).unwrap_or_default();
         self.hash.update(written);
         let missing = START - self.start.len();
@@ -176,7 +230,10 @@ impl Write for LocalClip {
         self.unsynced += count as u64;
         if self.unsynced >= SYNC_EVERY {
             self.unsynced = 0;
-            self.file.get_ref().sync_data()?;
+            self.file
+                .get_ref()
+                .sync_data()
+                .map_err(|error| self.part.failed(error))?;
         }
         Ok(count)
     }

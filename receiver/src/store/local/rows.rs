@@ -2,9 +2,9 @@
 //! keys meanwhile and never waits for a disk's sync.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -22,6 +22,17 @@ const BUSY: Duration = Duration::from_secs(3);
 
 /// How long the end waits for a thread: what it is asked is done in less, unless somebody holds the database.
 const END_WITHIN: Duration = Duration::from_millis(400);
+
+/// How long the check of the database's health waits for its lock: who asks has no more than a second.
+const CHECK_BUSY: Duration = Duration::from_millis(500);
+
+/// How long that check may take before the writer's last success has to do for an answer, and how old that may be. On a
+/// slow card a commit takes as long as that.
+const CHECK_WITHIN: Duration = Duration::from_millis(700);
+const SUCCESS_LASTS: Duration = Duration::from_secs(10);
+
+/// How often it is tried, at most, whether writing works again.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// A row to be stored.
 pub enum NewRow {
@@ -55,11 +66,24 @@ struct Find(Table, Key, Reply<Option<Stored>>);
 /// The way to the threads that own the database.
 pub struct Rows {
     writes: Worker<Write>,
+    state: Arc<State>,
     finds: Worker<Find>,
 }
 
 /// The half of [`Rows`] that is there before anything is served.
-pub struct Writer(Worker<Write>);
+pub struct Writer(Worker<Write>, Arc<State>);
+
+/// What the writer has come to.
+#[derive(Default)]
+struct State {
+    succeeded: Mutex<Option<Instant>>,
+}
+
+impl State {
+    fn succeeded(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.succeeded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Rows {
     /// Opens or creates the database at `path`: its writer, and a connection to read with.
@@ -71,8 +95,12 @@ impl Rows {
         writer.execute_batch(sql::SCHEMA)?;
         let reader = Connection::open(path)?;
         reader.busy_timeout(BUSY)?;
-        let worker = Worker::start("writer", move |jobs| write(writer, &jobs))?;
-        Ok((Writer(worker), reader))
+        let state = Arc::new(State::default());
+        let worker = Worker::start("writer", {
+            let state = Arc::clone(&state);
+            move |jobs| Writing::new(writer, state).run(&jobs)
+        })?;
+        Ok((Writer(worker, state), reader))
     }
 
     /// Stores a row, durably.
@@ -85,9 +113,16 @@ impl Rows {
         self.finds.ask(|reply| Find(table, key, reply)).await
     }
 
-    /// Whether rows can be written.
+    /// Whether rows can be written, in less than a second.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.writes.ask(Write::Check).await
+        if let Ok(checked) = tokio::time::timeout(CHECK_WITHIN, self.writes.ask(Write::Check)).await {
+            return checked;
+        }
+        let succeeded = *self.state.succeeded();
+        match succeeded {
+            Some(at) if at.elapsed() < SUCCESS_LASTS => Ok(()),
+            _ => Err(StoreError::Slow),
+        }
     }
 }
 
@@ -99,7 +134,11 @@ impl Writer {
                 answer(reply, sql::find(&reader, table, &key).map_err(StoreError::from));
             }
         })?;
-        Ok(Rows { writes: self.0, finds })
+        Ok(Rows {
+            writes: self.0,
+            state: self.1,
+            finds,
+        })
     }
 }
 
@@ -151,45 +190,90 @@ fn answer<T>(reply: Reply<T>, result: Result<T, StoreError>) {
     let _ = reply.send(result);
 }
 
-fn write(mut conn: Connection, jobs: &Receiver<Write>) {
-    let mut failed = false;
-    while let Ok(first) = jobs.recv() {
-        let (mut rows, mut replies) = (Vec::new(), Vec::new());
-        let mut next = Some(first);
-        while let Some(job) = next.take() {
-            match job {
-                Write::Add(row, reply) => {
-                    rows.push(row);
-                    replies.push(reply);
+/// The writer's thread.
+struct Writing {
+    conn: Connection,
+    state: Arc<State>,
+    /// Why the last rows could not be written, and when that was found by a check, unless some could since.
+    trouble: Option<(StoreError, Option<Instant>)>,
+}
+
+impl Writing {
+    fn new(conn: Connection, state: Arc<State>) -> Self {
+        Self {
+            conn,
+            state,
+            trouble: None,
+        }
+    }
+
+    fn run(mut self, jobs: &Receiver<Write>) {
+        while let Ok(first) = jobs.recv() {
+            let (mut rows, mut replies, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+            let mut next = Some(first);
+            while let Some(job) = next.take() {
+                match job {
+                    Write::Add(row, reply) => {
+                        rows.push(row);
+                        replies.push(reply);
+                    }
+                    Write::Check(reply) => checks.push(reply),
                 }
-                Write::Check(reply) => {
-                    let result = check(&mut conn, failed);
-                    failed = result.is_err();
-                    answer(reply, result.map_err(StoreError::from));
+                if rows.len() < TOGETHER {
+                    next = jobs.try_recv().ok();
                 }
             }
-            if rows.len() < TOGETHER {
-                next = jobs.try_recv().ok();
+            // Rows that could be written, or not, say it for those who only ask.
+            let checked = if rows.is_empty() {
+                self.check()
+            } else {
+                self.add(&rows, replies)
+            };
+            for reply in checks {
+                answer(reply, checked.clone());
             }
         }
-        if rows.is_empty() {
-            continue;
-        }
-        match add_all(&mut conn, &rows) {
+    }
+
+    fn add(&mut self, rows: &[Box<(NewRow, Option<Key>)>], replies: Vec<Reply<Added>>) -> Result<(), StoreError> {
+        let added = add_all(&mut self.conn, rows).map_err(StoreError::from);
+        match added {
             Ok(added) => {
-                failed = false;
-                for (reply, added) in replies.into_iter().zip(added) {
-                    answer(reply, Ok(added));
-                }
+                let answers = replies.into_iter().zip(added);
+                answers.for_each(|(reply, added)| answer(reply, Ok(added)));
+                self.succeeded();
+                Ok(())
             }
             Err(error) => {
-                failed = true;
-                let error = StoreError::from(error);
-                for reply in replies {
-                    answer(reply, Err(error.clone()));
-                }
+                replies.into_iter().for_each(|reply| answer(reply, Err(error.clone())));
+                self.trouble = Some((error.clone(), None));
+                Err(error)
             }
         }
+    }
+
+    fn succeeded(&mut self) {
+        self.trouble = None;
+        *self.state.succeeded() = Some(Instant::now());
+    }
+
+    /// Takes the write lock; after a failure, writes as well, since a full disk is noticed by nothing less.
+    fn check(&mut self) -> Result<(), StoreError> {
+        let failed = match &self.trouble {
+            Some((error, Some(probed))) if probed.elapsed() < PROBE_EVERY => return Err(error.clone()),
+            trouble => trouble.is_some(),
+        };
+        let checked = self
+            .conn
+            .busy_timeout(CHECK_BUSY)
+            .and_then(|()| try_to_write(&mut self.conn, failed));
+        let checked = checked.and(self.conn.busy_timeout(BUSY)).map_err(StoreError::from);
+        match &checked {
+            Ok(()) => self.succeeded(),
+            Err(error) if failed => self.trouble = Some((error.clone(), Some(Instant::now()))),
+            Err(_) => {}
+        }
+        checked
     }
 }
 
@@ -204,8 +288,7 @@ fn add_all(conn: &mut Connection, rows: &[Box<(NewRow, Option<Key>)>]) -> rusqli
     Ok(added)
 }
 
-/// Takes the write lock; after a failure, writes as well, since a full disk is noticed by nothing less.
-fn check(conn: &mut Connection, failed: bool) -> rusqlite::Result<()> {
+fn try_to_write(conn: &mut Connection, failed: bool) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if failed {
         tx.execute_batch("CREATE TABLE write_check (x); DROP TABLE write_check;")?;

@@ -147,6 +147,6 @@ pub fn may_be_stored(error: &StoreError) -> bool {
             None => false,
         },
         StoreError::Ended => true,
-        StoreError::File(..) | StoreError::Taken => false,
+        StoreError::File(..) | StoreError::Taken | StoreError::Slow => false,
     }
 }

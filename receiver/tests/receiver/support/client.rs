@@ -43,7 +43,10 @@ impl Answer {
 
 impl Client {
     pub fn new(address: &str) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::on(TcpStream::connect(address).unwrap())
+    }
+
+    pub fn on(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -104,6 +107,21 @@ impl Client {
         let has = self.reader.fill_buf().is_ok();
         self.stream.set_nonblocking(false).unwrap();
         has
+    }
+
+    /// Gives up sending when nothing is taken for so long.
+    pub fn write_within(&mut self, time: Duration) {
+        self.stream.set_write_timeout(Some(time)).unwrap();
+    }
+
+    /// Whether the connection is known to be gone, without reading what came.
+    pub fn is_broken(&mut self) -> bool {
+        self.stream.take_error().unwrap().is_some() || {
+            self.stream.set_nonblocking(true).unwrap();
+            let sent = self.stream.write(b"x");
+            self.stream.set_nonblocking(false).unwrap();
+            sent.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
+        }
     }
 
     /// Whether the other side has ended the connection.

@@ -11,7 +11,7 @@ pub use receiver::{Receiver, program};
 use std::time::{Duration, Instant};
 
 /// Waits for something that the receiver does by itself, at most as long as no machine takes.
-pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !condition() {
         assert!(Instant::now() < end, "never: {what}");

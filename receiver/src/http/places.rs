@@ -1,0 +1,134 @@
+//! Requests served at a time: so many in all, so many of one peer, a few that wait, and a quick refusal of the rest.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::body;
+use crate::answer::Refusal;
+use crate::config::Config;
+use crate::peer::Peer;
+
+/// How long a request waits for its turn.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// After how many seconds a refused one may come again.
+const COME_AGAIN_S: u32 = 10;
+
+/// The places of requests to `/api`.
+pub struct Places {
+    most: usize,
+    per_peer: Option<usize>,
+    all: Arc<Semaphore>,
+    peers: Mutex<HashMap<Peer, Weak<Semaphore>>>,
+    waiting: AtomicUsize,
+}
+
+/// A request's place.
+struct Place {
+    _peer: Option<OwnedSemaphorePermit>,
+    _all: OwnedSemaphorePermit,
+}
+
+/// Why there is none.
+enum Full {
+    /// This peer has all that it may have.
+    Peer,
+    /// All are taken.
+    All,
+}
+
+impl Places {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            most: config.max_connections,
+            per_peer: config.max_per_peer,
+            all: Arc::new(Semaphore::new(config.max_connections)),
+            peers: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    async fn take(&self, peer: Option<Peer>) -> Result<Place, Full> {
+        let limited = match (peer, self.per_peer) {
+            (Some(peer), Some(most)) => Some(self.of_peer(peer, most)),
+            // This machine's requests may be those of a proxy for all devices: only a limit that was asked for is theirs.
+            (Some(peer), None) if !peer.is_local() => Some(self.of_peer(peer, self.most.div_ceil(2))),
+            _ => None,
+        };
+        let own = limited.clone().map(Semaphore::try_acquire_owned).transpose();
+        if let (Ok(own), Ok(all)) = (own, Arc::clone(&self.all).try_acquire_owned()) {
+            return Ok(Place { _peer: own, _all: all });
+        }
+        let waiting = Waiting::new(&self.waiting);
+        if waiting.before >= self.most {
+            return Err(Full::All);
+        }
+        let mut why = Full::Peer;
+        let turn = async {
+            let own = match limited {
+                Some(limited) => Some(limited.acquire_owned().await.map_err(|_| Full::Peer)?),
+                None => None,
+            };
+            why = Full::All;
+            let all = Arc::clone(&self.all).acquire_owned().await.map_err(|_| Full::All)?;
+            Ok(Place { _peer: own, _all: all })
+        };
+        match tokio::time::timeout(WAIT, turn).await {
+            Ok(place) => place,
+            Err(_) => Err(why),
+        }
+    }
+
+    /// The places of one peer; forgotten when it has no request left.
+    fn of_peer(&self, peer: Peer, most: usize) -> Arc<Semaphore> {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = peers.get(&peer).and_then(Weak::upgrade) {
+            return places;
+        }
+        peers.retain(|_, places| places.strong_count() > 0);
+        let places = Arc::new(Semaphore::new(most));
+        peers.insert(peer, Arc::downgrade(&places));
+        places
+    }
+}
+
+/// One that waits.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    before: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        Self { count, before }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves a request when it has its place.
+pub async fn in_its_place(State(places): State<Arc<Places>>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    let refusal = match places.take(peer).await {
+        Ok(_place) => return next.run(request).await,
+        Err(Full::Peer) => Refusal {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            ..Refusal::busy("trop de requêtes à la fois de cette adresse", COME_AGAIN_S)
+        },
+        Err(Full::All) => Refusal::busy("trop de requêtes à la fois", COME_AGAIN_S),
+    };
+    body::spare(request, refusal)
+}

@@ -1,0 +1,121 @@
+//! What a connection is doing, as those see it who limit it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, Incoming, SizeHint};
+
+/// Shared by a connection's socket, its requests, and the list of connections.
+pub struct Activity {
+    opened: Instant,
+    /// Requests whose headers are complete.
+    requests: AtomicU64,
+    answering: AtomicBool,
+    /// Bodies that may still bring something.
+    bodies: AtomicU64,
+    /// Milliseconds from `opened` to the last answer.
+    answered_ms: AtomicU64,
+}
+
+impl Activity {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            opened: Instant::now(),
+            requests: AtomicU64::new(0),
+            answering: AtomicBool::new(false),
+            bodies: AtomicU64::new(0),
+            answered_ms: AtomicU64::new(0),
+        })
+    }
+
+    /// The headers of a request are complete.
+    pub fn begin(self: &Arc<Self>, body: Incoming) -> Body {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if body.is_end_stream() {
+            return Body::empty();
+        }
+        self.bodies.fetch_add(1, Ordering::Relaxed);
+        Body::new(Watched {
+            body,
+            arriving: Some(Arriving(Arc::clone(self))),
+        })
+    }
+
+    /// A request is being answered, until what is returned is dropped.
+    pub fn answering(self: &Arc<Self>) -> Answering {
+        self.answering.store(true, Ordering::Relaxed);
+        Answering(Arc::clone(self))
+    }
+
+    /// How many requests there were.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether the next byte belongs to the headers of a request.
+    pub fn awaits_headers(&self) -> bool {
+        !self.answering.load(Ordering::Relaxed) && self.bodies.load(Ordering::Relaxed) == 0
+    }
+
+    /// Since when no request is being answered; `None` while one is.
+    pub fn idle_since(&self) -> Option<Instant> {
+        if self.answering.load(Ordering::Relaxed) {
+            return None;
+        }
+        let answered = std::time::Duration::from_millis(self.answered_ms.load(Ordering::Relaxed));
+        Some(self.opened + answered)
+    }
+}
+
+/// While it lives, its connection has a request at work.
+pub struct Answering(Arc<Activity>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let ms = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.answered_ms.store(ms, Ordering::Relaxed);
+        self.0.answering.store(false, Ordering::Relaxed);
+    }
+}
+
+struct Arriving(Arc<Activity>);
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.0.bodies.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A body that tells when it is over.
+struct Watched {
+    body: Incoming,
+    arriving: Option<Arriving>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.arriving = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

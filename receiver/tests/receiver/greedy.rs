@@ -1,0 +1,225 @@
+//! Clients that hold on to what others need: by not reading, not writing, or being many.
+
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use tempfile::TempDir;
+
+use crate::support::{Client, Receiver, clip, event, noise, post, program, wait_until};
+
+const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: receiver\r\n\r\n";
+const NOWHERE: &str = "GET /nowhere HTTP/1.1\r\nHost: receiver\r\n\r\n";
+
+/// Sends requests until no more are taken, and reads no answer.
+fn pipeline(receiver: &Receiver) -> Client {
+    let mut client = receiver.client();
+    client.write_within(Duration::from_millis(300));
+    let many = NOWHERE.repeat(1_000);
+    while client.try_send(&many) {}
+    client
+}
+
+/// A client at another address of this machine.
+fn from_address(receiver: &Receiver, address: Ipv4Addr) -> Client {
+    let to: SocketAddrV4 = receiver.address.parse().unwrap();
+    let from = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&from, &SocketAddrV4::new(address, 0)).unwrap();
+    connect(&from, &to).unwrap();
+    Client::on(TcpStream::from(from))
+}
+
+/// Asks for the health, which must be told within a second.
+fn health(receiver: &Receiver) -> u16 {
+    let start = Instant::now();
+    let status = receiver.ask(HEALTH).status;
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    status
+}
+
+fn half_a_clip(receiver: &Receiver, client: &mut Client) -> Vec<u8> {
+    let request = post("/api/media", "", clip(&noise(100_000, 1)));
+    let (first, rest) = request.split_at(request.len() / 2);
+    let before = receiver.files().1.len();
+    client.send(first);
+    wait_until("the clip has begun", || receiver.files().1.len() > before);
+    rest.to_vec()
+}
+
+#[test]
+fn one_that_pipelines_and_never_reads_is_given_up() {
+    let receiver = Receiver::with(&[("RECEIVER_STALL_SECONDS", "1")]);
+    let mut client = pipeline(&receiver);
+    // Nobody reads here either: that the other side is gone shows when writing.
+    let end = Instant::now() + Duration::from_secs(20);
+    while !client.is_broken() {
+        assert!(Instant::now() < end, "still connected");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let peak = receiver.peak_kb();
+    assert!(peak <= 32 << 10, "peak {peak} KB");
+}
+
+#[test]
+fn those_that_pipeline_and_never_read_take_no_place_from_others() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "1")]);
+    let _greedy: Vec<_> = (0..4).map(|_| pipeline(&receiver)).collect();
+    assert_eq!(health(&receiver), 200);
+    assert_eq!(receiver.ask(post("/api/evenements", "", event())).status, 201);
+}
+
+#[test]
+fn silent_connections_make_room_for_others() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "2")]);
+    let mut used = receiver.client();
+    assert_eq!(used.ask(post("/api/evenements", "", event())).status, 201);
+    let mut clips = [receiver.client(), receiver.client()];
+    let rests = clips.each_mut().map(|client| half_a_clip(&receiver, client));
+    // More than there may be.
+    let _silent: Vec<_> = (0..400).map(|_| receiver.client()).collect();
+    assert_eq!(health(&receiver), 200);
+    // Not in the middle of a request.
+    for (client, rest) in clips.iter_mut().zip(rests) {
+        assert_eq!(client.ask(rest).status, 201);
+    }
+    assert_eq!(receiver.ask(post("/api/evenements", "", event())).status, 201);
+}
+
+#[test]
+fn silent_connections_of_one_address_take_none_from_another() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "2")]);
+    let mut other = from_address(&receiver, Ipv4Addr::new(127, 0, 0, 2));
+    assert_eq!(other.ask(post("/api/evenements", "", event())).status, 201);
+    let _silent: Vec<_> = (0..400).map(|_| receiver.client()).collect();
+    assert_eq!(health(&receiver), 200);
+    // Idle for longer than any of those.
+    assert_eq!(other.ask(post("/api/evenements", "", event())).status, 201);
+}
+
+#[test]
+fn headers_that_drip_are_given_up_and_an_idle_connection_is_not() {
+    let receiver = Receiver::with(&[("RECEIVER_STALL_SECONDS", "1")]);
+    let mut idle = receiver.client();
+    assert_eq!(idle.ask(HEALTH).status, 200);
+    let (mut first, mut second) = (receiver.client(), receiver.client());
+    assert_eq!(second.ask(HEALTH).status, 200);
+    let start = Instant::now();
+    for client in [&mut first, &mut second] {
+        client.send("GET /health HTTP/1.1\r\nX: ");
+    }
+    let mut clients = vec![first, second];
+    while !clients.is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(10), "still connected");
+        clients.retain_mut(|client| client.try_send("x") && !client.is_broken());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert_eq!(idle.ask(HEALTH).status, 200);
+}
+
+#[test]
+fn a_silent_connection_is_given_up_before_its_first_request() {
+    let receiver = Receiver::with(&[("RECEIVER_STALL_SECONDS", "1")]);
+    let start = Instant::now();
+    assert!(receiver.client().is_closed());
+    assert!((1..10).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+#[test]
+fn an_address_has_no_more_places_than_it_may() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "4"), ("RECEIVER_MAX_PER_PEER", "1")]);
+    let mut busy = receiver.client();
+    let rest = half_a_clip(&receiver, &mut busy);
+    let mut waits = receiver.client();
+    waits.send(post("/api/evenements", "", event()));
+    let mut other = from_address(&receiver, Ipv4Addr::new(127, 0, 0, 2));
+    assert_eq!(other.ask(post("/api/evenements", "", event())).status, 201);
+    assert!(!waits.has_answer());
+    let answer = waits.answer();
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("10")));
+    // The connection is as good as before.
+    assert_eq!(busy.ask(rest).status, 201);
+    assert_eq!(waits.ask(post("/api/evenements", "", event())).status, 201);
+}
+
+#[test]
+fn when_all_places_are_taken_one_waits_and_the_next_comes_again_later() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "1")]);
+    let mut busy = receiver.client();
+    let rest = half_a_clip(&receiver, &mut busy);
+    let (mut waits, mut next) = (receiver.client(), receiver.client());
+    waits.send(post("/api/evenements", "", event()));
+    next.send(post("/api/evenements", "", event()));
+    let start = Instant::now();
+    // Whichever of the two came second is refused at once.
+    wait_until("one is refused", || waits.has_answer() || next.has_answer());
+    assert!(start.elapsed() < Duration::from_secs(4));
+    assert_eq!(health(&receiver), 200);
+    for client in [&mut waits, &mut next] {
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("10")));
+    }
+    assert_eq!(busy.ask(rest).status, 201);
+    assert_eq!(receiver.ask(post("/api/evenements", "", event())).status, 201);
+}
+
+#[test]
+fn few_file_descriptors_are_told_and_enough() {
+    let mut command = std::process::Command::new("sh");
+    command.env_clear().arg("-c").arg(format!(
+        "ulimit -n 64; exec {}",
+        program().get_program().to_str().unwrap()
+    ));
+    command.env("RECEIVER_MAX_CONNECTIONS", "8");
+    let mut receiver = Receiver::run(TempDir::new().unwrap(), command);
+    let _silent: Vec<_> = (0..100).map(|_| receiver.client()).collect();
+    assert_eq!(health(&receiver), 200);
+    assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).status, 201);
+    receiver.signal(rustix::process::Signal::TERM);
+    receiver.wait(Duration::from_secs(2));
+    let errors = receiver.errors();
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(
+        errors.contains("64 open files") && errors.contains("32 connections"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn health_is_told_within_a_second_while_somebody_holds_the_database() {
+    let receiver = Receiver::start();
+    let database = receiver.database();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut waiting = receiver.client();
+    waiting.send(post("/api/evenements", "", event()));
+    assert_eq!(health(&receiver), 503);
+    assert_eq!(waiting.answer().status, 503);
+    database.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(health(&receiver), 200);
+}
+
+#[test]
+fn health_writes_nothing() {
+    let receiver = Receiver::start();
+    assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).status, 201);
+    let written = || -> Vec<(std::path::PathBuf, SystemTime)> {
+        let entries = std::fs::read_dir(receiver.path()).unwrap();
+        let mut times: Vec<_> = entries
+            .map(|entry| entry.unwrap())
+            // A lock is taken there, in memory.
+            .filter(|entry| entry.file_name() != "receiver.db-shm")
+            .map(|entry| (entry.path(), entry.metadata().unwrap().modified().unwrap()))
+            .collect();
+        times.sort();
+        times
+    };
+    wait_until("the clip is settled", || receiver.files().1.is_empty());
+    let before = written();
+    assert!(before.len() >= 4, "{before:?}");
+    let mut client = receiver.client();
+    for _ in 0..50 {
+        assert_eq!(client.ask(HEALTH).status, 200);
+    }
+    assert_eq!(written(), before);
+}
