@@ -15,10 +15,10 @@ use crate::report::json::JsonLines;
 use crate::report::metrics::Metrics;
 use crate::report::progress_bars::{AsideOf, ProgressBars};
 use crate::report::systemd::Systemd;
-use crate::upload::{ClipProgress, http_agent};
+use crate::upload::ClipProgress;
 
 /// All of them, in the order in which they are told.
-pub(super) fn reporters(config: &Config, instance: &Instance) -> Result<Reporters, String> {
+pub(super) fn reporters(config: &Config, instance: &Instance, heartbeat: Option<&Heartbeat>) -> Reporters {
     let mut reporters: Vec<Box<dyn Reporter + Send>> = Vec::new();
     let out = std::io::stdout();
     let on_terminal = out.is_terminal() && std::io::stderr().is_terminal();
@@ -41,11 +41,10 @@ pub(super) fn reporters(config: &Config, instance: &Instance) -> Result<Reporter
     if let Some(path) = &config.metrics_file {
         reporters.push(Box::new(Metrics::new(path.clone())));
     }
-    if let Some(url) = &config.heartbeat_url {
-        let agent = http_agent(url, &super::run::upload_config(config)).map_err(|error| error.to_string())?;
-        reporters.push(Box::new(Heartbeat::new(agent, url.clone())));
+    if let Some(heartbeat) = heartbeat {
+        reporters.push(Box::new(heartbeat.clone()));
     }
-    Ok(Reporters::new(reporters))
+    Reporters::new(reporters)
 }
 
 fn header(config: &Config) -> Header {

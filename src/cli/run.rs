@@ -1,9 +1,9 @@
 //! The bare run: the service itself, and the signals that end it.
 
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -13,16 +13,21 @@ use super::reporters::reporters;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::device;
+use crate::hooks::alert::Alert;
+use crate::hooks::heartbeat::Heartbeat;
 use crate::instance::Instance;
 use crate::notice::{Notice, Reporters};
 use crate::shutdown::Shutdown;
 use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};
-use crate::upload::{UploadConfig, Uploader};
+use crate::upload::{UploadConfig, Uploader, http_agent};
 
 /// How long the work may take to stop by itself; a system call that hangs (a dead disk, a name server) must not
 /// keep the process from ending within 2 s.
 const STOP_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// How often the end of the last heartbeat is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 enum Wakeup {
     Signal,
@@ -35,14 +40,29 @@ pub(super) fn run(config: &Config) -> Result<u8, String> {
     let mut uploader =
         Uploader::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
     let instance = Instance::default();
-    let reporters = reporters(config, &instance)?;
+    let heartbeat = heartbeat(config)?;
+    let reporters = reporters(config, &instance, heartbeat.as_ref());
     uploader.watch(Arc::new(reporters.clone()));
-    match supervise(config, uploader, &reporters, instance, &shutdown) {
+    let run = Run {
+        config,
+        reporters,
+        heartbeat,
+        shutdown,
+    };
+    match run.supervise(uploader, instance) {
         Ok(End::Clean) => Ok(exit::OK),
         Ok(End::Incomplete) => Ok(exit::INCOMPLETE),
         Ok(End::Failed(message)) => Err(message),
         Err(error) => Err(format!("Impossible de démarrer ({error})")),
     }
+}
+
+fn heartbeat(config: &Config) -> Result<Option<Heartbeat>, String> {
+    let Some(url) = &config.heartbeat_url else {
+        return Ok(None);
+    };
+    let agent = http_agent(url, &upload_config(config)).map_err(|error| error.to_string())?;
+    Ok(Some(Heartbeat::new(agent, url.clone())))
 }
 
 /// What `check` tells of the servers.
@@ -53,67 +73,103 @@ pub(super) fn probe(config: &Config) -> Vec<Result<String, String>> {
     }
 }
 
-/// Runs the work in a thread of its own, so that a signal is answered whatever the work waits for.
-fn supervise(
-    config: &Config,
-    uploader: Uploader,
-    reporters: &Reporters,
-    instance: Instance,
-    shutdown: &Arc<Shutdown>,
-) -> std::io::Result<End> {
-    let (sender, events) = mpsc::channel();
+/// What the process has beside the work.
+struct Run<'a> {
+    config: &'a Config,
+    reporters: Reporters,
+    heartbeat: Option<Heartbeat>,
+    shutdown: Arc<Shutdown>,
+}
+
+impl Run<'_> {
+    /// Runs the work in a thread of its own, so that a signal is answered whatever the work waits for.
+    fn supervise(&self, uploader: Uploader, instance: Instance) -> std::io::Result<End> {
+        let (sender, events) = mpsc::channel();
+        listen_for_signals(sender.clone())?;
+        let interrupt = uploader.interrupter();
+        self.start_work(uploader, instance, sender)?;
+        match events.recv() {
+            Ok(Wakeup::Ended(end)) => {
+                self.finish_heartbeat(&events);
+                Ok(end)
+            }
+            Ok(Wakeup::Signal) | Err(_) => {
+                let deadline = Instant::now() + STOP_WITHIN;
+                self.shutdown.request();
+                interrupt();
+                Ok(self.stop(&events, deadline))
+            }
+        }
+    }
+
+    fn start_work(&self, uploader: Uploader, instance: Instance, sender: Sender<Wakeup>) -> std::io::Result<()> {
+        let (config, mut reporters, mut uploader) = (self.config.clone(), self.reporters.clone(), uploader);
+        let clock = SystemClock::new(Arc::clone(&self.shutdown));
+        let alert = config.alert_command.as_ref().map(|command| {
+            Alert::new(
+                command.clone(),
+                config.device_id.clone(),
+                config.alert_after,
+                Arc::clone(&self.shutdown),
+            )
+        });
+        thread::Builder::new().name("work".into()).spawn(move || {
+            let end = Service {
+                config: &config,
+                wire: &mut uploader,
+                reporter: &mut reporters,
+                clock: &clock,
+                random: Random::from_system(),
+                instance,
+                alert,
+            }
+            .run();
+            let _ = sender.send(Wakeup::Ended(end));
+        })?;
+        Ok(())
+    }
+
+    /// The work ended by itself: its last heartbeat has its few seconds, unless a stop is asked for.
+    fn finish_heartbeat(&self, events: &Receiver<Wakeup>) {
+        while self.heartbeat.as_ref().is_some_and(Heartbeat::is_under_way) {
+            match events.recv_timeout(LOOK_EVERY) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Waits until the work has stopped, but not for long.
+    fn stop(&self, events: &Receiver<Wakeup>, deadline: Instant) -> End {
+        loop {
+            match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Wakeup::Ended(End::Failed(message))) => return End::Failed(message),
+                Ok(Wakeup::Ended(_)) => return End::Clean,
+                // A second signal changes nothing.
+                Ok(Wakeup::Signal) => {}
+                Err(_) => break,
+            }
+        }
+        log::warn!("the work did not stop in time; it is left where it is, its row will be sent by the next run");
+        if let Ok((events, media)) = device::statistics(&self.config.local_db_path) {
+            self.reporters.tell(&Notice::Statistics { events, media });
+        }
+        End::Clean
+    }
+}
+
+fn listen_for_signals(sender: Sender<Wakeup>) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    let interrupt = uploader.interrupter();
-    let on_signal = sender.clone();
     thread::Builder::new().name("signals".into()).spawn(move || {
         for _ in signals.forever() {
             // The receiver is gone only when the process is ending anyway.
-            let _ = on_signal.send(Wakeup::Signal);
+            let _ = sender.send(Wakeup::Signal);
         }
     })?;
-    let (config_of_work, reporters_of_work, clock) = (
-        config.clone(),
-        reporters.clone(),
-        SystemClock::new(Arc::clone(shutdown)),
-    );
-    thread::Builder::new().name("work".into()).spawn(move || {
-        let (mut uploader, mut reporters) = (uploader, reporters_of_work);
-        let end = Service {
-            config: &config_of_work,
-            wire: &mut uploader,
-            reporter: &mut reporters,
-            clock: &clock,
-            random: Random::from_system(),
-            instance,
-        }
-        .run();
-        let _ = sender.send(Wakeup::Ended(end));
-    })?;
-
-    match events.recv() {
-        Ok(Wakeup::Ended(end)) => return Ok(end),
-        Ok(Wakeup::Signal) | Err(_) => {}
-    }
-    let deadline = std::time::Instant::now() + STOP_WITHIN;
-    shutdown.request();
-    interrupt();
-    loop {
-        match events.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
-            Ok(Wakeup::Ended(End::Failed(message))) => return Ok(End::Failed(message)),
-            Ok(Wakeup::Ended(_)) => return Ok(End::Clean),
-            // A second signal changes nothing.
-            Ok(Wakeup::Signal) => {}
-            Err(_) => break,
-        }
-    }
-    log::warn!("the work did not stop in time; it is left where it is, its row will be sent by the next run");
-    if let Ok((events, media)) = device::statistics(&config.local_db_path) {
-        reporters.tell(&Notice::Statistics { events, media });
-    }
-    Ok(End::Clean)
+    Ok(())
 }
 
-pub(super) fn upload_config(config: &Config) -> UploadConfig {
+fn upload_config(config: &Config) -> UploadConfig {
     UploadConfig {
         backends: config.backends.clone(),
         compression: config.compression,

@@ -1,4 +1,5 @@
-//! The owner's programs and servers that are told how the work goes.
+//! The owner's programs and servers that are told how the work goes: each in a thread of its own, for a bounded time,
+//! so that neither the next pass nor a stop waits for it.
 
 pub mod alert;
 pub mod heartbeat;

@@ -1,10 +1,13 @@
 //! The work: a pass over what is due, the policy of its retries, and the schedule of passes.
 
+mod aftermath;
+mod idle;
 mod key;
 mod pass;
 pub mod policy;
 mod retry_transient;
 mod row;
+mod schedule;
 pub mod service;
 mod streak;
 #[cfg(test)]

@@ -5,10 +5,14 @@ use std::path::Path;
 
 use sync_service::config::VARIABLES;
 
-use crate::support::Service;
+use crate::support::{Backend, Device, Service};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
 fn read(path: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let path = root().join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -39,49 +43,118 @@ fn every_variable_is_documented_with_its_default_and_none_is_invented() {
 
 #[test]
 fn every_metric_is_documented_and_none_is_invented() {
-    let source = read("src/report/metrics.rs");
-    let program = source.split("#[cfg(test)]").next().unwrap();
-    let mut known: BTreeSet<&str> = program
-        .split('"')
-        .filter(|word| word.starts_with("sync_service_") && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    let (device, backend) = (Device::new(), Backend::start());
+    let file = device.folder().join("sync.prom");
+    device.event();
+    Service::once(&device, &backend)
+        .env("SYNC_METRICS_FILE", &file)
+        .run()
+        .exits(0);
+    let written: BTreeSet<String> = std::fs::read_to_string(&file)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
         .collect();
-    // The two series of the summary are its own.
-    known.retain(|name| !name.ends_with("_sum") && !name.ends_with("_count"));
-    let page = read("docs/operations.md");
-    let documented: BTreeSet<String> = first_cells(&page)
+    assert!(written.len() > 10, "{written:?}");
+    let documented: BTreeSet<String> = first_cells(&read("docs/operations.md"))
         .into_iter()
         .filter(|name| name.starts_with("sync_service_"))
         .collect();
-    assert_eq!(documented, known.into_iter().map(str::to_owned).collect());
+    assert_eq!(documented, written);
+}
+
+/// Every page of the repository.
+fn pages() -> Vec<String> {
+    let mut pages: Vec<String> = std::fs::read_dir(root().join("docs"))
+        .unwrap()
+        .map(|entry| format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()))
+        .filter(|name| name.ends_with(".md"))
+        .collect();
+    assert!(pages.len() > 5, "{pages:?}");
+    pages.extend(["README.md", "CHANGELOG.md", "receiver/README.md"].map(str::to_owned));
+    pages
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(page: &str) -> BTreeSet<String> {
+    page.lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            let heading = line.trim_start_matches('#').trim().to_lowercase();
+            heading
+                .chars()
+                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+                .map(|c| if c == ' ' { '-' } else { c })
+                .collect()
+        })
+        .collect()
 }
 
 #[test]
-fn every_link_and_script_that_is_named_is_there() {
-    for page in [
-        "README.md",
-        "docs/design.md",
-        "docs/operations.md",
-        "docs/configuration.md",
-        "receiver/README.md",
-    ] {
-        let folder = Path::new(page).parent().unwrap();
-        let text = read(page);
+fn every_link_leads_somewhere() {
+    for page in pages() {
+        let folder = root().join(Path::new(&page).parent().unwrap());
+        let text = read(&page);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        for link in links.filter(|link| !link.starts_with("http") && !link.starts_with('#')) {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join(folder)
-                .join(link.split('#').next().unwrap());
-            assert!(path.exists(), "{page} names {link}");
-        }
-        for word in text.split(|c: char| c.is_whitespace() || c == '`') {
-            if word.starts_with("scripts/") && word.ends_with(".sh") {
-                assert!(
-                    Path::new(env!("CARGO_MANIFEST_DIR")).join(word).exists(),
-                    "{page} names {word}"
-                );
+        for link in links.filter(|link| !link.starts_with("http")) {
+            let (file, anchor) = link.split_once('#').map_or((link, None), |(file, a)| (file, Some(a)));
+            let target = if file.is_empty() {
+                root().join(&page)
+            } else {
+                folder.join(file)
+            };
+            assert!(target.exists(), "{page} names {link}");
+            if let Some(anchor) = anchor {
+                let there = anchors(&std::fs::read_to_string(target).unwrap());
+                assert!(there.contains(anchor), "{page} names {link}; there are {there:?}");
             }
         }
     }
+}
+
+#[test]
+fn every_script_that_is_named_is_there() {
+    for page in pages() {
+        for word in read(&page).split(|c: char| c.is_whitespace() || "`(),;:".contains(c)) {
+            if word.starts_with("scripts/") {
+                assert!(root().join(word).exists(), "{page} names {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_variable_that_is_named_exists() {
+    let mut known: BTreeSet<String> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
+    known.extend(first_cells(&read("receiver/README.md")));
+    // What the alert's command is given.
+    for name in ["STATE", "TABLE", "OLDEST_AGE_SECONDS", "WAITING", "DEVICE_ID"] {
+        known.insert(format!("SYNC_ALERT_{name}"));
+    }
+    for page in pages() {
+        for word in read(&page).split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')) {
+            let ours = ["SYNC_", "BACKEND_", "HEARTBEAT_", "LOCAL_DB_", "RECEIVER_"];
+            if ours.iter().any(|start| word.starts_with(start)) {
+                assert!(known.contains(word), "{page} names {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_may_hold_a_token_is_installed_for_its_owner_alone() {
+    let mut installed = 0;
+    for page in pages() {
+        for line in read(&page).lines().filter(|line| line.contains("install ")) {
+            if line.contains("sync-service.env") || line.contains("/token") {
+                installed += 1;
+                assert!(line.contains("-m 600") || line.contains("-m 640"), "{page}: {line}");
+            }
+        }
+    }
+    assert!(installed >= 2, "the pages still say how");
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! What machines are told: metrics, systemd, heartbeats, alerts, JSON, the log.
 
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::support::service::PATIENCE;
 use crate::support::{Act, Backend, Device, Service, eventually};
+
+/// The most that a stop may take, whatever it meets.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
 
 /// A listener that takes connections, answers 200 to each request and keeps the request lines.
 fn web() -> (String, std::sync::mpsc::Receiver<String>) {
@@ -99,6 +103,129 @@ fn an_alert_is_raised_once_and_ended_once_with_the_facts() {
     }
 }
 
+#[test]
+fn neither_the_next_pass_nor_a_stop_waits_for_a_heartbeat_that_hangs() {
+    let (device, backend) = (Device::new(), Backend::start());
+    let monitor = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    device.event();
+    let service = Service::continuous(&device, &backend)
+        .env(
+            "HEARTBEAT_URL",
+            format!("http://{}/ping", monitor.local_addr().unwrap()),
+        )
+        .env("SYNC_INTERVAL_MINUTES", "0.01")
+        .start();
+    let (mut heartbeat, _) = monitor.accept().unwrap();
+    device.event();
+    eventually("the next pass", || backend.stored_count() == 2);
+    heartbeat.set_nonblocking(true).unwrap();
+    let mut request = Vec::new();
+    let end = heartbeat.read_to_end(&mut request).unwrap_err();
+    assert_eq!(
+        end.kind(),
+        std::io::ErrorKind::WouldBlock,
+        "it still waits for its answer"
+    );
+    let asked = Instant::now();
+    service.stop().exits(0);
+    assert!(asked.elapsed() < STOP_WITHIN, "{:?}", asked.elapsed());
+}
+
+/// What the alert tests give the service beside their command: one row that is too old and never taken.
+fn alerting(device: &Device, backend: &Backend, mode: &str, command: &str) -> Service {
+    Service::of(device, &backend.url(), mode)
+        .env("SYNC_ALERT_COMMAND", command)
+        .env("SYNC_ALERT_AFTER_MINUTES", "1")
+        .env("SYNC_INTERVAL_MINUTES", "0.01")
+}
+
+#[test]
+fn an_alert_that_failed_is_tried_again_until_it_is_taken() {
+    let (device, backend) = (Device::new(), Backend::start());
+    let (log, open) = (device.folder().join("alerts"), device.folder().join("open"));
+    let command = format!(
+        "echo $SYNC_ALERT_STATE >> {}; test -e {}",
+        log.display(),
+        open.display()
+    );
+    device.event_at("2020-01-01T00:00:00", 1);
+    backend.always(Act::status(400, "non"));
+    let alerts = || std::fs::read_to_string(&log).unwrap_or_default();
+    for times in 1..=2 {
+        let run = alerting(&device, &backend, "once", &command).run().exits_with_words(1);
+        assert_eq!(alerts(), "raised\n".repeat(times));
+        assert!(
+            run.stderr.contains("SYNC_ALERT_COMMAND ended with exit status: 1"),
+            "{run}"
+        );
+    }
+    std::fs::write(&open, "").unwrap();
+    for _ in 0..2 {
+        alerting(&device, &backend, "once", &command).run().exits_with_words(1);
+        assert_eq!(alerts(), "raised\n".repeat(3), "taken once");
+    }
+    // A service that stays tries again after its next pass.
+    std::fs::remove_file(&open).unwrap();
+    backend.works();
+    let service = alerting(&device, &backend, "continuous", &command).start();
+    device.sql("UPDATE sync_tracking SET sync_status = 'pending'");
+    eventually("two tries to tell that it is over", || {
+        alerts().matches("recovered").count() >= 2
+    });
+    std::fs::write(&open, "").unwrap();
+    eventually("it is taken", || {
+        device.value::<String>("SELECT value FROM sync_meta WHERE key = 'alert_raised'") == "0"
+    });
+    service.stop().exits_with_words(0);
+}
+
+#[test]
+fn an_alert_runs_beside_the_passes_and_a_stop_ends_all_it_started() {
+    let (device, backend) = (Device::new(), Backend::start());
+    let pid = device.folder().join("pid");
+    let command = format!("sleep 300 & echo $! > {0}.new; mv {0}.new {0}; wait", pid.display());
+    device.event_at("2020-01-01T00:00:00", 1);
+    backend.acts([Act::status(400, "non")]);
+    let service = alerting(&device, &backend, "continuous", &command).start();
+    eventually("the alert runs", || pid.exists());
+    let pid = std::fs::read_to_string(&pid).unwrap();
+    device.event();
+    eventually("a pass beside it", || backend.stored_count() == 1);
+    assert!(runs(pid.trim()));
+    let asked = Instant::now();
+    service.stop().exits_with_words(0);
+    assert!(asked.elapsed() < STOP_WITHIN, "{:?}", asked.elapsed());
+    eventually("what the shell started is ended", || !runs(pid.trim()));
+}
+
+/// Whether a process is there and no zombie.
+fn runs(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn the_metrics_file_can_be_read_by_all_and_follows_no_link() {
+    let (device, backend) = (Device::new(), Backend::start());
+    let (file, victim) = (device.folder().join("sync.prom"), device.folder().join("victim"));
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, device.folder().join("sync.prom.tmp")).unwrap();
+    let script = format!(
+        "umask 027; ln -s {} {}.$$.tmp; exec \"$@\"",
+        victim.display(),
+        file.display()
+    );
+    Service::wrapped(&["sh", "-c", &script, "sh"], &[])
+        .on(&device, &backend.url(), "once")
+        .env("SYNC_METRICS_FILE", &file)
+        .run()
+        .exits(0);
+    let found = std::fs::symlink_metadata(&file).unwrap();
+    assert!(found.is_file());
+    assert_eq!(found.permissions().mode() & 0o777, 0o644);
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    metrics(&file);
+}
+
 /// Values by name and labels; panics when the page is not the text exposition format.
 fn metrics(path: &Path) -> std::collections::BTreeMap<String, f64> {
     let text = std::fs::read_to_string(path).unwrap();
@@ -163,7 +290,12 @@ fn metrics_say_where_the_rows_stand_and_what_it_cost() {
     }
     assert!(values["sync_service_wire_bytes_total"] > 400.0);
     assert!(values["sync_service_oldest_waiting_age_seconds{table=\"evenement\"}"] > 0.0);
-    assert!(!device.folder().join("sync.prom.tmp").exists(), "replaced as a whole");
+    let left = std::fs::read_dir(device.folder()).unwrap().flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    assert!(
+        !left.iter().any(|name| name.to_string_lossy().ends_with(".tmp")),
+        "replaced as a whole: {left:?}"
+    );
 }
 
 #[test]

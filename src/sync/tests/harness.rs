@@ -143,6 +143,7 @@ impl Harness {
             clock: &*self.clock,
             random: self.random.clone(),
             instance: crate::instance::Instance::default(),
+            alert: None,
         }
         .run();
         self.restart();

@@ -1,0 +1,48 @@
+//! When the next pass begins.
+
+use std::time::Duration;
+
+use crate::config::{Config, Mode};
+use crate::notice::PassReport;
+
+use super::policy::{self, Random};
+
+/// The schedule of a process: what it was told, and how the last passes ended.
+pub(super) struct Schedule {
+    mode: Mode,
+    interval: Duration,
+    start: Duration,
+    troubles: u32,
+}
+
+impl Schedule {
+    /// A schedule that begins at `start` (monotonic).
+    pub(super) fn new(config: &Config, start: Duration) -> Self {
+        Self {
+            mode: config.mode,
+            interval: config.interval,
+            start,
+            troubles: 0,
+        }
+    }
+
+    /// The wait after a pass that ended at `now` (monotonic).
+    pub(super) fn after(&mut self, report: &PassReport, now: Duration, random: &mut Random) -> Duration {
+        self.troubles = if report.ended_by.is_some() {
+            self.troubles + 1
+        } else {
+            0
+        };
+        match self.mode {
+            // Start + k × interval: the first point of the grid that is still to come.
+            Mode::Periodic => {
+                let passed = (now - self.start).as_nanos();
+                let step = self.interval.as_nanos();
+                let left = step - passed % step;
+                Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
+            }
+            Mode::Realtime if self.troubles > 0 => policy::realtime_delay(self.troubles, self.interval, random),
+            Mode::Once | Mode::Continuous | Mode::Realtime => policy::pass_delay(self.interval, random),
+        }
+    }
+}
