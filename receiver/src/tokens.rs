@@ -1,5 +1,6 @@
 //! Tokens per device.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -29,6 +30,11 @@ impl Tokens {
     /// The file can't be read, or the first line that is not of that form (by number: its content is secret).
     pub fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let mode = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
+        if mode & 0o004 != 0 {
+            let path = path.display();
+            log::warn!("RECEIVER_TOKENS_FILE={path}: everybody on this machine can read it: chmod o= {path}");
+        }
         Self::parse(&text)
     }
 

@@ -25,7 +25,7 @@ say "$(inside systemctl --version | head -n 1)"
 # Installed as docs/install-systemd.md says.
 install_files() {
     machine_program sync-service || return 1
-    tar -C systemd -c sync-service.service sync-service-once.service sync-service-once.timer |
+    tar -C systemd -c sync-service.service sync-service-once.service sync-service-once.timer sync-receiver.service |
         inside tar -C /etc/systemd/system --no-same-owner -x
     inside mkdir -p /etc/sync-service
     inside sh -c 'cat >/etc/sync-service/sync-service.env' <systemd/sync-service.env
@@ -40,9 +40,9 @@ step "a recorder and a receiver" machine_furnish 2775
 step "install" install_files
 
 # The units themselves.
-verify=$(inside systemd-analyze verify --man=no sync-service.service sync-service-once.service sync-service-once.timer 2>&1) || verify="$verify failed"
+verify=$(inside systemd-analyze verify --man=no sync-service.service sync-service-once.service sync-service-once.timer sync-receiver.service 2>&1) || verify="$verify failed"
 check "systemd-analyze verify has nothing to say" is "$verify" ""
-for unit in sync-service sync-service-once; do
+for unit in sync-service sync-service-once sync-receiver; do
     exposure=$(inside systemd-analyze security --no-pager "$unit.service" | sed -n 's/.*exposure level.*: *\([0-9.]*\) .*/\1/p')
     say "exposure of $unit.service: $exposure"
     check "exposure of $unit.service is at most 2.0" awk "BEGIN { exit !(\"$exposure\" != \"\" && $exposure + 0 <= 2.0) }"
@@ -163,6 +163,26 @@ inside systemctl restart sync-service-once.timer
 event 2025-12-19T09:00:00
 check "the timer fires once mode" within 30 arrived 2025-12-19T09:00:00
 check "and goes on being active" sh -c "docker exec $MACHINE systemctl is-active -q sync-service-once.timer"
+
+# The receiver's own unit, as receiver/README.md says, with its tokens as a credential.
+inside sh -euc '
+    useradd --system --user-group --no-create-home --shell /usr/sbin/nologin sync-receiver
+    mkdir -p /etc/sync-receiver
+    echo RECEIVER_LISTEN=127.0.0.1:8001 >/etc/sync-receiver/sync-receiver.env
+    umask 077
+    echo "raspberry-1 s3cret-token" >/etc/sync-receiver/tokens'
+printf '[Service]\nLoadCredential=tokens:/etc/sync-receiver/tokens\nEnvironment=RECEIVER_TOKENS_FILE=%%d/tokens\n' | drop_in sync-receiver.service tokens
+inside systemctl start sync-receiver
+check "the receiver's unit is well" within 20 inside sync-receiver health http://127.0.0.1:8001
+check "it runs as sync-receiver" is "$(inside stat -c %U "/proc/$(prop sync-receiver MainPID)")" sync-receiver
+check "its folder is its own" is "$(inside stat -c '%a %U' /var/lib/sync-receiver)" "700 sync-receiver"
+inside sed -i "s,^BACKEND_URL=.*,BACKEND_URL=http://127.0.0.1:8001," /etc/sync-service/sync-service.env
+arrived_there() { [ "$(inside sqlite3 -readonly /var/lib/sync-receiver/receiver.db "SELECT count(*) FROM evenement WHERE date = '$1'")" = 1 ]; }
+event 2025-12-19T10:00:00
+check "and stores what the timer's runs send" within 30 arrived_there 2025-12-19T10:00:00
+check "with nothing to warn about" is "$(journal sync-receiver | grep -c WARN)" 0
+inside systemctl stop sync-receiver
+check "it stops cleanly" is "$(prop sync-receiver Result) $(prop sync-receiver ExecMainStatus)" "success 0"
 
 say_journal_on_failure
 verdict systemd

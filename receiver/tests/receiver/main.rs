@@ -7,6 +7,7 @@ mod greedy;
 mod keys;
 mod limits;
 mod memory;
+mod modes;
 mod odd_rows;
 mod packing;
 mod starting;

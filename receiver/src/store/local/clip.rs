@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::rows::ClipFile;
-use super::{StoreError, sync_folder};
+use super::{StoreError, modes, sync_folder};
 use crate::store::Clip;
 
 const WRITE_BUFFER: usize = 64 << 10;
@@ -48,7 +48,7 @@ impl Folders {
             trouble: Mutex::new(None),
         };
         for path in [&folders.incoming, &folders.clips] {
-            fs::create_dir_all(path).map_err(StoreError::file(path))?;
+            modes::make_folder(path).map_err(StoreError::file(path))?;
         }
         Ok(folders)
     }
@@ -95,7 +95,7 @@ impl Folders {
     /// Writes a file and removes it.
     fn probe(&self) -> Result<(), StoreError> {
         let path = self.incoming.join(format!("{}.{PART}", Uuid::now_v7()));
-        let written = File::create_new(&path).and_then(|mut file| {
+        let written = modes::new_file(&path).and_then(|mut file| {
             file.write_all(&[0; 4096])?;
             file.sync_data()
         });
@@ -162,7 +162,7 @@ impl LocalClip {
         // Version 7: names that sort by arrival.
         let id = Uuid::now_v7();
         let path = folders.incoming.join(format!("{id}.{PART}"));
-        let file = File::create_new(&path)
+        let file = modes::new_file(&path)
             .map_err(StoreError::file(&path))
             .or_else(|error| folders.written(Err(error)))?;
         Ok(Self {
@@ -201,7 +201,7 @@ impl LocalClip {
             sha256: format!("{:x}", self.hash.finalize()),
         };
         let mut place = || {
-            File::create_new(&placed.mark).map_err(StoreError::file(&placed.mark))?;
+            modes::new_file(&placed.mark).map_err(StoreError::file(&placed.mark))?;
             sync_folder(&part.folders.incoming)?;
             fs::rename(&path, &placed.path).map_err(error)?;
             part.moved = true;

@@ -1,6 +1,7 @@
 //! SQLite and a folder: `receiver.db`, `clips/`, and `incoming/` for clips on their way.
 
 mod clip;
+mod modes;
 mod rows;
 mod sql;
 
@@ -32,18 +33,22 @@ impl LocalStore {
     /// # Errors
     /// The folder or the database can't be used, or another process does.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(folder).map_err(StoreError::file(folder))?;
+        modes::make_folder(folder).map_err(StoreError::file(folder))?;
         let handle = File::open(folder).map_err(StoreError::file(folder))?;
         match flock(&handle, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(StoreError::Taken),
             Err(error) => return Err(StoreError::file(folder)(error.into())),
         }
+        modes::tighten(folder);
         let folders = Folders::open(folder)?;
+        let database = folder.join("receiver.db");
+        // SQLite gives the files beside it the same mode.
+        modes::make_file(&database).map_err(StoreError::file(&database))?;
         // The names of the two folders and of ours.
         handle.sync_all().map_err(StoreError::file(folder))?;
         sync_parent(folder)?;
-        let (rows, reader) = Rows::open(&folder.join("receiver.db"))?;
+        let (rows, reader) = Rows::open(&database)?;
         folders.recover(|name| sql::has_file(&reader, name))?;
         Ok(Self {
             rows: rows.with_reader(reader)?,
