@@ -52,14 +52,22 @@ pub struct Device {
     schema_version: i64,
 }
 
-impl Device {
-    /// Opens the database, detects its layout and makes sure that our tables are there.
+/// A recorder's database that was found and recognised, and in which nothing was written yet.
+pub struct Found {
+    conn: Connection,
+    path: PathBuf,
+    layout: Layout,
+    identity: (u64, u64),
+}
+
+impl Found {
+    /// Opens the database and detects its layout.
     ///
     /// # Errors
     /// [`Kind::NotYet`] when there is no file, or an empty one; otherwise what is wrong with it.
     pub fn open(path: &Path) -> Result<Self> {
         let identity = identify(path)?;
-        let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         if conn.is_readonly("main").context(path, "ouverture")? {
             return Err(DeviceError::new(
                 Kind::Denied,
@@ -70,18 +78,33 @@ impl Device {
             ));
         }
         let layout = layout::detect(&conn, path)?;
-        let database_id = schema::ensure(&mut conn, path)?;
-        let schema_version = schema_version(&conn).context(path, "lecture du schéma")?;
         Ok(Self {
             conn,
             path: path.to_path_buf(),
             layout,
-            database_id,
             identity,
-            schema_version,
         })
     }
 
+    /// Makes sure that our tables are there. The instance lock comes first: of two services that start, one writes.
+    ///
+    /// # Errors
+    /// The database can't be written, or holds something else under our tables' names.
+    pub fn set_up(mut self) -> Result<Device> {
+        let database_id = schema::ensure(&mut self.conn, &self.path)?;
+        let schema_version = schema_version(&self.conn).context(&self.path, "lecture du schéma")?;
+        Ok(Device {
+            conn: self.conn,
+            path: self.path,
+            layout: self.layout,
+            database_id,
+            identity: self.identity,
+            schema_version,
+        })
+    }
+}
+
+impl Device {
     /// Whether the file at the path is still the one that is open, with the schema that was read.
     ///
     /// # Errors

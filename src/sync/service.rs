@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
-use crate::device::{Device, Kind};
+use crate::device::{Device, Found, Kind};
 use crate::hooks::alert::Alert;
 use crate::instance::{Instance, InstanceInfo};
 use crate::notice::{Notice, PassReport, Reporter};
@@ -70,7 +70,7 @@ impl Service<'_> {
     /// Runs in the configured mode to its end.
     pub fn run(&mut self) -> End {
         self.reporter.notice(&Notice::Started);
-        let mut device = match self.open() {
+        let mut device = match self.open_device(false) {
             Ok(opened) => opened,
             Err(Closed::Interrupted) => return End::Clean,
             Err(Closed::Failed(message)) => return End::Failed(message),
@@ -85,23 +85,21 @@ impl Service<'_> {
         end
     }
 
-    /// Opens the database; in the modes that stay, one that is not there yet is waited for.
-    fn open(&mut self) -> Result<Device, Closed> {
-        let device = self.open_device(false)?;
-        // After the file is known to be there: the lock file lies beside it.
-        self.instance
-            .acquire(&self.config.local_db_path)
-            .map_err(|error| Closed::Failed(error.to_string()))?;
-        Ok(device)
-    }
-
-    /// Opens the database. What is wrong with it from the start ends the service; under a `running` one a
+    /// Opens the database, and locks it before anything is written to it; in the modes that stay, one that is not there
+    /// yet is waited for. What is wrong with it from the start ends the service; under a `running` one a
     /// card may be remounted or a file be put back, so that most trouble is waited out.
     fn open_device(&mut self, running: bool) -> Result<Device, Closed> {
         let mut tries = 0;
         let mut said = None;
         loop {
-            let error = match Device::open(&self.config.local_db_path) {
+            let opened = match Found::open(&self.config.local_db_path) {
+                Ok(found) => {
+                    self.lock()?;
+                    found.set_up()
+                }
+                Err(error) => Err(error),
+            };
+            let error = match opened {
                 Ok(device) => {
                     if said.is_some() {
                         self.reporter.notice(&Notice::TroubleOver);
@@ -193,13 +191,20 @@ impl Service<'_> {
     /// Makes sure that the open database is the one at the path, as it is now; `true` when it was opened again.
     fn refresh(&mut self, device: &mut Device) -> Result<bool, Closed> {
         match device.is_current() {
-            Ok(true) => Ok(false),
+            Ok(true) => self.lock().map(|()| false),
             Ok(false) | Err(_) => {
                 log::info!("the database or its schema changed: opening it again");
                 *device = self.open_device(true)?;
                 Ok(true)
             }
         }
+    }
+
+    /// Takes the lock of the database, unless this process has it.
+    fn lock(&self) -> Result<(), Closed> {
+        self.instance
+            .acquire(&self.config.local_db_path)
+            .map_err(|error| Closed::Failed(error.to_string()))
     }
 
     fn tell(&self, next_pass: Option<i64>, trouble: Option<&str>) {

@@ -14,6 +14,7 @@ mod documents;
 mod faults;
 mod harness;
 mod keys;
+mod lock;
 mod modes;
 mod monitoring;
 mod negotiation;

@@ -57,7 +57,7 @@ impl Recorder {
     }
 
     pub fn device(&self) -> Device {
-        Device::open(&self.path()).unwrap()
+        Found::open(&self.path()).unwrap().set_up().unwrap()
     }
 
     pub fn events(&self, count: i64) {

@@ -4,14 +4,19 @@
 //! a stale lock. It is not the database itself: opening that a second time and closing it again would drop
 //! SQLite's own POSIX locks (<https://www.sqlite.org/howtocorrupt.html>, section 2.2).
 
-use std::fs::{File, OpenOptions};
+mod lock;
+
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+
+use lock::{Lock, Refused};
 
 /// What the running service tells `status`; not durable, and worth nothing once the lock is free.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +39,9 @@ pub struct InstanceInfo {
     pub trouble: Option<String>,
 }
 
+/// The longest file that is read: what lies there may be anybody's.
+const LONGEST_BYTES: u64 = 64 << 10;
+
 /// A sign of life is written this often: `status --health` needs it, and a card wears with every write.
 const ALIVE_EVERY: Duration = Duration::from_secs(60);
 
@@ -43,7 +51,8 @@ pub struct Instance(Arc<Mutex<Option<Held>>>);
 
 #[derive(Debug)]
 struct Held {
-    file: File,
+    lock: Lock,
+    _name: Option<OwnedFd>,
     info: InstanceInfo,
     written: Instant,
 }
@@ -53,8 +62,20 @@ struct Held {
 pub enum InstanceError {
     /// Another process has it; the info it left, if it could be read.
     Held(Option<Box<InstanceInfo>>),
+    /// What lies in the lock file's place is no regular file.
+    NotAFile(PathBuf),
     /// The file can't be made or locked.
     Io(PathBuf, std::io::Error),
+}
+
+impl From<Refused> for InstanceError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Held(file) => InstanceError::Held(file.and_then(|mut file| read(&mut file)).map(Box::new)),
+            Refused::NotAFile(path) => InstanceError::NotAFile(path),
+            Refused::Io(path, error) => InstanceError::Io(path, error),
+        }
+    }
 }
 
 impl std::fmt::Display for InstanceError {
@@ -66,6 +87,11 @@ impl std::fmt::Display for InstanceError {
                 info.pid, info.host
             ),
             InstanceError::Held(_) => f.write_str("Une autre instance synchronise déjà cette base; arrêtez-la d'abord"),
+            InstanceError::NotAFile(path) => write!(
+                f,
+                "{} est un lien ou n'est pas un fichier ordinaire: supprimez-le, le service y met son verrou",
+                path.display()
+            ),
             InstanceError::Io(path, error) => write!(
                 f,
                 "Impossible de créer {} ({error}): le service doit pouvoir écrire dans le dossier de la base",
@@ -88,35 +114,37 @@ pub fn lock_path(database: &Path) -> PathBuf {
 }
 
 impl Instance {
-    /// Takes the lock of a database.
+    /// Takes the lock of a database; one that is held, and that others still find in their way, is kept.
     ///
     /// # Errors
     /// Another process holds it, or the file can't be made.
     pub fn acquire(&self, database: &Path) -> Result<(), InstanceError> {
         let path = lock_path(database);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| InstanceError::Io(path.clone(), error))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
-                return Err(InstanceError::Held(read(&mut file).map(Box::new)));
+        let mut held = self.held();
+        match held.as_mut() {
+            Some(held) if held.lock.stands() => {}
+            // Deleted under us: what is locked is found by nobody any more.
+            Some(held) => match Lock::take(&path) {
+                Ok(lock) => {
+                    held.lock = lock;
+                    held.write();
+                }
+                Err(refused @ Refused::Held(_)) => return Err(refused.into()),
+                Err(refused) => log::warn!("{}", InstanceError::from(refused)),
+            },
+            None => {
+                *held = Some(Held {
+                    lock: Lock::take(&path)?,
+                    _name: lock::reserve(database)?,
+                    info: InstanceInfo::default(),
+                    written: Instant::now(),
+                });
             }
-            Err(error) => return Err(InstanceError::Io(path, error.into())),
         }
-        *self.held() = Some(Held {
-            file,
-            info: InstanceInfo::default(),
-            written: Instant::now(),
-        });
         Ok(())
     }
 
-    /// Leaves a info for `status`.
+    /// Leaves an info for `status`.
     pub fn tell(&self, info: InstanceInfo) {
         if let Some(held) = self.held().as_mut() {
             held.info = info;
@@ -153,16 +181,17 @@ impl Held {
     fn try_write(&mut self) -> std::io::Result<()> {
         let mut text = serde_json::to_vec(&self.info)?;
         text.push(b'\n');
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&text)?;
-        self.file.set_len(text.len() as u64)
+        let file = &mut self.lock.file;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&text)?;
+        file.set_len(text.len() as u64)
     }
 }
 
 /// The info of the running service; `None` when none runs.
 #[must_use]
 pub fn running(database: &Path) -> Option<InstanceInfo> {
-    let mut file = File::open(lock_path(database)).ok()?;
+    let mut file = lock::open(&lock_path(database), false).ok()?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         // Nobody holds it; closing the file gives it back.
         Ok(()) => None,
@@ -173,6 +202,6 @@ pub fn running(database: &Path) -> Option<InstanceInfo> {
 fn read(file: &mut File) -> Option<InstanceInfo> {
     let mut text = String::new();
     file.seek(SeekFrom::Start(0)).ok()?;
-    file.read_to_string(&mut text).ok()?;
+    file.take(LONGEST_BYTES).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
