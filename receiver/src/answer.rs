@@ -4,27 +4,21 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::record::Scalar;
+use crate::store::Receipt;
 
-/// An answer as it is sent, kept to be given again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stored(pub(crate) String);
-
-impl Stored {
-    pub(crate) fn event(id: i64, date: &Scalar, sensor_id: &Scalar) -> Self {
-        let (date, sensor_id) = (json(date), json(sensor_id));
-        Self(format!(
-            r#"{{"id":{id},"date":{date},"capteur_id":{sensor_id},"message":"Événement créé"}}"#
-        ))
-    }
-
-    pub(crate) fn media(id: i64, date: &Scalar, sensor_id: &Scalar, bytes: u64) -> Self {
-        // Kilobytes of 1024 bytes with two decimals, as a JSON number.
-        let hundredths = (u128::from(bytes) * 100 + 512) / 1024;
-        let (whole, part) = (hundredths / 100, hundredths % 100);
-        let (date, sensor_id) = (json(date), json(sensor_id));
-        Self(format!(
-            r#"{{"id":{id},"date":{date},"capteur_id":{sensor_id},"size_kb":{whole}.{part:02},"message":"Média créé"}}"#
-        ))
+/// The contract's answer; the same for the same receipt, whenever it is given.
+fn created(receipt: &Receipt) -> String {
+    let (id, date, sensor_id) = (receipt.id, json(&receipt.date), json(&receipt.sensor_id));
+    match receipt.size_bytes {
+        None => format!(r#"{{"id":{id},"date":{date},"capteur_id":{sensor_id},"message":"Événement créé"}}"#),
+        Some(bytes) => {
+            // Kilobytes of 1024 bytes with two decimals, as a JSON number.
+            let hundredths = (u128::from(bytes) * 100 + 512) / 1024;
+            let (whole, part) = (hundredths / 100, hundredths % 100);
+            format!(
+                r#"{{"id":{id},"date":{date},"capteur_id":{sensor_id},"size_kb":{whole}.{part:02},"message":"Média créé"}}"#
+            )
+        }
     }
 }
 
@@ -37,14 +31,10 @@ fn json(value: &Scalar) -> serde_json::Value {
     }
 }
 
-impl IntoResponse for Stored {
+impl IntoResponse for Receipt {
     fn into_response(self) -> Response {
-        (
-            StatusCode::CREATED,
-            [(header::CONTENT_TYPE, "application/json")],
-            self.0,
-        )
-            .into_response()
+        let body = created(&self);
+        (StatusCode::CREATED, [(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 }
 
@@ -113,13 +103,18 @@ mod tests {
 
     #[test]
     fn answers_are_the_contracts() {
-        let date = Scalar::Text("2025-12-18T17:30:00.123456".to_string());
+        let receipt = |id, sensor_id, size_bytes| Receipt {
+            id,
+            date: Scalar::Text("2025-12-18T17:30:00.123456".to_string()),
+            sensor_id: Scalar::Integer(sensor_id),
+            size_bytes,
+        };
         assert_eq!(
-            Stored::event(123, &date, &Scalar::Integer(1)).0,
+            created(&receipt(123, 1, None)),
             r#"{"id":123,"date":"2025-12-18T17:30:00.123456","capteur_id":1,"message":"Événement créé"}"#
         );
         assert_eq!(
-            Stored::media(58, &date, &Scalar::Integer(4), 512 * 1024).0,
+            created(&receipt(58, 4, Some(512 * 1024))),
             r#"{"id":58,"date":"2025-12-18T17:30:00.123456","capteur_id":4,"size_kb":512.00,"message":"Média créé"}"#
         );
     }

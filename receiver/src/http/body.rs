@@ -24,7 +24,7 @@ const SPARE_WITHIN: Duration = Duration::from_secs(30);
 ///
 /// The answer goes out at once. A sender that waits for `100 Continue` is told by it not to send; what another one is
 /// about to send is dropped as it comes, or the connection is closed when that is much.
-pub fn spare(request: Request, answer: impl IntoResponse) -> Response {
+pub(super) fn spare(request: Request, answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     let asks_first = headers::asks_first(request.headers());
     let mut body = request.into_body();
@@ -51,7 +51,7 @@ fn close(response: &mut Response) {
 }
 
 /// A body, piece by piece, within the time a sender has.
-pub struct Pieces {
+pub(super) struct Pieces {
     body: Body,
     stall: Duration,
     min_rate: u64,
@@ -63,7 +63,7 @@ pub struct Pieces {
 
 impl Pieces {
     /// Reads `body` as `config` allows, and `max_bytes` of it at most, packed or not.
-    pub fn new(config: &Config, body: Body, max_bytes: u64) -> Self {
+    pub(super) fn new(config: &Config, body: Body, max_bytes: u64) -> Self {
         Self {
             body,
             stall: config.stall,
@@ -79,7 +79,7 @@ impl Pieces {
     ///
     /// # Errors
     /// 408 when it takes too long, 413 when it is too long, 400 when the body breaks off.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         loop {
             let start = Instant::now();
             let frame = tokio::time::timeout(self.stall, self.body.frame())
@@ -107,7 +107,7 @@ impl Pieces {
     }
 
     /// Ends the request with `answer`; whatever of the body is left goes down with the connection.
-    pub fn answer(self, answer: impl IntoResponse) -> Response {
+    pub(super) fn answer(self, answer: impl IntoResponse) -> Response {
         let mut response = answer.into_response();
         if !self.ended {
             close(&mut response);
@@ -122,7 +122,7 @@ fn too_slow() -> Refusal {
 
 /// What an error on the way through a decoder means: the refusal of what comes after it, or a packing that can't be
 /// undone.
-pub fn refusal(error: io::Error) -> Refusal {
+pub(super) fn refusal(error: io::Error) -> Refusal {
     match error.downcast::<RefusedBody>() {
         Ok(refused) => refused.0,
         Err(error) => Refusal::bad(format!("Content-Encoding: corps illisible ({error})")),

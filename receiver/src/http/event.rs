@@ -8,17 +8,17 @@ use axum::response::Response;
 
 use super::body::{self, Pieces};
 use super::{App, Owner, Preface, headers};
-use crate::answer::{Refusal, Stored};
+use crate::answer::Refusal;
 use crate::decode::Decoder;
 use crate::json::{BodyParser, EVENT_BODY_MAX_BYTES, event_too_long};
-use crate::store::{Store, Table};
+use crate::store::{Kind, Receipt};
 
-pub async fn post<S: Store>(
-    State(app): State<Arc<App<S>>>,
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
     Extension(owner): Extension<Owner>,
     request: Request,
 ) -> Response {
-    let preface = match super::preface(&app, Table::Event, owner, request.headers()).await {
+    let preface = match super::preface(&app, Kind::Event, owner, request.headers()).await {
         Ok(preface) => preface,
         Err(answer) => return body::spare(request, answer),
     };
@@ -27,12 +27,12 @@ pub async fn post<S: Store>(
     }
     let mut pieces = Pieces::new(&app.config, request.into_body(), EVENT_BODY_MAX_BYTES);
     match store(&app, preface, &mut pieces).await {
-        Ok(stored) => pieces.answer(stored),
+        Ok(receipt) => pieces.answer(receipt),
         Err(refusal) => pieces.answer(refusal),
     }
 }
 
-async fn store<S: Store>(app: &App<S>, preface: Preface, pieces: &mut Pieces) -> Result<Stored, Refusal> {
+async fn store(app: &App, preface: Preface, pieces: &mut Pieces) -> Result<Receipt, Refusal> {
     let mut decoder = Decoder::new(preface.packing, &app.windows, BodyParser::event()).map_err(Refusal::unwell)?;
     let mut pushed = Ok(());
     // Short enough to be read to its end also after it was found wrong, so that the connection lives on.

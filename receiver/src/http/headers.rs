@@ -10,13 +10,13 @@ use crate::store::Key;
 const KEY_MOST: usize = 255;
 
 /// The bearer token; the name of the scheme comes in any case (RFC 9110, section 11.1).
-pub fn token(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// `Idempotency-Key`: a quoted string as the IETF draft has it, or a bare one.
-pub fn key(headers: &HeaderMap, owner: Option<&str>) -> Result<Option<Key>, Refusal> {
+pub(super) fn key(headers: &HeaderMap, owner: Option<&str>) -> Result<Option<Key>, Refusal> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
@@ -37,7 +37,7 @@ pub fn key(headers: &HeaderMap, owner: Option<&str>) -> Result<Option<Key>, Refu
 }
 
 /// `Content-Encoding`, when it is one of ours; `None` when the body is plain.
-pub fn packing(headers: &HeaderMap) -> Result<Option<Packing>, Refusal> {
+pub(super) fn packing(headers: &HeaderMap) -> Result<Option<Packing>, Refusal> {
     let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
     let name = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
@@ -57,12 +57,12 @@ pub fn packing(headers: &HeaderMap) -> Result<Option<Packing>, Refusal> {
 }
 
 /// `Content-Length`, when it is there.
-pub fn length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Whether the sender waits for `100 Continue`.
-pub fn asks_first(headers: &HeaderMap) -> bool {
+pub(super) fn asks_first(headers: &HeaderMap) -> bool {
     headers
         .get(header::EXPECT)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))

@@ -10,20 +10,22 @@ use tokio::sync::mpsc;
 
 use super::body::{self, Pieces};
 use super::{App, Owner, Preface, headers};
-use crate::answer::{Refusal, Stored};
+use crate::answer::Refusal;
 use crate::decode::Decoder;
 use crate::json::{BodyParser, clip_body_max_bytes, clip_too_long};
-use crate::store::{Store, Table};
+use crate::store::{ClipWriter, Kind, Receipt};
+
+type ClipParser = BodyParser<Box<dyn ClipWriter>>;
 
 /// Pieces of a body that wait to be written.
 const PIECES: usize = 4;
 
-pub async fn post<S: Store>(
-    State(app): State<Arc<App<S>>>,
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
     Extension(owner): Extension<Owner>,
     request: Request,
 ) -> Response {
-    let preface = match super::preface(&app, Table::Media, owner, request.headers()).await {
+    let preface = match super::preface(&app, Kind::Clip, owner, request.headers()).await {
         Ok(preface) => preface,
         Err(answer) => return body::spare(request, answer),
     };
@@ -34,29 +36,25 @@ pub async fn post<S: Store>(
     }
     let mut pieces = Pieces::new(&app.config, request.into_body(), body_max_bytes);
     match store(app, preface, &mut pieces).await {
-        Ok(stored) => pieces.answer(stored),
+        Ok(receipt) => pieces.answer(receipt),
         Err(refusal) => pieces.answer(refusal),
     }
 }
 
-async fn store<S: Store>(app: Arc<App<S>>, preface: Preface, pieces: &mut Pieces) -> Result<Stored, Refusal> {
-    let (clip, video, bytes) = receive(&app, &preface, pieces).await?.into_clip()?;
+async fn store(app: Arc<App>, preface: Preface, pieces: &mut Pieces) -> Result<Receipt, Refusal> {
+    let (clip, video) = receive(&app, &preface, pieces).await?.into_clip()?;
     preface.check_device(&clip.origin.device_id)?;
     // In a task of its own: a sender that hangs up now must not stop us between the file and its row.
-    let storing = tokio::spawn(async move { app.store.add_media(clip, video, bytes, preface.key).await });
+    let storing = tokio::spawn(async move { app.store.add_clip(clip, video, preface.key).await });
     storing.await.map_err(Refusal::unwell)?.map_err(Refusal::unwell)
 }
 
 /// Unpacks, decodes and writes what arrives.
-async fn receive<S: Store>(
-    app: &App<S>,
-    preface: &Preface,
-    pieces: &mut Pieces,
-) -> Result<BodyParser<S::Clip>, Refusal> {
+async fn receive(app: &App, preface: &Preface, pieces: &mut Pieces) -> Result<ClipParser, Refusal> {
     // Not before the first bytes are there: many connections that send nothing must not make as many files.
     let first = pieces.next().await?;
-    let clip = app.store.begin_clip().map_err(Refusal::unwell)?;
-    let parser = BodyParser::clip(clip, app.config.max_clip);
+    let video = app.store.begin_clip().await.map_err(Refusal::unwell)?;
+    let parser = BodyParser::clip(video, app.config.max_clip);
     let decoder = Decoder::new(preface.packing, &app.windows, parser).map_err(Refusal::unwell)?;
 
     // All that blocks has a thread of its own, and a body that comes faster waits.
@@ -86,10 +84,7 @@ enum Piece {
     End,
 }
 
-fn write<C: crate::store::Clip>(
-    mut decoder: Decoder<BodyParser<C>>,
-    mut pieces: mpsc::Receiver<Piece>,
-) -> Result<BodyParser<C>, Refusal> {
+fn write(mut decoder: Decoder<ClipParser>, mut pieces: mpsc::Receiver<Piece>) -> Result<ClipParser, Refusal> {
     while let Some(piece) = pieces.blocking_recv() {
         match piece {
             Piece::Bytes(bytes) => decoder.push(&bytes).map_err(body::refusal)?,

@@ -18,21 +18,21 @@ use axum::routing::{get, post};
 use crate::answer::Refusal;
 use crate::config::Config;
 use crate::decode::{ACCEPTED, Packing, Windows};
-use crate::store::{Key, Store, Table};
+use crate::store::{Key, Kind, Store};
 
 /// How long `GET /health` may take, so that its answer is there within a second.
 const HEALTH_WITHIN: std::time::Duration = std::time::Duration::from_millis(850);
 
 /// What every request needs.
-pub struct App<S> {
+pub(crate) struct App {
     config: Config,
-    store: S,
+    store: Store,
     windows: Windows,
 }
 
-impl<S: Store> App<S> {
+impl App {
     /// Serves `store` as `config` says.
-    pub fn new(config: Config, store: S) -> Self {
+    pub(crate) fn new(config: Config, store: Store) -> Self {
         Self {
             config,
             store,
@@ -42,16 +42,16 @@ impl<S: Store> App<S> {
 }
 
 /// The routes of the contract, section 3.
-pub fn router<S: Store>(app: Arc<App<S>>) -> Router {
+pub(crate) fn router(app: Arc<App>) -> Router {
     let places = Arc::new(places::Places::new(&app.config));
     Router::new()
-        .route("/api/evenements", post(event::post::<S>))
-        .route("/api/media", post(media::post::<S>))
+        .route("/api/evenements", post(event::post))
+        .route("/api/media", post(media::post))
         .method_not_allowed_fallback(not_this_way)
         .route_layer(middleware::from_fn_with_state(places, places::in_its_place))
         // Also for methods that are not served: a device can ask whether its token is good without storing anything.
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authorize::<S>))
-        .route("/health", get(health::<S>).fallback(not_this_way))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authorize))
+        .route("/health", get(health).fallback(not_this_way))
         .fallback(nothing_here)
         .layer(middleware::map_response(advertise))
         .with_state(app)
@@ -82,7 +82,7 @@ async fn not_this_way(request: Request) -> Response {
 #[derive(Clone)]
 struct Owner(Option<String>);
 
-async fn authorize<S: Store>(State(app): State<Arc<App<S>>>, mut request: Request, next: Next) -> Response {
+async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let tokens = &app.config.tokens;
     let owner = if tokens.is_empty() {
         Owner(None)
@@ -113,17 +113,12 @@ struct Preface {
 }
 
 /// Reads the headers, and answers at once where they suffice: a wrong key, or one that was answered before.
-async fn preface<S: Store>(
-    app: &App<S>,
-    table: Table,
-    Owner(owner): Owner,
-    headers: &HeaderMap,
-) -> Result<Preface, Response> {
+async fn preface(app: &App, kind: Kind, Owner(owner): Owner, headers: &HeaderMap) -> Result<Preface, Response> {
     let key = headers::key(headers, owner.as_deref()).map_err(Refusal::into_response)?;
     if let Some(key) = &key {
-        match app.store.answered(table, key).await {
+        match app.store.receipt(kind, key.clone()).await {
             Ok(None) => {}
-            Ok(Some(stored)) => return Err(stored.into_response()),
+            Ok(Some(receipt)) => return Err(receipt.into_response()),
             Err(error) => return Err(Refusal::unwell(error).into_response()),
         }
     }
@@ -144,8 +139,8 @@ impl Preface {
     }
 }
 
-async fn health<S: Store>(State(app): State<Arc<App<S>>>) -> Response {
-    let asked = tokio::time::timeout(HEALTH_WITHIN, app.store.healthy());
+async fn health(State(app): State<Arc<App>>) -> Response {
+    let asked = tokio::time::timeout(HEALTH_WITHIN, app.store.check());
     let Ok(health) = asked.await else {
         return Refusal::unwell("health: no answer from the disk").into_response();
     };

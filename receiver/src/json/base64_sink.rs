@@ -73,13 +73,9 @@ impl<W: Write> Base64Sink<W> {
             .map_err(|error| refused(Refusal::unwell(error)))
     }
 
-    /// Ends the text.
-    pub(super) fn finish(&mut self) -> io::Result<u64> {
-        if self.rest.is_empty() {
-            Ok(self.bytes)
-        } else {
-            Err(invalid())
-        }
+    /// Ends the text: a group must be complete.
+    pub(super) fn finish(&self) -> io::Result<()> {
+        if self.rest.is_empty() { Ok(()) } else { Err(invalid()) }
     }
 
     /// Where the decoded bytes went.

@@ -62,19 +62,19 @@ impl<W: Write> BodyParser<W> {
         Self::new(Some(video), clip_body_max_bytes(clip_max_bytes))
     }
 
-    /// Ends the body: the clip, where its video went, and the video's length.
-    pub(crate) fn into_clip(self) -> Result<(Clip, W, u64), Refusal> {
-        let (fields, out, bytes) = self.into_fields()?;
-        Ok((fields.into_clip()?, out, bytes))
+    /// Ends the body: the clip, and where its video went.
+    pub(crate) fn into_clip(self) -> Result<(Clip, W), Refusal> {
+        let (fields, out) = self.into_fields()?;
+        Ok((fields.into_clip()?, out))
     }
 
-    pub(super) fn into_fields(self) -> Result<(Fields, W, u64), Refusal> {
+    pub(super) fn into_fields(self) -> Result<(Fields, W), Refusal> {
         self.check_end()?;
-        let (out, bytes) = self
+        let out = self
             .video
-            .and_then(VideoText::into_parts)
+            .and_then(VideoText::into_inner)
             .ok_or_else(|| Refusal::bad("video_data: champ manquant"))?;
-        Ok((self.fields, out, bytes))
+        Ok((self.fields, out))
     }
 }
 

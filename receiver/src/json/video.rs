@@ -18,8 +18,8 @@ enum State {
 pub(super) struct VideoText<W> {
     state: State,
     sink: Base64Sink<W>,
-    /// The video's length, once its closing quote was there.
-    bytes: Option<u64>,
+    /// The closing quote was there.
+    complete: bool,
 }
 
 impl<W: Write> VideoText<W> {
@@ -27,7 +27,7 @@ impl<W: Write> VideoText<W> {
         Self {
             state: State::Text,
             sink: Base64Sink::new(out, max_bytes),
-            bytes: None,
+            complete: false,
         }
     }
 
@@ -49,7 +49,8 @@ impl<W: Write> VideoText<W> {
             match end {
                 None => {}
                 Some(b'"') => {
-                    self.bytes = Some(self.sink.finish()?);
+                    self.sink.finish()?;
+                    self.complete = true;
                     return Ok(Some(text));
                 }
                 Some(_) => self.state = State::Escape,
@@ -86,12 +87,11 @@ impl<W: Write> VideoText<W> {
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.bytes.is_some()
+        self.complete
     }
 
-    /// Where the video went, and its length; `None` when it never ended.
-    pub(super) fn into_parts(self) -> Option<(W, u64)> {
-        let bytes = self.bytes?;
-        Some((self.sink.into_inner(), bytes))
+    /// Where the video went; `None` when it never ended.
+    pub(super) fn into_inner(self) -> Option<W> {
+        self.complete.then(|| self.sink.into_inner())
     }
 }

@@ -23,8 +23,7 @@ use socket::Patience;
 use crate::config::Config;
 use crate::http::{self, App};
 use crate::peer::Peer;
-use crate::store::StoreError;
-use crate::store::local::LocalStore;
+use crate::store;
 
 /// How long requests in flight may take to end after a signal.
 const STOP_WITHIN: Duration = Duration::from_millis(1_000);
@@ -47,7 +46,7 @@ pub enum StartError {
     /// The runtime's threads or signal handlers.
     Runtime(io::Error),
     /// The folder of rows and clips.
-    Data(std::path::PathBuf, StoreError),
+    Data(std::path::PathBuf, String),
     /// The address.
     Listen(String, io::Error),
 }
@@ -86,7 +85,9 @@ async fn start(config: Config) -> Result<(), StartError> {
         .into_iter()
         .collect::<io::Result<Vec<_>>>()
         .map_err(StartError::Runtime)?;
-    let store = LocalStore::open(&config.data).map_err(|error| StartError::Data(config.data.clone(), error))?;
+    let store = store::open_local(&config.data)
+        .await
+        .map_err(|error| StartError::Data(config.data.clone(), error.to_string()))?;
     let refused = |error| StartError::Listen(config.listen.clone(), error);
     let listener = TcpListener::bind(&config.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;

@@ -1,120 +1,111 @@
-//! Where rows and clips end up, behind one trait.
+//! Where events and clips end up: [`Store`] keeps rows and videos in step, [`Rows`] and [`Clips`] are what it asks of a
+//! database and of a place for videos.
 
-pub mod local;
+mod clips;
+#[cfg(test)]
+mod contract;
+mod error;
+mod folder;
+mod local;
+mod modes;
+mod rows;
+mod sqlite;
 
+use std::fs::File;
 use std::future::Future;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::pin::Pin;
 
-use crate::answer::Stored;
-use crate::record;
+pub(crate) use clips::ClipWriter;
+use clips::Clips;
+pub(crate) use error::StoreError;
+pub(crate) use local::open_local;
+use rows::{Content, NewRow, Rows};
+pub(crate) use rows::{Key, Kind, Receipt};
 
-/// Our own trouble: the request may be tried again.
-#[derive(Debug, Clone)]
-pub enum StoreError {
-    /// A file or folder.
-    File(PathBuf, Arc<io::Error>),
-    /// The database. Rows committed together share its error.
-    Database(Arc<rusqlite::Error>),
-    /// Another process uses the folder.
-    Taken,
-    /// The database did nothing within the time that the question had.
-    Slow,
-    /// The thread that should have answered is gone.
-    Ended,
+use crate::record::{Clip, Event};
+
+/// An answer that takes its time.
+type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Everything that is kept.
+pub(crate) struct Store {
+    rows: Box<dyn Rows>,
+    clips: Box<dyn Clips>,
 }
 
-impl StoreError {
-    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        |error| Self::File(path.to_path_buf(), Arc::new(error))
-    }
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(Arc::new(error))
-    }
-}
-
-impl std::fmt::Display for StoreError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Database(error) => write!(f, "database: {error}"),
-            Self::Taken => f.write_str("another sync-receiver uses this folder"),
-            Self::Slow => f.write_str("database: it gets nothing done, though nothing fails"),
-            Self::Ended => f.write_str("the database's thread ended"),
+impl Store {
+    /// Ends what a crash left half done.
+    async fn open(rows: Box<dyn Rows>, clips: Box<dyn Clips>) -> Result<Self, StoreError> {
+        for name in clips.unsettled().await? {
+            let has_row = rows.names_clip(name.clone()).await?;
+            clips.settle(name.clone(), has_row).await?;
+            if !has_row {
+                log::info!("removed {name}: its request did not end before the last stop");
+            }
         }
+        Ok(Self { rows, clips })
     }
-}
 
-impl std::error::Error for StoreError {}
+    /// The receipt that was given for a key, if one was.
+    pub(crate) async fn receipt(&self, kind: Kind, key: Key) -> Result<Option<Receipt>, StoreError> {
+        self.rows.receipt(kind, key).await
+    }
 
-/// Which of the two tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Table {
-    /// `evenement`.
-    Event,
-    /// `media`.
-    Media,
-}
+    /// Stores an event, durably; for a key that was seen, gives the first receipt and stores nothing.
+    pub(crate) async fn add_event(&self, event: Event, key: Option<Key>) -> Result<Receipt, StoreError> {
+        let content = Content::Event(event);
+        Ok(self.rows.add(NewRow { content, key }).await?.receipt)
+    }
 
-impl Table {
-    /// Its name in SQL.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Event => "evenement",
-            Self::Media => "media",
+    pub(crate) async fn begin_clip(&self) -> Result<Box<dyn ClipWriter>, StoreError> {
+        self.clips.begin().await
+    }
+
+    /// Stores a clip whose video is written, durably; for a key that was seen, gives the first receipt and stores
+    /// nothing. Not to be dropped half-way: the caller sees to that.
+    pub(crate) async fn add_clip(
+        &self,
+        clip: Clip,
+        video: Box<dyn ClipWriter>,
+        key: Option<Key>,
+    ) -> Result<Receipt, StoreError> {
+        let stored = blocking(move || video.complete()).await?;
+        let name = stored.name.clone();
+        let content = Content::Clip(clip, stored);
+        let added = self.rows.add(NewRow { content, key }).await;
+        let has_row = match &added {
+            Ok(added) => added.is_new,
+            Err(StoreError::Unavailable(_)) => false,
+            // The next start looks, and keeps or removes the video.
+            Err(StoreError::Uncertain(_)) => return added.map(|added| added.receipt),
+        };
+        // The row decides what is answered. A video that is left over is the next start's.
+        if let Err(error) = self.clips.settle(name, has_row).await {
+            log::warn!("{error}");
         }
+        added.map(|added| added.receipt)
+    }
+
+    /// Whether events and clips can be stored; writes nothing to find out while all is well.
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        self.clips.check().await?;
+        self.rows.check().await
     }
 }
 
-/// A key that makes a request repeatable: the same from the same owner is the same request.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// The device whose token was shown. Without tokens nobody can be told apart: a key is then one for all devices.
-    pub owner: Option<String>,
-    /// `Idempotency-Key`.
-    pub key: String,
+/// Runs what waits for a disk on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| rows::lost("a thread"))?
 }
 
-/// A clip that is being written. Dropped before it is stored, it leaves nothing behind.
-pub trait Clip: Write + Send + 'static {}
-
-/// Everything that is kept. A first implementation is [`local::LocalStore`]; PostgreSQL and object storage fit the
-/// same calls.
-pub trait Store: Send + Sync + 'static {
-    /// A clip on its way in.
-    type Clip: Clip;
-
-    /// The answer that was given for a key, if it was.
-    fn answered(&self, table: Table, key: &Key) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
-
-    /// Stores an event, durably; for a key that was seen, gives the first answer and stores nothing.
-    fn add_event(
-        &self,
-        event: record::Event,
-        key: Option<Key>,
-    ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
-
-    /// Begins a clip.
-    ///
-    /// # Errors
-    /// There is no place to write it.
-    fn begin_clip(&self) -> Result<Self::Clip, StoreError>;
-
-    /// Stores a clip with its fields, durably; for a key that was seen, gives the first answer and stores nothing.
-    /// Not to be dropped half-way: the caller sees to that.
-    fn add_media(
-        &self,
-        clip: record::Clip,
-        video: Self::Clip,
-        bytes: u64,
-        key: Option<Key>,
-    ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
-
-    /// Whether rows and clips can be stored; writes nothing to find out while all is well.
-    fn healthy(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+/// Makes a folder's names durable.
+fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(StoreError::file(folder))
 }

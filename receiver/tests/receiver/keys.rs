@@ -168,3 +168,32 @@ fn two_uploads_of_one_key_at_a_time_do_not_wait_for_each_other() {
     let (clips, incoming) = receiver.files();
     assert_eq!((clips.len(), incoming.len()), (1, 0));
 }
+
+#[test]
+fn a_database_of_an_older_version_is_gone_on_with() {
+    let folder = tempfile::TempDir::new().unwrap();
+    // It kept each answer beside its row.
+    let database = rusqlite::Connection::open(folder.path().join("receiver.db")).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE evenement (
+                 id INTEGER PRIMARY KEY AUTOINCREMENT, date, capteur_id, capteur_nom, capteur_etat,
+                 device_id TEXT NOT NULL, source TEXT NOT NULL,
+                 received_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')), idempotency_key TEXT,
+                 answer TEXT NOT NULL DEFAULT '', UNIQUE (idempotency_key, device_id));
+             INSERT INTO evenement (id, date, capteur_id, device_id, source, idempotency_key, answer)
+             VALUES (7, '2025-12-18T17:30:00', 1, 'raspberry-1', 'sync_service', 'old', 'x')",
+        )
+        .unwrap();
+    drop(database);
+    let receiver = Receiver::on(folder, &[]);
+    let mut client = receiver.client();
+    let old = client.ask(post("/api/evenements", "Idempotency-Key: old\r\n", event()));
+    assert_eq!(old.status, 201);
+    assert_eq!(
+        old.body,
+        r#"{"id":7,"date":"2025-12-18T17:30:00","capteur_id":1,"message":"Événement créé"}"#
+    );
+    assert_eq!(client.ask(post("/api/evenements", KEY, event())).id(), 8);
+    assert_eq!(client.ask(post("/api/evenements", KEY, event())).id(), 8);
+}

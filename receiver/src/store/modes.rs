@@ -12,17 +12,17 @@ const FILE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
 /// Makes a folder, unless it is there.
-pub fn make_folder(path: &Path) -> io::Result<()> {
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(path)
 }
 
 /// Makes a file that is not there yet.
-pub fn new_file(path: &Path) -> io::Result<File> {
+pub(super) fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(FILE).open(path)
 }
 
 /// Makes a file, unless it is there.
-pub fn make_file(path: &Path) -> io::Result<()> {
+pub(super) fn make_file(path: &Path) -> io::Result<()> {
     match new_file(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -30,7 +30,7 @@ pub fn make_file(path: &Path) -> io::Result<()> {
 }
 
 /// Takes from others what an older version let them read in `folder`.
-pub fn tighten(folder: &Path) {
+pub(super) fn tighten(folder: &Path) {
     match tighten_all(folder) {
         Ok(0) => {}
         Ok(count) => log::warn!(

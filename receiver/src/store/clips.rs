@@ -1,0 +1,35 @@
+//! What is asked of a place for videos.
+
+use std::io::Write;
+
+use super::{Pending, StoreError};
+
+/// What a row says of a video.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredClip {
+    /// Names sort by arrival.
+    pub(crate) name: String,
+    pub(crate) size_bytes: u64,
+    pub(crate) sha256: String,
+}
+
+/// A place for videos. A clip is complete first, then its row is stored, then it is settled: so no row is ever without
+/// its video, and what a crash leaves without a row can be found.
+pub(crate) trait Clips: Send + Sync {
+    fn begin(&self) -> Pending<'_, Box<dyn ClipWriter>>;
+
+    /// Names of the clips that are complete and not settled.
+    fn unsettled(&self) -> Pending<'_, Vec<String>>;
+
+    /// Keeps a complete clip whose row is there, or removes one whose row will never be.
+    fn settle(&self, name: String, has_row: bool) -> Pending<'_, ()>;
+
+    /// Whether clips can be stored; writes nothing to find out while all is well.
+    fn check(&self) -> Pending<'_, ()>;
+}
+
+/// A clip on its way in, on a thread that may block. Dropped before it is complete, it leaves nothing behind.
+pub(crate) trait ClipWriter: Write + Send {
+    /// Makes all of it durable.
+    fn complete(self: Box<Self>) -> Result<StoredClip, StoreError>;
+}

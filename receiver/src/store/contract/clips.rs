@@ -1,0 +1,135 @@
+use std::io::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::{ok, promises};
+use crate::store::clips::{Clips, StoredClip};
+use crate::store::folder::FolderClips;
+
+/// An empty place for videos that can be opened again, as after a crash.
+pub(super) trait Place: Default {
+    fn open(&self) -> Box<dyn Clips>;
+
+    /// The video of that name, as somebody else finds it.
+    fn video(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// How much is there in all, complete or not.
+    fn count(&self) -> usize;
+}
+
+pub(super) struct Folder(tempfile::TempDir);
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+impl Place for Folder {
+    fn open(&self) -> Box<dyn Clips> {
+        Box::new(FolderClips::open(self.0.path()).unwrap())
+    }
+
+    fn video(&self, name: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.0.path().join("clips").join(name)).ok()
+    }
+
+    fn count(&self) -> usize {
+        let count = |name| std::fs::read_dir(self.0.path().join(name)).unwrap().count();
+        count("clips") + count("incoming")
+    }
+}
+
+macro_rules! clips_keep_their_promises {
+    ($implementation:ident, $place:ty) => {
+        promises! { $implementation, $place:
+            a_settled_clip_is_there_to_its_last_byte
+            a_clip_without_a_row_is_removed
+            a_clip_that_is_dropped_leaves_nothing
+            a_crash_leaves_complete_clips_to_be_settled_and_nothing_else
+            names_sort_by_arrival
+            a_check_passes_and_leaves_nothing
+        }
+    };
+}
+clips_keep_their_promises!(folder, super::Folder);
+
+/// A clip of several pieces that is complete.
+pub(super) async fn store(clips: &dyn Clips, video: &[u8]) -> StoredClip {
+    let mut writer = ok(clips.begin()).await;
+    let pieces = video.to_vec();
+    tokio::task::spawn_blocking(move || {
+        for piece in pieces.chunks(70_000) {
+            writer.write_all(piece).unwrap();
+        }
+        writer.complete().unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+async fn a_settled_clip_is_there_to_its_last_byte(place: impl Place) {
+    let clips = place.open();
+    let large: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    for video in [&b""[..], b"x", &large] {
+        let stored = store(&*clips, video).await;
+        ok(clips.settle(stored.name.clone(), true)).await;
+        assert_eq!(stored.size_bytes, video.len() as u64);
+        assert_eq!(stored.sha256, format!("{:x}", Sha256::digest(video)));
+        assert!(place.video(&stored.name).is_some_and(|found| found == video));
+    }
+    assert_eq!(ok(clips.unsettled()).await, Vec::<String>::new());
+    assert_eq!(place.count(), 3);
+}
+
+async fn a_clip_without_a_row_is_removed(place: impl Place) {
+    let clips = place.open();
+    let stored = store(&*clips, b"video").await;
+    // Twice: the first answer may have been lost.
+    for _ in 0..2 {
+        ok(clips.settle(stored.name.clone(), false)).await;
+        assert_eq!(place.video(&stored.name), None);
+    }
+    assert_eq!(place.count(), 0);
+}
+
+async fn a_clip_that_is_dropped_leaves_nothing(place: impl Place) {
+    let clips = place.open();
+    let mut writer = ok(clips.begin()).await;
+    tokio::task::spawn_blocking(move || writer.write_all(&[7; 200_000]).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(place.count(), 0);
+}
+
+async fn a_crash_leaves_complete_clips_to_be_settled_and_nothing_else(place: impl Place) {
+    let clips = place.open();
+    let (kept, unwanted) = (store(&*clips, b"kept").await, store(&*clips, b"unwanted").await);
+    let settled = store(&*clips, b"settled").await;
+    ok(clips.settle(settled.name.clone(), true)).await;
+    drop(clips);
+    let clips = place.open();
+    let mut unsettled = ok(clips.unsettled()).await;
+    unsettled.sort();
+    assert_eq!(unsettled, [kept.name.clone(), unwanted.name.clone()]);
+    ok(clips.settle(kept.name.clone(), true)).await;
+    ok(clips.settle(unwanted.name.clone(), false)).await;
+    assert_eq!(ok(clips.unsettled()).await, Vec::<String>::new());
+    assert_eq!(place.video(&kept.name).as_deref(), Some(&b"kept"[..]));
+    assert_eq!(place.count(), 2);
+}
+
+async fn names_sort_by_arrival(place: impl Place) {
+    let clips = place.open();
+    let mut names = Vec::new();
+    for number in 0..20_u8 {
+        names.push(store(&*clips, &[number]).await.name);
+    }
+    assert!(names.is_sorted());
+}
+
+async fn a_check_passes_and_leaves_nothing(place: impl Place) {
+    let clips = place.open();
+    ok(clips.check()).await;
+    assert_eq!(place.count(), 0);
+}

@@ -1,0 +1,28 @@
+//! What every implementation of [`Rows`](super::Rows) and [`Clips`](super::Clips) promises. Another one adds a place to be
+//! opened and a line with its name.
+
+mod clips;
+mod rows;
+mod store;
+
+use super::Pending;
+
+/// Makes a test of each promise for an implementation.
+macro_rules! promises {
+    ($implementation:ident, $place:ty: $($promise:ident)*) => {
+        mod $implementation {
+            $(
+                #[tokio::test]
+                async fn $promise() {
+                    super::$promise(<$place>::default()).await;
+                }
+            )*
+        }
+    };
+}
+use promises;
+
+/// The outcome of what must go well.
+async fn ok<T>(pending: Pending<'_, T>) -> T {
+    pending.await.unwrap()
+}

@@ -1,0 +1,201 @@
+//! Videos as files.
+//!
+//! `incoming/NAME.part` is written and synced; an empty `incoming/NAME` says that the file is about to have a row; the
+//! file moves to `clips/NAME`; the row is committed; `incoming/NAME` goes. So no row is ever without its file, and after
+//! a crash `incoming/` alone says what is to be looked at, however many clips there are.
+
+mod writer;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Access, FlockOperation, flock};
+use rustix::io::Errno;
+use uuid::Uuid;
+
+use super::clips::{ClipWriter, Clips};
+use super::{Pending, StoreError, blocking, modes, sync_folder};
+use writer::FileWriter;
+
+/// Suffix of a clip that is not complete.
+const PART: &str = "part";
+
+/// How often it is tried, at most, whether writing works again. Who asks for the health may ask more often.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// `clips/` and `incoming/` in a folder that no other process uses.
+pub(super) struct FolderClips(Arc<Folders>);
+
+struct Folders {
+    incoming: PathBuf,
+    clips: PathBuf,
+    /// Why the last clip could not be written, and when that was found, unless one could since.
+    trouble: Mutex<Option<(StoreError, Option<Instant>)>>,
+    /// Locked: another receiver would take our clips on their way for leftovers.
+    _lock: File,
+}
+
+impl FolderClips {
+    /// Makes what is missing, and removes what a crash left incomplete.
+    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        modes::make_folder(folder).map_err(StoreError::file(folder))?;
+        let lock = File::open(folder).map_err(StoreError::file(folder))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => StoreError::Unavailable("another sync-receiver uses this folder".to_string()),
+            error => StoreError::file(folder)(error),
+        })?;
+        modes::tighten(folder);
+        let (incoming, clips) = (folder.join("incoming"), folder.join("clips"));
+        for path in [&incoming, &clips] {
+            modes::make_folder(path).map_err(StoreError::file(path))?;
+        }
+        // The names of the two folders and of ours.
+        lock.sync_all().map_err(StoreError::file(folder))?;
+        sync_parent(folder)?;
+        let folders = Folders {
+            incoming,
+            clips,
+            trouble: Mutex::new(None),
+            _lock: lock,
+        };
+        for path in folders.list_incoming()? {
+            if is_part(&path) {
+                remove(&path)?;
+            }
+        }
+        Ok(Self(Arc::new(folders)))
+    }
+
+    /// Runs what waits for the disk.
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Arc<Folders>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'static, T> {
+        let folders = Arc::clone(&self.0);
+        Box::pin(blocking(move || work(folders)))
+    }
+}
+
+impl Clips for FolderClips {
+    fn begin(&self) -> Pending<'_, Box<dyn ClipWriter>> {
+        self.run(|folders| Ok(Box::new(FileWriter::begin(folders)?) as Box<dyn ClipWriter>))
+    }
+
+    fn unsettled(&self) -> Pending<'_, Vec<String>> {
+        self.run(|folders| {
+            let mut marks = folders.list_incoming()?;
+            marks.retain(|path| !is_part(path));
+            let name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
+            Ok(marks.iter().filter_map(name).collect())
+        })
+    }
+
+    fn settle(&self, name: String, has_row: bool) -> Pending<'_, ()> {
+        self.run(move |folders| folders.settle(&name, has_row))
+    }
+
+    fn check(&self) -> Pending<'_, ()> {
+        self.run(|folders| folders.check())
+    }
+}
+
+impl Folders {
+    fn list_incoming(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let list = || {
+            fs::read_dir(&self.incoming)?
+                .map(|entry| Ok(entry?.path()))
+                .collect::<io::Result<_>>()
+        };
+        list().map_err(StoreError::file(&self.incoming))
+    }
+
+    fn settle(&self, name: &str, has_row: bool) -> Result<(), StoreError> {
+        if !has_row {
+            remove(&self.clips.join(name))?;
+            // Before the mark goes: a power cut must not bring back the one without the other.
+            sync_folder(&self.clips)?;
+        }
+        remove(&self.incoming.join(name))
+    }
+
+    /// Whether a clip could be stored: nothing is written to find out, unless the last one could not.
+    fn check(&self) -> Result<(), StoreError> {
+        for path in [&self.incoming, &self.clips] {
+            rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK).map_err(StoreError::file(path))?;
+        }
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble.take() {
+            None => Ok(()),
+            Some((error, Some(probed))) if probed.elapsed() < PROBE_EVERY => {
+                *trouble = Some((error.clone(), Some(probed)));
+                Err(error)
+            }
+            Some(_) => self
+                .probe()
+                .inspect_err(|error| *trouble = Some((error.clone(), Some(Instant::now())))),
+        }
+    }
+
+    /// Writes a file and removes it.
+    fn probe(&self) -> Result<(), StoreError> {
+        let path = self.incoming.join(format!("{}.{PART}", Uuid::now_v7()));
+        let written = modes::new_file(&path).and_then(|mut file| {
+            file.write_all(&[0; 4096])?;
+            file.sync_data()
+        });
+        remove(&path)?;
+        written.map_err(StoreError::file(&path))
+    }
+
+    /// Remembers why a clip could not be written, or that one could.
+    fn written<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        let error = result.as_ref().err().cloned();
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = error.map(|error| (error, None));
+        result
+    }
+}
+
+fn is_part(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == PART)
+}
+
+/// Removes a file that may be gone already.
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::file(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn sync_parent(folder: &Path) -> Result<(), StoreError> {
+    let absolute = fs::canonicalize(folder).map_err(StoreError::file(folder))?;
+    // A parent that is not ours to open was not made by us either.
+    match absolute.parent().map(File::open) {
+        Some(Ok(parent)) => parent.sync_all().map_err(StoreError::file(folder)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_stays_until_the_removal_of_its_clip_is_durable() {
+        let data = tempfile::tempdir().unwrap();
+        let FolderClips(folders) = FolderClips::open(data.path()).unwrap();
+        let stored = FileWriter::begin(Arc::clone(&folders)).unwrap().place().unwrap();
+        let mark = folders.incoming.join(&stored.name);
+        // A folder that is gone can't be synced.
+        let away = folders.clips.with_extension("away");
+        fs::rename(&folders.clips, &away).unwrap();
+        assert!(folders.settle(&stored.name, false).is_err());
+        assert!(mark.exists());
+        fs::rename(&away, &folders.clips).unwrap();
+        folders.settle(&stored.name, false).unwrap();
+        assert!(!mark.exists() && !folders.clips.join(&stored.name).exists());
+    }
+}

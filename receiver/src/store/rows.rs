@@ -1,0 +1,80 @@
+//! What is asked of a database. Plain values and boxed futures, so that the settings can choose among several.
+
+use super::clips::StoredClip;
+use super::{Pending, StoreError};
+use crate::record::{Clip, Event, Scalar};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Event,
+    Clip,
+}
+
+/// A key that makes a request repeatable: the same from the same owner, for the same kind, is the same request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// The device whose token was shown. Without tokens nobody can be told apart: a key is then one for all devices.
+    pub(crate) owner: Option<String>,
+    /// `Idempotency-Key`.
+    pub(crate) key: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Event(Event),
+    /// With what its row says of the video.
+    Clip(Clip, StoredClip),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct NewRow {
+    pub(crate) content: Content,
+    pub(crate) key: Option<Key>,
+}
+
+impl NewRow {
+    pub(crate) fn kind(&self) -> Kind {
+        match self.content {
+            Content::Event(_) => Kind::Event,
+            Content::Clip(..) => Kind::Clip,
+        }
+    }
+}
+
+/// What a row's answer is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Receipt {
+    pub(crate) id: i64,
+    pub(crate) date: Scalar,
+    pub(crate) sensor_id: Scalar,
+    /// The video's length, of a clip.
+    pub(crate) size_bytes: Option<u64>,
+}
+
+/// What became of a new row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Added {
+    pub(crate) receipt: Receipt,
+    /// `false` when the key had been seen: nothing was stored, and the receipt is the first one's.
+    pub(crate) is_new: bool,
+}
+
+/// Rows, each with the receipt of its key.
+pub(crate) trait Rows: Send + Sync {
+    /// The receipt that was given for a key, if one was.
+    fn receipt(&self, kind: Kind, key: Key) -> Pending<'_, Option<Receipt>>;
+
+    /// Stores a row, durably, unless its key was seen. Row and receipt are one: no crash leaves one without the other.
+    fn add(&self, row: NewRow) -> Pending<'_, Added>;
+
+    /// Whether a row names a clip.
+    fn names_clip(&self, name: String) -> Pending<'_, bool>;
+
+    /// Whether rows can be stored; writes nothing to find out while all is well.
+    fn check(&self) -> Pending<'_, ()>;
+}
+
+/// Why a question got no answer, whichever thread or server was asked.
+pub(super) fn lost(who: &str) -> StoreError {
+    StoreError::Uncertain(format!("{who} ended without an answer"))
+}

@@ -1,0 +1,168 @@
+//! The database's tables and statements.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::record::{Clip, Event, Scalar};
+use crate::store::rows::{Added, Content, Key, Kind, NewRow, Receipt};
+
+/// Columns without a type keep what the device sent: null, a number, or text. `UNIQUE (idempotency_key, device_id)` also
+/// serves the look-up by key alone.
+pub(super) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS evenement (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    date, capteur_id, capteur_nom, capteur_etat,
+    device_id       TEXT NOT NULL,
+    source          TEXT NOT NULL,
+    received_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
+    idempotency_key TEXT,
+    UNIQUE (idempotency_key, device_id)
+);
+CREATE TABLE IF NOT EXISTS media (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    date, capteur_id, capteur_nom, numero_camera,
+    device_id       TEXT NOT NULL,
+    source          TEXT NOT NULL,
+    file            TEXT NOT NULL UNIQUE,
+    size_bytes      INTEGER NOT NULL,
+    sha256          TEXT NOT NULL,
+    received_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
+    idempotency_key TEXT,
+    UNIQUE (idempotency_key, device_id)
+);
+";
+
+const ADD_EVENT: &str = "
+INSERT INTO evenement (date, capteur_id, capteur_nom, capteur_etat, device_id, source, idempotency_key)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+const ADD_MEDIA: &str = "
+INSERT INTO media (date, capteur_id, capteur_nom, numero_camera, device_id, source, idempotency_key, file, size_bytes, sha256)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+const NAMES_CLIP: &str = "SELECT EXISTS (SELECT 1 FROM media WHERE file = ?1)"; // UNIQUE (file)
+
+/// The receipt of a key. With tokens the key is its device's own; without, it is one for all. `UNIQUE (idempotency_key,
+/// device_id)` serves all four.
+const EVENT_OF_DEVICE: &str = "
+SELECT id, date, capteur_id, NULL FROM evenement WHERE idempotency_key = ?1 AND device_id = ?2";
+const EVENT_OF_ANY: &str = "
+SELECT id, date, capteur_id, NULL FROM evenement WHERE idempotency_key = ?1 ORDER BY id LIMIT 1";
+const CLIP_OF_DEVICE: &str = "
+SELECT id, date, capteur_id, size_bytes FROM media WHERE idempotency_key = ?1 AND device_id = ?2";
+const CLIP_OF_ANY: &str = "
+SELECT id, date, capteur_id, size_bytes FROM media WHERE idempotency_key = ?1 ORDER BY id LIMIT 1";
+
+pub(super) fn names_clip(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
+    conn.query_row(NAMES_CLIP, [name], |row| row.get(0))
+}
+
+pub(super) fn receipt(conn: &Connection, kind: Kind, key: &Key) -> rusqlite::Result<Option<Receipt>> {
+    let receipt = |row: &Row<'_>| {
+        let size_bytes: Option<i64> = row.get(3)?;
+        Ok(Receipt {
+            id: row.get(0)?,
+            date: row.get(1)?,
+            sensor_id: row.get(2)?,
+            size_bytes: size_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+        })
+    };
+    let (of_device, of_any) = match kind {
+        Kind::Event => (EVENT_OF_DEVICE, EVENT_OF_ANY),
+        Kind::Clip => (CLIP_OF_DEVICE, CLIP_OF_ANY),
+    };
+    match &key.owner {
+        Some(device) => conn.prepare_cached(of_device)?.query_row([&key.key, device], receipt),
+        None => conn.prepare_cached(of_any)?.query_row([&key.key], receipt),
+    }
+    .optional()
+}
+
+/// Adds a row inside a transaction, or finds the receipt of its key's first one.
+pub(super) fn add(conn: &Connection, row: &NewRow) -> rusqlite::Result<Added> {
+    if let Some(key) = &row.key {
+        if let Some(receipt) = receipt(conn, row.kind(), key)? {
+            return Ok(Added { receipt, is_new: false });
+        }
+    }
+    let key = row.key.as_ref().map(|key| key.key.as_str());
+    let (origin, size_bytes) = match &row.content {
+        Content::Event(Event { origin, sensor_state }) => {
+            conn.prepare_cached(ADD_EVENT)?.execute(params![
+                origin.date,
+                origin.sensor_id,
+                origin.sensor_name,
+                sensor_state,
+                origin.device_id,
+                origin.source,
+                key
+            ])?;
+            (origin, None)
+        }
+        Content::Clip(Clip { origin, camera }, stored) => {
+            conn.prepare_cached(ADD_MEDIA)?.execute(params![
+                origin.date,
+                origin.sensor_id,
+                origin.sensor_name,
+                camera,
+                origin.device_id,
+                origin.source,
+                key,
+                stored.name,
+                i64::try_from(stored.size_bytes).unwrap_or(i64::MAX),
+                stored.sha256
+            ])?;
+            (origin, Some(stored.size_bytes))
+        }
+    };
+    let receipt = Receipt {
+        id: conn.last_insert_rowid(),
+        date: origin.date.clone(),
+        sensor_id: origin.sensor_id.clone(),
+        size_bytes,
+    };
+    Ok(Added { receipt, is_new: true })
+}
+
+impl ToSql for Scalar {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+impl FromSql for Scalar {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(number) => Self::Integer(number),
+            ValueRef::Real(number) => Self::Real(number),
+            ValueRef::Text(text) => Self::Text(String::from_utf8_lossy(text).into_owned()),
+            ValueRef::Blob(_) => return Err(FromSqlError::InvalidType),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_question_is_answered_by_an_index() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(SCHEMA).unwrap();
+        for question in [NAMES_CLIP, EVENT_OF_DEVICE, EVENT_OF_ANY, CLIP_OF_DEVICE, CLIP_OF_ANY] {
+            let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {question}")).unwrap();
+            let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3));
+            let steps: Vec<_> = steps.map(Result::unwrap).collect();
+            let uses_index = |step: &String| step.starts_with("SEARCH") && step.contains("INDEX");
+            assert!(steps.iter().any(uses_index), "{question}: {steps:?}");
+            let scans = |step: &String| step.contains("SCAN evenement") || step.contains("SCAN media");
+            assert!(!steps.iter().any(scans), "{question}: {steps:?}");
+        }
+    }
+}

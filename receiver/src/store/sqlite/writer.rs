@@ -1,0 +1,146 @@
+//! The one thread that writes: requests that come together are committed together.
+
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::worker::{Reply, answer};
+use super::{BUSY, sql};
+use crate::store::StoreError;
+use crate::store::rows::{Added, NewRow};
+
+/// Requests committed together at most.
+const TOGETHER: usize = 256;
+
+/// How long the check of the database's health waits for its lock: who asks has no more than a second.
+const CHECK_BUSY: Duration = Duration::from_millis(500);
+
+/// How often it is tried, at most, whether writing works again.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) enum Job {
+    Add(Box<NewRow>, Reply<Added>),
+    Check(Reply<()>),
+}
+
+/// When something was written last, for those who can't wait for the thread.
+#[derive(Clone, Default)]
+pub(super) struct LastSuccess(Arc<Mutex<Option<Instant>>>);
+
+impl LastSuccess {
+    pub(super) fn is_within(&self, age: Duration) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last.elapsed() < age)
+    }
+
+    fn is_now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+}
+
+pub(super) struct Writer {
+    conn: Connection,
+    last_success: LastSuccess,
+    /// Why the last rows could not be written, and when that was found by a check, unless some could since.
+    trouble: Option<(StoreError, Option<Instant>)>,
+}
+
+impl Writer {
+    pub(super) fn new(conn: Connection, last_success: LastSuccess) -> Self {
+        Self {
+            conn,
+            last_success,
+            trouble: None,
+        }
+    }
+
+    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let (mut rows, mut replies, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+            let mut next = Some(first);
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Add(row, reply) => {
+                        rows.push(row);
+                        replies.push(reply);
+                    }
+                    Job::Check(reply) => checks.push(reply),
+                }
+                if rows.len() < TOGETHER {
+                    next = jobs.try_recv().ok();
+                }
+            }
+            // Rows that could be written, or not, say it for those who only ask.
+            let checked = if rows.is_empty() {
+                self.check()
+            } else {
+                self.add(&rows, replies)
+            };
+            for reply in checks {
+                answer(reply, checked.clone());
+            }
+        }
+    }
+
+    fn add(&mut self, rows: &[Box<NewRow>], replies: Vec<Reply<Added>>) -> Result<(), StoreError> {
+        match add_all(&mut self.conn, rows).map_err(StoreError::from) {
+            Ok(added) => {
+                let answers = replies.into_iter().zip(added);
+                answers.for_each(|(reply, added)| answer(reply, Ok(added)));
+                self.succeeded();
+                Ok(())
+            }
+            Err(error) => {
+                replies.into_iter().for_each(|reply| answer(reply, Err(error.clone())));
+                self.trouble = Some((error.clone(), None));
+                Err(error)
+            }
+        }
+    }
+
+    fn succeeded(&mut self) {
+        self.trouble = None;
+        self.last_success.is_now();
+    }
+
+    /// Takes the write lock; after a failure, writes as well, since a full disk is noticed by nothing less.
+    fn check(&mut self) -> Result<(), StoreError> {
+        let failed = match &self.trouble {
+            Some((error, Some(probed))) if probed.elapsed() < PROBE_EVERY => return Err(error.clone()),
+            trouble => trouble.is_some(),
+        };
+        let checked = self
+            .conn
+            .busy_timeout(CHECK_BUSY)
+            .and_then(|()| try_to_write(&mut self.conn, failed));
+        let checked = checked.and(self.conn.busy_timeout(BUSY)).map_err(StoreError::from);
+        match &checked {
+            Ok(()) => self.succeeded(),
+            Err(error) if failed => self.trouble = Some((error.clone(), Some(Instant::now()))),
+            Err(_) => {}
+        }
+        checked
+    }
+}
+
+/// Stores rows in one transaction: all or none.
+fn add_all(conn: &mut Connection, rows: &[Box<NewRow>]) -> rusqlite::Result<Vec<Added>> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let added = rows
+        .iter()
+        .map(|row| sql::add(&tx, row))
+        .collect::<rusqlite::Result<_>>()?;
+    tx.commit()?;
+    Ok(added)
+}
+
+fn try_to_write(conn: &mut Connection, failed: bool) -> rusqlite::Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if failed {
+        tx.execute_batch("CREATE TABLE write_check (x); DROP TABLE write_check;")?;
+        return tx.commit();
+    }
+    tx.rollback()
+}
