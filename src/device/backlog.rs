@@ -9,6 +9,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use super::dates;
 use super::due::{Due, FailedDue};
 use super::layout::Layout;
+use super::low_water::LowWaterMark;
 use super::scalar::{scalar, unsigned};
 use crate::row::{Scalar, Table};
 
@@ -20,14 +21,8 @@ const WINDOW: i64 = 1_000;
 const PAGE_EVENTS: usize = 10_000;
 const PAGE_CLIPS: usize = 2_000;
 
-/// The low-water mark is written when it has moved this far, so that a new row now and then costs no extra write.
-const MARK_STEP: i64 = 256;
-
 /// A row with which the backend failed in so many passes comes last: it may be what the backend fails on.
 const DEPRIORITIZE_AFTER: u32 = 2;
-
-/// A gap in the ids larger than this is a renumbering, not a loss.
-const LARGEST_LOSS: i64 = 1_000_000;
 
 /// The rows that are due in a pass, from first to last, page by page.
 #[derive(Debug, Clone)]
@@ -71,15 +66,6 @@ impl Backlog {
     }
 }
 
-/// The state of a low-water mark as it is written.
-pub(super) struct LowWaterMark {
-    /// Up to this id every row has a row in `sync_tracking`.
-    id: i64,
-    pub edits: i64,
-    counted_to: i64,
-    vanished: i64,
-}
-
 /// SQL of one table, with this layout's names in it.
 struct Names<'a> {
     table: Table,
@@ -119,9 +105,9 @@ pub(super) fn take(
     table: Table,
     failed_due: FailedDue,
 ) -> rusqlite::Result<Backlog> {
-    let mark = read_low_water_mark(conn, table)?;
+    let mark = LowWaterMark::read(conn, table)?;
     let stock = count(conn, layout, table, failed_due, &mark)?;
-    move_low_water_mark(conn, table, &mark, &stock)?;
+    mark.move_on(conn, table, stock.reached, stock.lost)?;
     Ok(Backlog {
         table,
         failed_due,
@@ -151,8 +137,8 @@ pub(super) struct Stock {
     last: i64,
     tracked_last: i64,
     /// Up to here every row has a row in `sync_tracking`, and so many ids have neither.
-    reached: i64,
-    lost: i64,
+    pub reached: i64,
+    pub lost: i64,
 }
 
 impl Stock {
@@ -200,7 +186,7 @@ pub(super) fn count(
     })?;
     // Ids before the first new row that are not there are the recorder's deletions too.
     stock.reached = stock.first_new.map_or(stock.reached, |id| id - 1);
-    stock.lost = count_lost(conn, table, mark, stock.reached)?;
+    stock.lost = mark.count_lost(conn, table, stock.reached)?;
 
     let mut exists = conn.prepare_cached(&format!("SELECT 1 FROM {table} WHERE {} = ?1", names.id))?;
     let mut after = i64::MIN;
@@ -346,66 +332,4 @@ fn tracked_window(conn: &Connection, table: Table, after: i64, last: i64) -> rus
     window.sort_by_key(|tracked| tracked.tracking_id);
     window.truncate(usize::try_from(WINDOW).unwrap_or(usize::MAX));
     Ok(window)
-}
-
-pub(super) fn read_low_water_mark(conn: &Connection, table: Table) -> rusqlite::Result<LowWaterMark> {
-    conn.prepare_cached("SELECT frontier, edits, counted_to, vanished FROM sync_frontier WHERE table_name = ?1")?
-        .query_row([table.name()], |row| {
-            Ok(LowWaterMark {
-                id: row.get(0)?,
-                edits: row.get(1)?,
-                counted_to: row.get(2)?,
-                vanished: row.get(3)?,
-            })
-        })
-}
-
-/// Ids between what was counted and `reached` that have neither a row nor a tracking row.
-fn count_lost(conn: &Connection, table: Table, mark: &LowWaterMark, reached: i64) -> rusqlite::Result<i64> {
-    if reached <= mark.counted_to || mark.counted_to == i64::MIN {
-        return Ok(0);
-    }
-    let tracked: i64 = conn
-        .prepare_cached(
-            "SELECT count(*) FROM sync_tracking WHERE table_name = ?1 AND local_id > ?2 AND local_id <= ?3",
-        )?
-        .query_row((table.name(), mark.counted_to, reached), |row| row.get(0))?;
-    let lost = reached.saturating_sub(mark.counted_to).saturating_sub(tracked);
-    Ok(if (0..=LARGEST_LOSS).contains(&lost) { lost } else { 0 })
-}
-
-/// Writes the low-water mark when it is worth it, and only when nobody edited `sync_tracking` since it was read.
-pub(super) fn move_low_water_mark(
-    conn: &Connection,
-    table: Table,
-    from: &LowWaterMark,
-    stock: &Stock,
-) -> rusqlite::Result<()> {
-    if stock.lost == 0 && stock.reached.saturating_sub(from.id) < MARK_STEP {
-        return Ok(());
-    }
-    let moved = conn
-        .prepare_cached(
-            "UPDATE sync_frontier SET frontier = ?2, counted_to = max(counted_to, ?2), vanished = vanished + ?3
-             WHERE table_name = ?1 AND edits = ?4",
-        )?
-        .execute((table.name(), stock.reached, stock.lost, from.edits))?;
-    log::debug!(
-        "low-water mark of {table}: {} (moved: {moved}, lost: {})",
-        stock.reached,
-        stock.lost
-    );
-    Ok(())
-}
-
-impl LowWaterMark {
-    /// Where a database stands that is not ours yet.
-    pub(super) fn none() -> Self {
-        Self {
-            id: i64::MIN,
-            edits: 0,
-            counted_to: i64::MIN,
-            vanished: 0,
-        }
-    }
 }

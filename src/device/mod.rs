@@ -8,11 +8,16 @@ mod backlog;
 mod clip;
 mod codes;
 mod connection;
+mod counts;
 mod dates;
 mod due;
 mod error;
 mod layout;
+mod look;
+mod low_water;
+mod meta;
 mod pages;
+mod quiet;
 mod requeue;
 mod rows;
 mod scalar;
@@ -21,6 +26,7 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tracking;
+mod triggers;
 
 use std::path::{Path, PathBuf};
 
@@ -33,13 +39,14 @@ pub use due::{Due, FailedDue};
 pub use error::{DeviceError, Kind, Result};
 pub use layout::Layout;
 pub use requeue::{reset, retry};
-pub use state::{FailedRow, KnownDone, StatusReader};
+pub use state::{FailedRow, StatusReader};
 pub use tracking::{Failures, Outcome, Reason, Record};
 
 use crate::notice::{Counts, TableState};
 use crate::row::{Clip, Event, Scalar, Table};
 use connection::{connect, data_version, identify, schema_version};
 use error::Context;
+use quiet::Quiet;
 
 /// The local database, open for uploading.
 pub struct Device {
@@ -50,6 +57,7 @@ pub struct Device {
     /// (device, inode) of the open file: another file may take its place.
     identity: (u64, u64),
     schema_version: i64,
+    quiet: Quiet,
 }
 
 /// A recorder's database that was found and recognised, and in which nothing was written yet.
@@ -93,7 +101,9 @@ impl Found {
     pub fn set_up(mut self) -> Result<Device> {
         let database_id = schema::ensure(&mut self.conn, &self.path)?;
         let schema_version = schema_version(&self.conn).context(&self.path, "lecture du schéma")?;
+        let quiet = Quiet::watch(&self.conn).context(&self.path, "ouverture")?;
         Ok(Device {
+            quiet,
             conn: self.conn,
             path: self.path,
             layout: self.layout,
@@ -126,6 +136,37 @@ impl Device {
         self.database_id
     }
 
+    /// Compares the recorder's rows with `sync_tracking` from the first on, and mends what passes rely on; `now` is Unix
+    /// seconds.
+    ///
+    /// # Errors
+    /// The database can't be read or written.
+    pub fn look(&mut self, now: i64) -> Result<()> {
+        self.quiet
+            .look(&self.conn, now)
+            .context(&self.path, "vérification de sync_tracking")
+    }
+
+    /// The same, unless the file shows that it would find nothing.
+    ///
+    /// # Errors
+    /// The database can't be read or written.
+    pub fn look_at_start(&mut self, now: i64) -> Result<()> {
+        self.quiet
+            .look_unless_quiet(&self.conn, now)
+            .context(&self.path, "vérification de sync_tracking")
+    }
+
+    /// Writes down what the next start need not look at again.
+    ///
+    /// # Errors
+    /// The database can't be read or written.
+    pub fn keep_look(&self) -> Result<()> {
+        self.quiet
+            .keep(&self.conn)
+            .context(&self.path, "vérification de sync_tracking")
+    }
+
     /// Takes stock of what is due in `table`.
     ///
     /// # Errors
@@ -148,7 +189,7 @@ impl Device {
     /// The database can't be read.
     pub fn last_id(&self, table: Table) -> Result<Option<i64>> {
         self.conn
-            .prepare_cached(&format!("SELECT max({}) FROM {table}", table.id_column()))
+            .prepare_cached(&quiet::highest_there(table))
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
             .context(&self.path, "recherche des lignes à envoyer")
     }
@@ -192,20 +233,15 @@ impl Device {
     /// # Errors
     /// The database can't be read.
     pub fn counts(&self, table: Table) -> Result<Counts> {
-        tracking::counts(&self.conn, table).context(&self.path, "statistiques")
+        counts::read(&self.conn, table).context(&self.path, "statistiques")
     }
 
-    /// The state of a table, with ages by `now` (local time). What is `known` to be done is not counted again.
+    /// The state of a table, with ages by `now` (local time).
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn state(
-        &self,
-        table: Table,
-        known: Option<KnownDone>,
-        now: chrono::NaiveDateTime,
-    ) -> Result<(TableState, KnownDone)> {
-        state::table_state(&self.conn, &self.layout, table, true, known, now).context(&self.path, "lecture de l'état")
+    pub fn state(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
+        state::table_state(&self.conn, &self.layout, table, true, now).context(&self.path, "lecture de l'état")
     }
 
     /// A value of ours that outlives the process.
@@ -213,12 +249,7 @@ impl Device {
     /// # Errors
     /// The database can't be read.
     pub fn meta(&self, key: &str) -> Result<Option<String>> {
-        rusqlite::OptionalExtension::optional(self.conn.query_row(
-            "SELECT value FROM sync_meta WHERE key = ?1",
-            [key],
-            |row| row.get(0),
-        ))
-        .context(&self.path, "lecture de sync_meta")
+        meta::read(&self.conn, key).context(&self.path, "lecture de sync_meta")
     }
 
     /// Keeps a value of ours.
@@ -226,13 +257,7 @@ impl Device {
     /// # Errors
     /// The database can't be written.
     pub fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
-        self.conn
-            .execute(
-                "INSERT INTO sync_meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                (key, value),
-            )
-            .context(&self.path, "écriture de sync_meta")
-            .map(|_| ())
+        meta::write(&self.conn, key, value).context(&self.path, "écriture de sync_meta")
     }
 
     /// A number that changes when another program has committed
@@ -284,6 +309,6 @@ pub fn inspect(path: &Path) -> Vec<Result<String>> {
 /// The database can't be read.
 pub fn statistics(path: &Path) -> Result<(Counts, Counts)> {
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let counts = |table| tracking::counts(&conn, table).context(path, "statistiques");
-    Ok((counts(Table::Event)?, counts(Table::Media)?))
+    let read = |table| counts::read(&conn, table).context(path, "statistiques");
+    Ok((read(Table::Event)?, read(Table::Media)?))
 }

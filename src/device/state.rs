@@ -5,27 +5,24 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::Serialize;
 
-use super::backlog::{self, LowWaterMark};
+use super::backlog;
 use super::connection::{connect, identify};
+use super::counts;
 use super::due::FailedDue;
 use super::error::{Context, Result};
 use super::layout::{self, Layout};
+use super::low_water::LowWaterMark;
 use super::scalar::{scalar, unsigned};
-use super::tracking;
 use crate::local_time;
 use crate::notice::{TableState, WaitingRow};
 use crate::row::{Scalar, Table};
 
 /// Successes looked at, newest first, for the time of the last one.
-const RECENT: i64 = 1_000;
+const RECENT: i64 = 100;
 
-/// How many rows of a table are done, as of an edit of `sync_tracking` by people.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct KnownDone {
-    /// Rows with `success`.
-    pub count: u64,
-    edits: i64,
-}
+/// The end of a range of `idx_sync_status`, whose entries end in the rowid; the rows by it.
+pub(super) const LAST_SUCCESS: &str = "SELECT CAST(max(sync_date) AS TEXT) FROM (SELECT sync_date FROM sync_tracking
+    INDEXED BY idx_sync_status WHERE sync_status = 'success' AND table_name = ?1 ORDER BY id DESC LIMIT ?2)";
 
 /// A row that failed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,7 +63,7 @@ impl StatusReader {
         let layout = layout::detect(&conn, path)?;
         let tables: i64 = conn
             .query_row(
-                "SELECT count(*) FROM sqlite_schema WHERE name IN ('sync_tracking','sync_frontier','sync_retry')",
+                "SELECT count(*) FROM sqlite_schema WHERE name IN ('sync_tracking','sync_low_water','sync_retry')",
                 [],
                 |row| row.get(0),
             )
@@ -84,9 +81,7 @@ impl StatusReader {
     /// # Errors
     /// The database can't be read.
     pub fn table(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
-        table_state(&self.conn, &self.layout, table, self.tracked, None, now)
-            .context(&self.path, "lecture de l'état")
-            .map(|(state, _)| state)
+        table_state(&self.conn, &self.layout, table, self.tracked, now).context(&self.path, "lecture de l'état")
     }
 
     /// Calls `each` for every failed row, newest try first.
@@ -101,6 +96,7 @@ impl StatusReader {
             let mut statement = self.conn.prepare(
                 "SELECT t.table_name, t.local_id, t.sync_date, r.since, r.attempts, r.due_at, coalesce(t.error_message, '')
                  FROM sync_tracking t LEFT JOIN sync_retry r ON r.table_name = t.table_name AND r.local_id = t.local_id
+                    AND r.reason <> 'unknown'
                  WHERE t.sync_status = 'failed' ORDER BY t.sync_date DESC, t.id",
             )?;
             let mut rows = statement.query([])?;
@@ -147,54 +143,39 @@ pub(super) fn table_state(
     layout: &Layout,
     table: Table,
     tracked: bool,
-    known: Option<KnownDone>,
     now: chrono::NaiveDateTime,
-) -> rusqlite::Result<(TableState, KnownDone)> {
+) -> rusqlite::Result<TableState> {
     let id = table.id_column();
     if !tracked {
         let (waiting, first): (i64, Option<i64>) =
             conn.query_row(&format!("SELECT count(*), min({id}) FROM {table}"), [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
-        let state = TableState {
+        return Ok(TableState {
             waiting: unsigned(waiting),
             done: 0,
             failed: 0,
             vanished: 0,
             oldest_waiting: oldest(conn, layout, table, first, now)?,
             last_success: None,
-        };
-        return Ok((state, KnownDone::default()));
+        });
     }
-    let mark = backlog::read_low_water_mark(conn, table)
+    let mark = LowWaterMark::read(conn, table)
         .optional()?
         .unwrap_or_else(LowWaterMark::none);
     let stock = backlog::count(conn, layout, table, FailedDue::All, &mark)?;
-    // Counting what is done costs history; a count stands until people undo what is done.
-    let done = match known {
-        Some(known) if known.edits == mark.edits => known,
-        _ => KnownDone {
-            count: tracking::count(conn, table, "success")?,
-            edits: mark.edits,
-        },
-    };
-    let pending = tracking::count(conn, table, "pending")?;
+    let counts = counts::read(conn, table)?;
     let first = [stock.first_new, stock.first_tracked_due].into_iter().flatten().min();
-    let last_success = conn
-        .prepare_cached(
-            "SELECT max(sync_date) FROM (SELECT sync_date FROM sync_tracking INDEXED BY idx_sync_status
-             WHERE sync_status = 'success' AND table_name = ?1 ORDER BY id DESC LIMIT ?2)",
-        )?
-        .query_row((table.name(), RECENT), |row| row.get(0))?;
-    let state = TableState {
-        waiting: stock.new + pending,
-        done: done.count,
-        failed: tracking::count(conn, table, "failed")?,
+    Ok(TableState {
+        waiting: stock.new + counts.pending,
+        done: counts.success,
+        failed: counts.failed,
         vanished: stock.vanished(&mark),
         oldest_waiting: oldest(conn, layout, table, first, now)?,
-        last_success,
-    };
-    Ok((state, done))
+        last_success: conn
+            .prepare_cached(LAST_SUCCESS)?
+            .query_row((table.name(), RECENT), |row| row.get(0))?,
+    })
 }
 
 /// The row with the lowest waiting id, with its age.

@@ -2,17 +2,26 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::scalar::unsigned;
-use crate::notice::Counts;
 use crate::row::Table;
 
-/// Upsert, so that the `id` and the row of a pair never change (served by the table's UNIQUE index).
-pub(super) const UPSERT: &str = "
-INSERT INTO sync_tracking (table_name, local_id, remote_id, sync_date, sync_status, error_message)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-ON CONFLICT (table_name, local_id) DO UPDATE SET
-    remote_id = coalesce(excluded.remote_id, remote_id), sync_date = excluded.sync_date,
-    sync_status = excluded.sync_status, error_message = excluded.error_message";
+/// One row by the UNIQUE index: `id` and row of a pair never change.
+pub(super) const UPDATE: &str = "UPDATE sync_tracking SET remote_id = coalesce(?3, remote_id), sync_date = ?4,
+    sync_status = ?5, error_message = ?6 WHERE table_name = ?1 AND local_id = ?2";
+
+/// Where there is no row yet. An upsert instead of the two would look like a `REPLACE` to the trigger before it.
+pub(super) const INSERT: &str =
+    "INSERT INTO sync_tracking (table_name, local_id, remote_id, sync_date, sync_status, error_message)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// By the PRIMARY KEY. `since` stays the first failure's, unless that was not ours to date.
+pub(super) const PLAN: &str = "INSERT INTO sync_retry (table_name, local_id, reason, attempts, refusals, since, due_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (table_name, local_id) DO UPDATE SET
+        since = CASE reason WHEN 'unknown' THEN excluded.since ELSE since END, reason = excluded.reason,
+        attempts = excluded.attempts, refusals = excluded.refusals, due_at = excluded.due_at";
+
+/// By the PRIMARY KEY.
+pub(super) const FAILURES: &str = "SELECT CAST(attempts AS INTEGER), CAST(refusals AS INTEGER) FROM sync_retry WHERE table_name = ?1 AND local_id = ?2";
 
 /// Why a row is waiting for another try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,38 +80,42 @@ pub struct Record {
 /// Writes one result in one short transaction.
 pub(super) fn write(conn: &mut Connection, record: &Record) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    {
-        let mut upsert = tx.prepare_cached(UPSERT)?;
-        let table = record.table.name();
-        match &record.outcome {
-            Outcome::Success { remote_id } => {
-                upsert.execute((
-                    table,
-                    record.id,
-                    Some(*remote_id),
-                    &record.date,
-                    "success",
-                    None::<&str>,
-                ))?;
-            }
-            Outcome::Failed {
-                message,
-                reason,
-                failures,
+    match &record.outcome {
+        Outcome::Success { remote_id } => mark(&tx, record, Some(*remote_id), "success", None)?,
+        Outcome::Failed {
+            message,
+            reason,
+            failures,
+            due_at,
+        } => {
+            // Before the trigger finds a failed row without a plan.
+            tx.prepare_cached(PLAN)?.execute((
+                record.table.name(),
+                record.id,
+                reason.name(),
+                failures.attempts,
+                failures.refusals,
+                record.now,
                 due_at,
-            } => {
-                upsert.execute((table, record.id, None::<i64>, &record.date, "failed", Some(message)))?;
-                tx.prepare_cached(
-                    "INSERT INTO sync_retry (table_name, local_id, reason, attempts, refusals, since, due_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                     ON CONFLICT (table_name, local_id) DO UPDATE SET
-                        reason = excluded.reason, attempts = excluded.attempts, refusals = excluded.refusals, due_at = excluded.due_at",
-                )?
-                .execute((table, record.id, reason.name(), failures.attempts, failures.refusals, record.now, due_at))?;
-            }
+            ))?;
+            mark(&tx, record, None, "failed", Some(message))?;
         }
     }
     tx.commit()
+}
+
+fn mark(
+    conn: &Connection,
+    record: &Record,
+    remote_id: Option<i64>,
+    status: &str,
+    message: Option<&str>,
+) -> rusqlite::Result<()> {
+    let values = (record.table.name(), record.id, remote_id, &record.date, status, message);
+    if conn.prepare_cached(UPDATE)?.execute(values)? == 0 {
+        conn.prepare_cached(INSERT)?.execute(values)?;
+    }
+    Ok(())
 }
 
 /// How often a row has failed; zeros when never, or since people set it to `pending`.
@@ -117,31 +130,18 @@ pub struct Failures {
 /// Reads how often a row has failed (`sync_retry` by its PRIMARY KEY).
 pub(super) fn failures(conn: &Connection, table: Table, id: i64) -> rusqlite::Result<Failures> {
     let failures = conn
-        .prepare_cached("SELECT attempts, refusals FROM sync_retry WHERE table_name = ?1 AND local_id = ?2")?
+        .prepare_cached(FAILURES)?
         .query_row((table.name(), id), |row| {
             Ok(Failures {
-                attempts: row.get(0)?,
-                refusals: row.get(1)?,
+                attempts: count(row.get(0)?),
+                refusals: count(row.get(1)?),
             })
         })
         .optional()?;
     Ok(failures.unwrap_or_default())
 }
 
-/// Counts the rows of a table with a status (served by `idx_sync_status` alone).
-pub(super) fn count(conn: &Connection, table: Table, status: &str) -> rusqlite::Result<u64> {
-    conn.prepare_cached(
-        "SELECT count(*) FROM sync_tracking INDEXED BY idx_sync_status WHERE sync_status = ?1 AND table_name = ?2",
-    )?
-    .query_row((status, table.name()), |row| row.get(0))
-    .map(unsigned)
-}
-
-/// Counts the rows of a table by status.
-pub(super) fn counts(conn: &Connection, table: Table) -> rusqlite::Result<Counts> {
-    Ok(Counts {
-        success: count(conn, table, "success")?,
-        failed: count(conn, table, "failed")?,
-        pending: count(conn, table, "pending")?,
-    })
+/// A number that people may have changed.
+fn count(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::device::{Device, DeviceError, KnownDone};
+use crate::device::{Device, DeviceError};
 use crate::hooks::alert::Alert;
-use crate::notice::{Notice, PassReport, Reporter, TableState};
+use crate::notice::{Notice, Reporter, TableState};
 use crate::row::Table;
 
 /// The key under which the database remembers whether the alert is raised.
@@ -19,7 +19,6 @@ pub(super) struct Aftermath {
     /// Whether anybody wants to know where the rows stand.
     wanted: bool,
     alert: Option<Alert>,
-    known: [Option<KnownDone>; 2],
 }
 
 impl Aftermath {
@@ -27,54 +26,18 @@ impl Aftermath {
         Self {
             wanted: has_metrics || alert.is_some(),
             alert,
-            known: [None; 2],
         }
-    }
-
-    /// Another file: what was counted was not in it.
-    pub(super) fn forget(&mut self) {
-        self.known = [None; 2];
     }
 
     /// Tells where the rows stand, and raises or ends the alert. Trouble here is logged: the pass itself is done.
-    pub(super) fn of_pass(
-        &mut self,
-        device: &mut Device,
-        report: &PassReport,
-        reporter: &mut dyn Reporter,
-        clock: &dyn Clock,
-    ) {
+    pub(super) fn of_pass(&mut self, device: &mut Device, reporter: &mut dyn Reporter, clock: &dyn Clock) {
         if !self.wanted {
             return;
         }
-        let told = self.tell_state(device, report, reporter, clock);
+        let told = tell_state(device, reporter, clock);
         if let Err(error) = told.and_then(|(events, media)| self.tell_alert(device, &events, &media)) {
             log::error!("{error}");
         }
-    }
-
-    fn tell_state(
-        &mut self,
-        device: &Device,
-        report: &PassReport,
-        reporter: &mut dyn Reporter,
-        clock: &dyn Clock,
-    ) -> Result<(TableState, TableState), DeviceError> {
-        for (known, sent) in self.known.iter_mut().zip([report.events.sent, report.media.sent]) {
-            if let Some(known) = known {
-                known.count += sent;
-            }
-        }
-        let now = clock.local();
-        let (events, done_events) = device.state(Table::Event, self.known[0], now)?;
-        let (media, done_media) = device.state(Table::Media, self.known[1], now)?;
-        self.known = [Some(done_events), Some(done_media)];
-        reporter.notice(&Notice::State {
-            now: clock.unix_seconds(),
-            events: &events,
-            media: &media,
-        });
-        Ok((events, media))
     }
 
     fn tell_alert(&mut self, device: &mut Device, events: &TableState, media: &TableState) -> Result<(), DeviceError> {
@@ -113,4 +76,20 @@ impl Aftermath {
             }
         }
     }
+}
+
+fn tell_state(
+    device: &Device,
+    reporter: &mut dyn Reporter,
+    clock: &dyn Clock,
+) -> Result<(TableState, TableState), DeviceError> {
+    let now = clock.local();
+    let events = device.state(Table::Event, now)?;
+    let media = device.state(Table::Media, now)?;
+    reporter.notice(&Notice::State {
+        now: clock.unix_seconds(),
+        events: &events,
+        media: &media,
+    });
+    Ok((events, media))
 }

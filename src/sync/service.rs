@@ -21,6 +21,9 @@ use super::streak::Streak;
 /// How often a database that is not there yet is looked for.
 const LOOK_FOR_DATABASE: Duration = Duration::from_secs(2);
 
+/// How often a running service looks at what its passes take for settled.
+const LOOK_EVERY: Duration = Duration::from_secs(86_400);
+
 /// How the service ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -77,6 +80,9 @@ impl Service<'_> {
         };
         self.reporter.notice(&Notice::Ready);
         let end = self.passes(&mut device);
+        if let Err(error) = device.keep_look() {
+            log::error!("{error}");
+        }
         self.reporter.notice(&Notice::Stopping);
         match [Table::Event, Table::Media].map(|table| device.counts(table)) {
             [Ok(events), Ok(media)] => self.reporter.notice(&Notice::Statistics { events, media }),
@@ -136,14 +142,17 @@ impl Service<'_> {
         let mut schedule = Schedule::new(self.config, self.clock.monotonic());
         let mut aftermath = Aftermath::new(self.config.metrics_file.is_some(), self.alert.take());
         let mut streak = Streak::default();
+        let mut looked = None;
         loop {
             match self.refresh(device) {
                 Ok(false) => {}
-                Ok(true) => aftermath.forget(),
+                // Another file, or other tables.
+                Ok(true) => looked = None,
                 Err(Closed::Interrupted) => return End::Clean,
                 Err(Closed::Failed(message)) => return End::Failed(message),
             }
             self.tell(None, None);
+            self.look(device, &mut looked);
             let report = match self.pass(device, &mut streak) {
                 Ok(report) => report,
                 Err(PassError::Interrupted) => return End::Clean,
@@ -155,7 +164,7 @@ impl Service<'_> {
                 Err(PassError::Replaced) => continue,
                 Err(PassError::Unusable(error)) => return End::Failed(error.message),
             };
-            aftermath.of_pass(device, &report, self.reporter, self.clock);
+            aftermath.of_pass(device, self.reporter, self.clock);
             if self.config.mode == Mode::Once {
                 aftermath.finish(device, self.clock);
                 return End::of_once(&report);
@@ -170,6 +179,21 @@ impl Service<'_> {
             if self.idle(device, &mut aftermath, delay, report.ended_by.is_none()) {
                 return End::Clean;
             }
+        }
+    }
+
+    /// Looks at what passes take for settled, at the start and once a day. Trouble is logged and the look taken before
+    /// the next pass: this one meets the same trouble and deals with it.
+    fn look(&self, device: &mut Device, looked: &mut Option<Duration>) {
+        let (now, unix_seconds) = (self.clock.monotonic(), self.clock.unix_seconds());
+        let result = match *looked {
+            None => device.look_at_start(unix_seconds),
+            Some(at) if now.saturating_sub(at) >= LOOK_EVERY => device.look(unix_seconds),
+            Some(_) => return,
+        };
+        match result {
+            Ok(()) => *looked = Some(now),
+            Err(error) => log::error!("{error}"),
         }
     }
 

@@ -15,6 +15,7 @@ mod faults;
 mod harness;
 mod keys;
 mod lock;
+mod low_water;
 mod modes;
 mod monitoring;
 mod negotiation;

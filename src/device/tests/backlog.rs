@@ -1,4 +1,5 @@
 use super::*;
+use crate::device::low_water::LowWaterMark;
 
 const NOW: FailedDue = FailedDue::At {
     now: 1_000_000,
@@ -47,7 +48,7 @@ fn low_water_mark(recorder: &Recorder, table: &str) -> i64 {
     recorder
         .conn
         .query_row(
-            "SELECT frontier FROM sync_frontier WHERE table_name = ?1",
+            "SELECT low_water FROM sync_low_water WHERE table_name = ?1",
             [table],
             |row| row.get(0),
         )
@@ -198,13 +199,15 @@ fn an_edit_while_the_backlog_is_taken_is_not_overrun_by_the_low_water_mark() {
     recorder.events(3_000);
     let device = recorder.device();
     recorder.all_done("evenement");
-    let before = crate::device::backlog::read_low_water_mark(&device.conn, Table::Event).unwrap();
+    let before = LowWaterMark::read(&device.conn, Table::Event).unwrap();
     let stock = crate::device::backlog::count(&device.conn, &device.layout, Table::Event, NOW, &before).unwrap();
     recorder
         .conn
         .execute_batch("DELETE FROM sync_tracking WHERE local_id = 10")
         .unwrap();
-    crate::device::backlog::move_low_water_mark(&device.conn, Table::Event, &before, &stock).unwrap();
+    before
+        .move_on(&device.conn, Table::Event, stock.reached, stock.lost)
+        .unwrap();
     assert_eq!(due(&device, Table::Event), [10]);
 }
 

@@ -5,6 +5,7 @@ mod clock;
 mod clocks;
 mod harness;
 mod keys;
+mod look;
 mod model;
 mod order;
 mod poison;
