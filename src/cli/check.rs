@@ -22,7 +22,7 @@ pub(super) fn check(database: Option<PathBuf>) -> u8 {
         Ok(config) => {
             lines.say(Ok(format!(
                 "Configuration valide (appareil {}, mode {})",
-                config.device_id,
+                config.upload.device_id,
                 config.mode.name()
             )));
             let path = config.local_db_path.as_path();

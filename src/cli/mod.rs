@@ -16,6 +16,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, ConfigError};
 use crate::row::Table;
+use crate::text::one_line;
 
 /// Exit statuses of the contract, section 5.
 pub mod exit {
@@ -120,7 +121,7 @@ pub fn main() -> ExitCode {
     let status = match dispatch(arguments) {
         Ok(status) => status,
         Err(message) => {
-            eprintln!("❌ {message}");
+            eprintln!("❌ {}", one_line(&message));
             exit::FAILED
         }
     };

@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use crate::local_time;
+use crate::text::harmless;
 
-/// Prints text; what a closed pipe does not take is dropped.
+/// Prints text, made harmless whatever it came from; what a closed pipe does not take is dropped.
 pub(super) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    if let Err(error) = out.write_all(harmless(text).as_bytes()).and_then(|()| out.flush()) {
         log::debug!("standard output: {error}");
     }
 }

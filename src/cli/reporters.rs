@@ -15,7 +15,7 @@ use crate::report::json::JsonLines;
 use crate::report::metrics::Metrics;
 use crate::report::progress_bars::{AsideOf, ProgressBars};
 use crate::report::systemd::Systemd;
-use crate::upload::ClipProgress;
+use crate::upload::{ClipProgress, WebUrl};
 
 /// All of them, in the order in which they are told.
 pub(super) fn reporters(config: &Config, instance: &Instance, heartbeat: Option<&Heartbeat>) -> Reporters {
@@ -49,6 +49,7 @@ pub(super) fn reporters(config: &Config, instance: &Instance, heartbeat: Option<
 
 fn header(config: &Config) -> Header {
     let interval_min = config.interval_text.clone();
+    let backends: Vec<&str> = config.upload.backends.iter().map(WebUrl::as_str).collect();
     let mode = match config.mode {
         Mode::Once => "Synchronisation unique".to_string(),
         Mode::Periodic => format!("Synchronisation périodique (toutes les {interval_min} min)"),
@@ -56,9 +57,9 @@ fn header(config: &Config) -> Header {
         Mode::Realtime => format!("Synchronisation en temps réel (au plus tard toutes les {interval_min} min)"),
     };
     Header {
-        device_id: config.device_id.clone(),
+        device_id: config.upload.device_id.clone(),
         database: config.local_db_path.to_string_lossy().into_owned(),
-        backends: config.backends.join(", "),
+        backends: backends.join(", "),
         interval_min,
         mode,
     }

@@ -20,7 +20,7 @@ use crate::notice::{Notice, Reporters};
 use crate::shutdown::Shutdown;
 use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};
-use crate::upload::{UploadConfig, Uploader, http_agent};
+use crate::upload::{Uploader, http_agent};
 
 /// How long the work may take to stop by itself; a system call that hangs (a dead disk, a name server) must not
 /// keep the process from ending within 2 s.
@@ -38,7 +38,7 @@ enum Wakeup {
 pub(super) fn run(config: &Config) -> Result<u8, String> {
     let shutdown = Arc::new(Shutdown::default());
     let mut uploader =
-        Uploader::new(upload_config(config), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
+        Uploader::new(config.upload.clone(), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
     let instance = Instance::default();
     let heartbeat = heartbeat(config)?;
     let reporters = reporters(config, &instance, heartbeat.as_ref());
@@ -61,13 +61,13 @@ fn heartbeat(config: &Config) -> Result<Option<Heartbeat>, String> {
     let Some(url) = &config.heartbeat_url else {
         return Ok(None);
     };
-    let agent = http_agent(url, &upload_config(config)).map_err(|error| error.to_string())?;
+    let agent = http_agent(url, &config.upload).map_err(|error| error.to_string())?;
     Ok(Some(Heartbeat::new(agent, url.clone())))
 }
 
 /// What `check` tells of the servers.
 pub(super) fn probe(config: &Config) -> Vec<Result<String, String>> {
-    match crate::upload::probe(&upload_config(config)) {
+    match crate::upload::probe(&config.upload) {
         Ok(facts) => facts,
         Err(error) => vec![Err(error.to_string())],
     }
@@ -108,7 +108,7 @@ impl Run<'_> {
         let alert = config.alert_command.as_ref().map(|command| {
             Alert::new(
                 command.clone(),
-                config.device_id.clone(),
+                config.upload.device_id.clone(),
                 config.alert_after,
                 Arc::clone(&self.shutdown),
             )
@@ -167,18 +167,4 @@ fn listen_for_signals(sender: Sender<Wakeup>) -> std::io::Result<()> {
         }
     })?;
     Ok(())
-}
-
-fn upload_config(config: &Config) -> UploadConfig {
-    UploadConfig {
-        backends: config.backends.clone(),
-        compression: config.compression,
-        token: config.token.clone(),
-        ca_file: config.ca_file.clone(),
-        client_cert: config.client_cert.clone(),
-        client_key: config.client_key.clone(),
-        max_rate_kbps: config.max_rate_kbps,
-        device_id: config.device_id.clone(),
-        ..UploadConfig::default()
-    }
 }

@@ -1,3 +1,4 @@
+use super::variables::accepted;
 use super::*;
 use std::collections::HashMap;
 
@@ -9,13 +10,17 @@ fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::from_lookup(&|name| table.get(name).map(Into::into))
 }
 
+fn urls(config: &Config) -> Vec<&str> {
+    config.upload.backends.iter().map(WebUrl::as_str).collect()
+}
+
 #[test]
 fn defaults_are_those_of_the_contract() {
     let config = read(&[]).unwrap();
     assert_eq!(config.local_db_path, PathBuf::from("/data/surveillance.db"));
-    assert_eq!(config.backends, ["http://backend:8000"]);
+    assert_eq!(urls(&config), ["http://backend:8000"]);
     assert_eq!(config.interval, Duration::from_secs(300));
-    assert_eq!(config.device_id, "raspberry-1");
+    assert_eq!(config.upload.device_id, "raspberry-1");
     assert_eq!(config.mode, Mode::Continuous);
 }
 
@@ -56,12 +61,27 @@ fn every_wrong_value_names_variable_value_and_what_is_accepted() {
 fn secrets_are_not_shown_when_they_are_wrong() {
     let message = read(&[("BACKEND_TOKEN", "pass word")]).unwrap_err().to_string();
     assert!(!message.contains("pass word"), "{message}");
-    let message = read(&[("BACKEND_URL", "http://me:pa55@host")]).unwrap_err().to_string();
+    for url in [
+        "http://me:pa55@host",
+        "http://me:pa,55@host",
+        "http://me:p@55@host",
+        "http://me:80,http://pa@55@host",
+        "http://me:80/55@host",
+        "me:55@host",
+        "http://me:p?55@host",
+    ] {
+        let message = read(&[("BACKEND_URL", url)]).unwrap_err().to_string();
+        assert!(!message.contains("55") && !message.contains("me:"), "{message}");
+        assert!(message.contains("@host"), "{message}");
+    }
+    let message = read(&[("HEARTBEAT_URL", "https://me:pa55@host/x")])
+        .unwrap_err()
+        .to_string();
     assert!(!message.contains("pa55"), "{message}");
 }
 
 #[test]
 fn urls_lose_their_trailing_slash_and_keep_their_prefix() {
     let config = read(&[("BACKEND_URL", "http://a/, https://b/prefix/")]).unwrap();
-    assert_eq!(config.backends, ["http://a", "https://b/prefix"]);
+    assert_eq!(urls(&config), ["http://a", "https://b/prefix"]);
 }

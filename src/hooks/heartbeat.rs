@@ -8,6 +8,7 @@ use std::time::Duration;
 use ureq::Agent;
 
 use crate::notice::{Notice, Reporter};
+use crate::upload::WebUrl;
 
 /// A heartbeat that is not heard in this time is let go.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,14 +19,14 @@ pub struct Heartbeat(Arc<Target>);
 
 struct Target {
     agent: Agent,
-    url: String,
+    url: WebUrl,
     under_way: AtomicBool,
 }
 
 impl Heartbeat {
     /// A heartbeat to `url` by `agent`.
     #[must_use]
-    pub fn new(agent: Agent, url: String) -> Self {
+    pub fn new(agent: Agent, url: WebUrl) -> Self {
         Self(Arc::new(Target {
             agent,
             url,
@@ -70,7 +71,7 @@ impl Target {
     fn send(&self) {
         let result = self
             .agent
-            .get(&self.url)
+            .get(self.url.as_str())
             .config()
             .timeout_global(Some(PATIENCE))
             .build()

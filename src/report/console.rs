@@ -6,7 +6,7 @@ use super::width::{columns, cut};
 use crate::local_time;
 use crate::notice::{Counts, Notice, PassReport, Reporter};
 use crate::row::Table;
-use crate::text::one_line;
+use crate::text::{harmless, one_line};
 
 /// Columns between the borders of every box.
 const INNER: usize = 60;
@@ -107,7 +107,10 @@ impl<W: Write> Reporter for Console<W> {
     fn notice(&mut self, notice: &Notice) {
         if let Some(text) = self.text(notice) {
             // A reader that went away (a closed pipe) is no reason to stop uploading.
-            let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+            let written = self
+                .out
+                .write_all(harmless(&text).as_bytes())
+                .and_then(|()| self.out.flush());
             if let Err(error) = written {
                 log::debug!("standard output: {error}");
             }

@@ -205,7 +205,7 @@ impl Service<'_> {
             clock: self.clock,
             random: &mut self.random,
             streak,
-            device_id: &self.config.device_id,
+            device_id: &self.config.upload.device_id,
             interval: self.config.interval,
             once: self.config.mode == Mode::Once,
         }

@@ -3,7 +3,8 @@
 use std::io::Read;
 
 use super::config::Secret;
-use super::verdict::RetryAfter;
+use super::retry_after::RetryAfter;
+use super::url::without_credentials;
 use crate::text::one_line;
 
 /// The longest answer that is read; real ones are a hundred bytes.
@@ -43,7 +44,7 @@ impl Answer {
         let mut answer = Self {
             status: response.status().as_u16(),
             body: Vec::new(),
-            location: header("location").map(|target| shown(&target, secret)),
+            location: header("location").map(|target| shown(&without_credentials(&target), secret)),
             retry_after: header("retry-after").and_then(|value| RetryAfter::parse(&value)),
             accept_encoding: header("accept-encoding"),
             secret: secret.cloned(),

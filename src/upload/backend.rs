@@ -11,13 +11,14 @@ use super::client;
 use super::config::{Secret, Timeouts, UploadConfig};
 use super::exchange::Exchange;
 use super::resolver::Remembering;
+use super::url::WebUrl;
 
 /// How long another backend is used before the first is tried again.
 const PREFER_FIRST_AFTER: Duration = Duration::from_secs(60);
 
 /// A server and the way to it.
 pub(super) struct Backend {
-    pub url: String,
+    pub url: WebUrl,
     agent: Agent,
     pub resolver: Remembering,
     /// It deals well with `Expect: 100-continue`, as far as is known.
@@ -26,10 +27,10 @@ pub(super) struct Backend {
 
 impl Backend {
     /// The server at `url`; nothing is connected yet.
-    fn new(url: &str, tls: &TlsConfig, timeouts: Timeouts, exchange: &Arc<Exchange>) -> Self {
+    fn new(url: &WebUrl, tls: &TlsConfig, timeouts: Timeouts, exchange: &Arc<Exchange>) -> Self {
         let resolver = Remembering::default();
         Self {
-            url: url.to_string(),
+            url: url.clone(),
             agent: client::agent(url, tls.clone(), timeouts, resolver.clone(), Arc::clone(exchange)),
             resolver,
             asks_first: true,
@@ -40,7 +41,7 @@ impl Backend {
     pub(super) fn post(&self, path: &str, key: &str, token: Option<&Secret>) -> RequestBuilder<WithBody> {
         let request = self
             .agent
-            .post(format!("{}{path}", self.url))
+            .post(format!("{}{path}", self.url.as_str()))
             .header("Content-Type", "application/json")
             // A quoted string, as the IETF draft has it (draft-ietf-httpapi-idempotency-key-header).
             .header("Idempotency-Key", format!("\"{key}\""));
@@ -52,7 +53,7 @@ impl Backend {
 
     /// From now on bodies go without the question, whatever their length.
     pub(super) fn stop_asking(&mut self, why: &str) {
-        log::info!("{} {why}: Expect is no longer sent", self.url);
+        log::info!("{} {why}: Expect is no longer sent", self.url.as_str());
         self.asks_first = false;
     }
 }
@@ -107,7 +108,7 @@ impl Backends {
             self.first_again_at = Some(now + PREFER_FIRST_AFTER);
         }
         self.current = (self.current + 1) % self.all.len();
-        log::info!("moving on to {}", self.current().url);
+        log::info!("moving on to {}", self.current().url.as_str());
         true
     }
 

@@ -11,6 +11,7 @@ use super::exchange::Exchange;
 use super::resolver::Remembering;
 use super::tls;
 use super::transport::Watching;
+use super::url::WebUrl;
 use super::verdict::Verdict;
 
 /// Read and write buffers of a connection; the body is produced straight into the second.
@@ -24,14 +25,17 @@ const HEADERS: usize = 32 << 10;
 ///
 /// # Errors
 /// TLS settings that can't be used.
-pub fn http_agent(url: &str, config: &UploadConfig) -> Result<Agent, UploadError> {
-    let tls = tls::settings(config, url.starts_with("https://"))?;
+pub fn http_agent(url: &WebUrl, config: &UploadConfig) -> Result<Agent, UploadError> {
+    // Who we are is for our servers alone, not for whoever counts heartbeats.
+    let ours = config.backends.iter().any(|backend| backend.has_origin_of(url));
+    let identity = config.client_identity().filter(|_| ours);
+    let tls = tls::settings(config, std::slice::from_ref(url), identity)?;
     Ok(agent(url, tls, config.timeouts, Remembering::default(), Arc::default()))
 }
 
 /// An agent that follows no redirect (a token must not travel elsewhere) and takes every status for an answer.
 pub(super) fn agent(
-    url: &str,
+    url: &WebUrl,
     tls: TlsConfig,
     timeouts: Timeouts,
     resolver: Remembering,
@@ -63,8 +67,8 @@ pub(super) fn agent(
 }
 
 /// The proxy for a URL: `HTTPS_PROXY` or `HTTP_PROXY` by its scheme, else `ALL_PROXY`; not for what `NO_PROXY` lists.
-fn proxy(url: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<Proxy> {
-    let names: &[&str] = if url.starts_with("https://") {
+fn proxy(url: &WebUrl, env: &dyn Fn(&str) -> Option<String>) -> Option<Proxy> {
+    let names: &[&str] = if url.is_https() {
         &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
     } else {
         &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
@@ -217,6 +221,10 @@ fn tls_message(error: &rustls::Error) -> String {
 mod tests {
     use super::*;
 
+    fn url(text: &str) -> WebUrl {
+        WebUrl::base(text).unwrap()
+    }
+
     #[test]
     fn proxies_go_by_scheme_and_no_proxy() {
         let table = |pairs: &'static [(&'static str, &'static str)]| {
@@ -231,7 +239,7 @@ mod tests {
             ("HTTPS_PROXY", "http://me:pa55@proxy:3128"),
             ("NO_PROXY", "localhost, .lan"),
         ]);
-        let found = proxy("https://server.example", &env).unwrap();
+        let found = proxy(&url("https://server.example"), &env).unwrap();
         assert_eq!(
             (found.host(), found.port(), found.username()),
             ("proxy", 3128, Some("me"))
@@ -239,12 +247,14 @@ mod tests {
         assert!(found.is_no_proxy(&"https://cam.lan/".parse().unwrap()));
         assert!(!found.is_no_proxy(&"https://server.example/".parse().unwrap()));
         assert!(
-            proxy("http://server.example", &env).is_none(),
+            proxy(&url("http://server.example"), &env).is_none(),
             "HTTPS_PROXY is for https"
         );
-        assert!(proxy("https://a", &table(&[])).is_none());
+        assert!(proxy(&url("https://a"), &table(&[])).is_none());
         assert_eq!(
-            proxy("http://a", &table(&[("all_proxy", "http://p")])).unwrap().host(),
+            proxy(&url("http://a"), &table(&[("all_proxy", "http://p")]))
+                .unwrap()
+                .host(),
             "p"
         );
     }

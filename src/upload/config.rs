@@ -1,7 +1,14 @@
 //! What the wire is told, and what can be wrong with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::url::WebUrl;
+
+/// What URLs write with `%` (RFC 3986, 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,13 +30,7 @@ impl Secret {
     /// `text` without the value, also as JSON (`\/`) and URLs (`%2F`) write it.
     #[must_use]
     pub(super) fn hidden_in(&self, text: &str) -> String {
-        let in_url = self.0.bytes().fold(String::new(), |mut url, byte| {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(byte)),
-                _ => url += &format!("%{byte:02X}"),
-            }
-            url
-        });
+        let in_url = utf8_percent_encode(&self.0, RESERVED).to_string();
         [self.0.replace('/', "\\/"), in_url]
             .iter()
             .fold(text.replace(&self.0, "***"), |text, form| text.replace(form, "***"))
@@ -90,7 +91,7 @@ impl Default for Timeouts {
 #[derive(Debug, Clone, Default)]
 pub struct UploadConfig {
     /// Base URLs in order of preference, without trailing slash.
-    pub backends: Vec<String>,
+    pub backends: Vec<WebUrl>,
     /// How clips are packed.
     pub compression: Compression,
     /// Sent as `Authorization: Bearer`.
@@ -107,6 +108,13 @@ pub struct UploadConfig {
     pub device_id: String,
     /// Patience.
     pub timeouts: Timeouts,
+}
+
+impl UploadConfig {
+    /// The files of the client's certificate and its key.
+    pub(super) fn client_identity(&self) -> Option<(&Path, &Path)> {
+        self.client_cert.as_deref().zip(self.client_key.as_deref())
+    }
 }
 
 /// A setting of the wire that can't be used.

@@ -16,20 +16,24 @@ mod prefetch;
 mod probe;
 mod rate_limiter;
 mod resolver;
+mod retry_after;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod token_exposure;
 mod transport;
 mod uploader;
+mod url;
 mod verdict;
 mod wire;
 
 pub use client::http_agent;
 pub use config::{Compression, Secret, Timeouts, UploadConfig, UploadError};
 pub use probe::{Fact, probe};
+pub use retry_after::RetryAfter;
 pub use uploader::Uploader;
-pub use verdict::{RetryAfter, Verdict};
+pub use url::{WebUrl, without_credentials};
+pub use verdict::Verdict;
 pub use wire::Wire;
 
 /// Told how much of a clip has left, so that people and watchdogs see that it moves.

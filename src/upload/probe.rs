@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use ureq::tls::TlsConfig;
+
 use super::answer::Answer;
 use super::client;
 use super::config::{UploadConfig, UploadError};
 use super::resolver::Remembering;
 use super::tls;
+use super::url::WebUrl;
 use super::verdict::Verdict;
 
 /// One fact about a server, or what to do about it.
@@ -17,49 +20,41 @@ pub type Fact = Result<String, String>;
 /// # Errors
 /// TLS settings that can't be used.
 pub fn probe(config: &UploadConfig) -> Result<Vec<Fact>, UploadError> {
-    let https = config.backends.iter().any(|url| url.starts_with("https://"));
-    let tls = tls::settings(config, https)?;
-    let mut facts = Vec::new();
-    for url in &config.backends {
-        let agent = client::agent(
-            url,
-            tls.clone(),
-            config.timeouts,
-            Remembering::default(),
-            Arc::default(),
-        );
-        // GET where only POST is served: 405 from a server that has the place, and nothing happens.
-        let mut request = agent.get(format!("{url}/api/evenements"));
-        if let Some(token) = &config.token {
-            request = request.header("Authorization", format!("Bearer {}", token.reveal()));
+    let tls = tls::settings(config, &config.backends, config.client_identity())?;
+    Ok(config.backends.iter().flat_map(|url| ask(url, &tls, config)).collect())
+}
+
+fn ask(base: &WebUrl, tls: &TlsConfig, config: &UploadConfig) -> Vec<Fact> {
+    let (connections, exchange) = (Remembering::default(), Arc::default());
+    let agent = client::agent(base, tls.clone(), config.timeouts, connections, exchange);
+    let url = base.as_str();
+    // GET where only POST is served: 405 from a server that has the place, and nothing happens.
+    let mut request = agent.get(format!("{url}/api/evenements"));
+    if let Some(token) = &config.token {
+        request = request.header("Authorization", format!("Bearer {}", token.reveal()));
+    }
+    let result = request
+        .config()
+        .timeout_global(Some(config.timeouts.event + config.timeouts.connect))
+        .build()
+        .call()
+        .and_then(|response| Answer::read(response, config.token.as_ref()));
+    let uncertified = base.is_https() && config.client_identity().is_none();
+    match result.map_err(|error| client::judge_failure(&error, uncertified)) {
+        Err(Verdict::Unavailable { message, .. } | Verdict::InvalidResponse { message }) => {
+            vec![Err(format!(
+                "{url}: {message}; vérifiez BACKEND_URL, le réseau et le serveur"
+            ))]
         }
-        let result = request
-            .config()
-            .timeout_global(Some(config.timeouts.event + config.timeouts.connect))
-            .build()
-            .call()
-            .and_then(|response| Answer::read(response, config.token.as_ref()));
-        match result {
-            Err(error) => facts.push(Err(
-                match client::judge_failure(&error, url.starts_with("https://") && config.client_cert.is_none()) {
-                    Verdict::Unavailable { message, .. } | Verdict::InvalidResponse { message } => {
-                        format!("{url}: {message}; vérifiez BACKEND_URL, le réseau et le serveur")
-                    }
-                    other => format!("{url}: {other:?}"),
-                },
-            )),
-            Ok(answer) => {
-                let secure = if url.starts_with("https://") {
-                    " (TLS vérifié)"
-                } else {
-                    ""
-                };
-                facts.push(Ok(format!("Serveur joignable: {url}{secure}")));
-                facts.push(of_status(url, &answer, config.token.is_some()));
-            }
+        Err(other) => vec![Err(format!("{url}: {other:?}"))],
+        Ok(answer) => {
+            let secure = if base.is_https() { " (TLS vérifié)" } else { "" };
+            vec![
+                Ok(format!("Serveur joignable: {url}{secure}")),
+                of_status(url, &answer, config.token.is_some()),
+            ]
         }
     }
-    Ok(facts)
 }
 
 fn of_status(url: &str, answer: &Answer, has_token: bool) -> Fact {

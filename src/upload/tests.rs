@@ -37,7 +37,7 @@ fn send_clips(
 ) -> (Vec<Verdict>, Duration) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let config = UploadConfig {
-        backends: vec![format!("http://{}", listener.local_addr().unwrap())],
+        backends: vec![WebUrl::base(&format!("http://{}", listener.local_addr().unwrap())).unwrap()],
         device_id: "d".to_string(),
         ..config
     };

@@ -9,12 +9,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 
 use super::config::{UploadConfig, UploadError};
+use super::url::WebUrl;
 
-/// TLS settings for all backends; the system's certificates are loaded only when one is `https`.
+/// TLS settings for the servers of `urls`, to which we show `identity` when they ask; the system's certificates are
+/// loaded only when one is `https`.
 ///
 /// # Errors
 /// A file that can't be read or used, with its variable.
-pub(super) fn settings(config: &UploadConfig, needed: bool) -> Result<TlsConfig, UploadError> {
+pub(super) fn settings(
+    config: &UploadConfig,
+    urls: &[WebUrl],
+    identity: Option<(&Path, &Path)>,
+) -> Result<TlsConfig, UploadError> {
+    let needed = urls.iter().any(WebUrl::is_https);
     let mut builder = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()));
@@ -33,14 +40,14 @@ pub(super) fn settings(config: &UploadConfig, needed: bool) -> Result<TlsConfig,
     if needed && roots.is_empty() {
         return Err(UploadError {
             variable: "BACKEND_URL",
-            value: config.backends.join(","),
+            value: urls.iter().map(WebUrl::as_str).collect::<Vec<_>>().join(","),
             reason: "https sans aucun certificat racine: installez le paquet ca-certificates ou donnez BACKEND_CA_FILE"
                 .to_string(),
         });
     }
     builder = builder.root_certs(RootCerts::new_with_certs(&roots));
-    if let (Some(cert), Some(key)) = (&config.client_cert, &config.client_key) {
-        builder = builder.client_cert(Some(identity(cert, key)?));
+    if let Some((cert, key)) = identity {
+        builder = builder.client_cert(Some(certificate_with_key(cert, key)?));
     }
     Ok(builder.build())
 }
@@ -61,7 +68,7 @@ fn certificates(path: &Path, variable: &'static str) -> Result<Vec<CertificateDe
 }
 
 /// The client's certificate with its key, tried once here: the HTTP client takes them for granted.
-fn identity(cert: &Path, key: &Path) -> Result<ClientCert, UploadError> {
+fn certificate_with_key(cert: &Path, key: &Path) -> Result<ClientCert, UploadError> {
     let chain = certificates(cert, "BACKEND_CLIENT_CERT")?;
     let unusable = |reason: String| UploadError {
         variable: "BACKEND_CLIENT_KEY",

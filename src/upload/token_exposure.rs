@@ -2,19 +2,17 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::url::WebUrl;
+
 /// Name endings that are never on the public Internet (RFC 6762, RFC 8375, and what routers use).
 const LOCAL_ENDINGS: [&str; 5] = [".local", ".lan", ".home.arpa", ".internal", ".localhost"];
 
 /// `true` for https, loopback, private addresses and local names.
-pub(super) fn stays_private(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("http://") else {
+pub(super) fn stays_private(url: &WebUrl) -> bool {
+    if url.is_https() {
         return true;
-    };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
-    };
+    }
+    let host = url.host();
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private() || address.is_link_local(),
         Ok(IpAddr::V6(address)) => address.is_loopback() || is_private_v6(address),
@@ -50,7 +48,7 @@ mod tests {
             "http://nas.local",
             "http://nas.home.arpa:80",
         ] {
-            assert!(stays_private(near), "{near}");
+            assert!(stays_private(&WebUrl::base(near).unwrap()), "{near}");
         }
         for far in [
             "http://server.example",
@@ -58,7 +56,7 @@ mod tests {
             "http://[2001:db8::1]:8000",
             "http://local.example/lan",
         ] {
-            assert!(!stays_private(far), "{far}");
+            assert!(!stays_private(&WebUrl::base(far).unwrap()), "{far}");
         }
     }
 }

@@ -62,13 +62,15 @@ impl Uploader {
     /// # Errors
     /// TLS settings that can't be used.
     pub fn new(config: UploadConfig, shutdown: Arc<Shutdown>) -> Result<Self, UploadError> {
-        let https = config.backends.iter().any(|url| url.starts_with("https://"));
         if config.token.is_some() {
             for url in config.backends.iter().filter(|url| !token_exposure::stays_private(url)) {
-                log::warn!("BACKEND_TOKEN goes to {url} unencrypted: anyone on the way can read it; use https");
+                log::warn!(
+                    "BACKEND_TOKEN goes to {} unencrypted: anyone on the way can read it; use https",
+                    url.as_str()
+                );
             }
         }
-        let tls = tls::settings(&config, https)?;
+        let tls = tls::settings(&config, &config.backends, config.client_identity())?;
         let exchange = Arc::new(Exchange::default());
         Ok(Self {
             backends: Backends::new(&config, &tls, &exchange),
@@ -236,14 +238,14 @@ impl Uploader {
                 judge(&answer, packed)
             }
             Err(error) => {
-                log::debug!("{}: {error}", backend.url);
+                log::debug!("{}: {error}", backend.url.as_str());
                 backend.resolver.forget();
-                let secure = backend.url.starts_with("https://");
+                let secure = backend.url.is_https();
                 client::judge_failure(&error, secure && !self.has_certificate)
             }
         };
         if matches!(verdict, Verdict::RetryUncompressed) {
-            log::info!("{} takes no packed bodies: plain from now on", backend.url);
+            log::info!("{} takes no packed bodies: plain from now on", backend.url.as_str());
             self.plain_only = true;
         }
         match &self.token {
@@ -279,7 +281,7 @@ impl Wire for Uploader {
     }
 
     fn backend(&self) -> &str {
-        &self.backends.current().url
+        self.backends.current().url.as_str()
     }
 
     fn backend_count(&self) -> usize {

@@ -1,9 +1,8 @@
 //! What came back, and what it means: one table for the whole uploader.
 
-use std::time::{Duration, SystemTime};
-
 use super::answer::Answer;
 use super::config::Secret;
+use super::retry_after::RetryAfter;
 
 /// What an attempt to send a row came to.
 #[derive(Debug)]
@@ -62,30 +61,6 @@ impl Verdict {
             *message = secret.hidden_in(message);
         }
         self
-    }
-}
-
-/// `Retry-After` (RFC 9110, 10.2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetryAfter {
-    /// So long from now.
-    Delay(Duration),
-    /// At this time, by the server's clock.
-    At(SystemTime),
-}
-
-impl RetryAfter {
-    /// Reads the header: seconds, or a date.
-    #[must_use]
-    pub fn parse(value: &str) -> Option<Self> {
-        let value = value.trim();
-        if let Ok(seconds) = value.parse::<u64>() {
-            return Some(RetryAfter::Delay(Duration::from_secs(seconds)));
-        }
-        // IMF-fixdate; the two older forms are as rare as their writers.
-        chrono::NaiveDateTime::parse_from_str(value, "%a, %d %b %Y %H:%M:%S GMT")
-            .ok()
-            .map(|date| RetryAfter::At(date.and_utc().into()))
     }
 }
 
@@ -228,22 +203,6 @@ mod tests {
                 Verdict::Misconfigured { message } => assert!(message.contains(words), "{message}"),
                 other => panic!("{other:?}"),
             }
-        }
-    }
-
-    #[test]
-    fn retry_after_comes_as_seconds_or_as_a_date() {
-        assert_eq!(
-            RetryAfter::parse(" 120 "),
-            Some(RetryAfter::Delay(Duration::from_secs(120)))
-        );
-        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        assert_eq!(
-            RetryAfter::parse("Sun, 06 Nov 1994 08:49:37 GMT"),
-            Some(RetryAfter::At(date))
-        );
-        for nonsense in ["", "-1", "soon", "1.5"] {
-            assert_eq!(RetryAfter::parse(nonsense), None, "{nonsense}");
         }
     }
 }

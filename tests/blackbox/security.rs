@@ -1,6 +1,7 @@
 //! Tokens and TLS: who is trusted, and what never shows.
 
 use crate::support::proxy::Proxy;
+use crate::support::service::PATIENCE;
 use crate::support::tls::{Authority, Site};
 use crate::support::{Act, Backend, Device, Run, Service};
 
@@ -202,4 +203,148 @@ fn a_proxy_is_used_for_https_and_not_for_what_no_proxy_lists() {
         .run()
         .exits(0);
     assert_eq!((backend.stored_count(), proxy.tunnels()), (1, 1));
+}
+
+#[test]
+fn credentials_in_a_url_that_can_not_be_used_never_show() {
+    let device = Device::new();
+    for url in [
+        "http://user:pa,ss@host.example",
+        "http://user:p@ss@host.example",
+        "http://user:1234/ss@host.example",
+        "http://user:p#ss@host.example",
+        "http://one.example,http://user:80,ss@host.example",
+        "user:pass@host.example",
+    ] {
+        for words in [&[][..], &["check"]] {
+            let run = Service::command(words).on(&device, url, "once").run();
+            assert_ne!(run.code(), Some(0), "{run}");
+            for shown in [&run.stdout, &run.stderr] {
+                assert!(!shown.contains("user") && !shown.contains("ss@"), "{url}: {run}");
+            }
+            let said = run.stdout + &run.stderr;
+            assert!(said.contains("BACKEND_URL") && said.contains("@host.example"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_redirect_names_its_target_without_credentials() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.event();
+    backend.always(Act::status(301, "").header("Location", "https://user:pass@new.example/x"));
+    let run = Service::once(&device, &backend).run().exits_with_words(1);
+    assert!(!(run.stdout.clone() + &run.stderr).contains("pass"), "{run}");
+    assert!(
+        error_message(&device).contains("@new.example/x"),
+        "{}",
+        error_message(&device)
+    );
+}
+
+#[test]
+fn no_level_of_the_log_shows_a_secret() {
+    for level in [
+        "trace",
+        "ureq=trace",
+        "ureq::run=trace,ureq_proto::util=trace,ureq_proto=trace,trace",
+    ] {
+        let (device, backend) = (Device::new(), Backend::start());
+        device.event();
+        device.big_clip(1_200_000);
+        let run = Service::once(&device, &backend)
+            .env("BACKEND_TOKEN", "s3cret-token")
+            .env(
+                "HEARTBEAT_URL",
+                format!("{}/ping/s3cret-path?and=s3cret", backend.url()),
+            )
+            .env("RUST_LOG", level)
+            .run()
+            .exits_with_words(0);
+        assert_eq!(
+            backend.received().last().unwrap().method,
+            "GET",
+            "the heartbeat came\n{run}"
+        );
+        assert!(!run.stderr.is_empty(), "{level} says something");
+        for shown in [&run.stdout, &run.stderr] {
+            assert!(!shown.contains("s3cret"), "{level}: {run}");
+        }
+    }
+}
+
+#[test]
+fn a_heartbeat_elsewhere_does_not_learn_who_we_are() {
+    let device = Device::new();
+    let authority = Authority::new(device.folder());
+    let ours = Site::new(authority.certificate("127.0.0.1"), Some(&authority));
+    let theirs = Site::new(authority.certificate("127.0.0.1"), Some(&authority));
+    let (cert, key) = authority.client_files();
+    let beat_to = |site: &Site| {
+        device.event();
+        once(&device, &ours, Some(&authority))
+            .env("BACKEND_CLIENT_CERT", &cert)
+            .env("BACKEND_CLIENT_KEY", &key)
+            .env("HEARTBEAT_URL", format!("{}/beat", site.url()))
+            .run()
+            .exits_with_words(0);
+    };
+    beat_to(&theirs);
+    assert_eq!(
+        (ours.requests(), theirs.requests()),
+        (1, 0),
+        "it asks for a certificate and gets none"
+    );
+    // Where the server itself counts heartbeats, it is asked as always.
+    beat_to(&ours);
+    assert_eq!((ours.requests(), theirs.requests()), (3, 0));
+}
+
+/// What must not reach a terminal: control and bidirectional characters.
+fn treacherous(text: &str) -> Vec<char> {
+    let bad = |c: &char| {
+        (c.is_control() && *c != '\n')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}' | '\u{2029}')
+    };
+    text.chars().filter(bad).collect()
+}
+
+#[test]
+fn no_text_from_outside_plays_tricks_on_a_terminal() {
+    let nasty = "\u{1b}[2Ja\u{202e}b\u{2066}c\u{2069}d\u{61c}e\u{200f}f\u{2028}g\u{9b}h\r";
+    let (device, backend) = (Device::new(), Backend::start());
+    device.events(2);
+    backend.acts([Act::status(400, nasty), Act::status(400, "non")]);
+    let mut service = Service::continuous(&device, &backend).env("RUST_LOG", "debug").start();
+    service.prints("Médias échoués");
+    let mut shown = vec![];
+    // Whoever can write beside the database can say anything about the service, and steer in SQL.
+    let lock = device.folder().join("surveillance.db.sync-service");
+    let said: serde_json::Value = serde_json::from_slice(&std::fs::read(&lock).unwrap()).unwrap();
+    let mut forged = said.clone();
+    for field in ["host", "mode", "backend", "trouble"] {
+        forged[field] = nasty.into();
+    }
+    std::fs::write(&lock, forged.to_string()).unwrap();
+    device
+        .db()
+        .execute(
+            "UPDATE sync_tracking SET error_message = ?1, sync_date = ?1 WHERE local_id = 2",
+            [nasty],
+        )
+        .unwrap();
+    for words in [&["status"][..], &["status", "--json"], &["failures"], &["check"], &[]] {
+        let run = Service::command(words).on(&device, &backend.url(), "once").run();
+        shown.extend([run.stdout, run.stderr]);
+    }
+    service.signal(rustix::process::Signal::TERM);
+    let run = service.wait_within(PATIENCE);
+    shown.extend([run.stdout, run.stderr]);
+    assert!(
+        shown.iter().any(|text| text.contains("abcde")),
+        "it is shown at all: {shown:?}"
+    );
+    for text in shown {
+        assert_eq!(treacherous(&text), [], "{text:?}");
+    }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::harness::*;
 
-use crate::upload::{UploadConfig, Uploader, Wire};
+use crate::upload::{UploadConfig, Uploader, WebUrl, Wire};
 
 const NAMES: [&str; 3] = ["http://one", "http://two", "http://three"];
 
 fn uploader(backends: &[&str]) -> Uploader {
     let config = UploadConfig {
-        backends: backends.iter().map(|name| (*name).to_string()).collect(),
+        backends: backends.iter().map(|name| WebUrl::base(name).unwrap()).collect(),
         ..UploadConfig::default()
     };
     Uploader::new(config, Arc::default()).unwrap()

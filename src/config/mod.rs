@@ -1,0 +1,126 @@
+//! Environment → [`Config`]; every error names its variable, the value, and what is accepted.
+
+mod error;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod upload;
+mod variables;
+
+pub use error::ConfigError;
+pub use reader::Lookup;
+pub use variables::{VARIABLES, Variable};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reader::EnvReader;
+
+use crate::upload::{UploadConfig, WebUrl};
+
+/// When passes happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One pass, then exit.
+    Once,
+    /// Passes on a fixed grid from the start of the process.
+    Periodic,
+    /// A full interval after each pass.
+    Continuous,
+    /// A pass as soon as the recorder commits; the interval is the longest wait.
+    Realtime,
+}
+
+impl Mode {
+    /// Every mode with its word in `SYNC_MODE`.
+    const WORDS: [(&'static str, Mode); 4] = [
+        ("once", Mode::Once),
+        ("periodic", Mode::Periodic),
+        ("continuous", Mode::Continuous),
+        ("realtime", Mode::Realtime),
+    ];
+
+    /// The word of `SYNC_MODE`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find(|(_, mode)| *mode == self)
+            .map_or("", |(word, _)| word)
+    }
+}
+
+/// How passes are told on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// The French console report.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Everything the service is told from outside.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `LOCAL_DB_PATH`.
+    pub local_db_path: PathBuf,
+    /// The variables of the wire.
+    pub upload: UploadConfig,
+    /// `SYNC_INTERVAL_MINUTES`, as written (it is shown as it was given).
+    pub interval_text: String,
+    /// `SYNC_INTERVAL_MINUTES` as a duration.
+    pub interval: Duration,
+    /// `SYNC_MODE`.
+    pub mode: Mode,
+    /// `SYNC_OUTPUT`.
+    pub output: Output,
+    /// `SYNC_METRICS_FILE`.
+    pub metrics_file: Option<PathBuf>,
+    /// `HEARTBEAT_URL`.
+    pub heartbeat_url: Option<WebUrl>,
+    /// `SYNC_ALERT_COMMAND`.
+    pub alert_command: Option<String>,
+    /// `SYNC_ALERT_AFTER_MINUTES`.
+    pub alert_after: Duration,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// The first variable whose value can't be used.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(&|name| std::env::var_os(name))
+    }
+
+    /// Reads variables through `lookup`.
+    ///
+    /// # Errors
+    /// The first variable whose value can't be used.
+    pub fn from_lookup(lookup: Lookup) -> Result<Self, ConfigError> {
+        let reader = EnvReader { lookup };
+        Ok(Self {
+            local_db_path: PathBuf::from(reader.required("LOCAL_DB_PATH")?),
+            upload: upload::upload_config(&reader)?,
+            interval_text: reader.required("SYNC_INTERVAL_MINUTES")?.trim().to_string(),
+            interval: reader.minutes("SYNC_INTERVAL_MINUTES", 10_080.0)?,
+            mode: reader.one_of("SYNC_MODE", &Mode::WORDS)?,
+            output: reader.one_of("SYNC_OUTPUT", &[("text", Output::Text), ("json", Output::Json)])?,
+            metrics_file: reader.path("SYNC_METRICS_FILE")?,
+            heartbeat_url: upload::heartbeat(&reader)?,
+            alert_command: reader.optional("SYNC_ALERT_COMMAND")?,
+            alert_after: reader.minutes("SYNC_ALERT_AFTER_MINUTES", 525_600.0)?,
+        })
+    }
+}
+
+/// `LOCAL_DB_PATH` alone, for commands that need nothing else.
+///
+/// # Errors
+/// The value can't be used.
+pub fn local_db_path() -> Result<PathBuf, ConfigError> {
+    let reader = EnvReader {
+        lookup: &|name| std::env::var_os(name),
+    };
+    Ok(PathBuf::from(reader.required("LOCAL_DB_PATH")?))
+}
