@@ -74,7 +74,7 @@ impl Refusal {
     }
 
     /// 503: our own trouble, worth another try. What it is stands in our log: a device can do nothing about it.
-    pub(crate) fn unwell(reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn unavailable(reason: impl std::fmt::Display) -> Self {
         log::error!("{reason}");
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

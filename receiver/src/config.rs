@@ -24,35 +24,35 @@ const LISTEN: &str = "127.0.0.1:8000";
 pub struct Arguments {
     /// Address and port [default: 127.0.0.1:8000]; port 0 takes a free one and prints it
     #[arg(long, env = "RECEIVER_LISTEN", global = true, value_name = "ADDRESS:PORT")]
-    pub listen: Option<OsString>,
+    pub(crate) listen: Option<OsString>,
 
     /// Folder of the database and the clips [default: receiver-data]; made when it is not there
     #[arg(long, env = "RECEIVER_DATA", value_name = "FOLDER")]
-    pub data: Option<OsString>,
+    pub(crate) data: Option<OsString>,
 
     /// File of devices and tokens, a line each: `device_id token`; without it anyone may store
     #[arg(long, env = "RECEIVER_TOKENS_FILE", value_name = "FILE")]
-    pub tokens_file: Option<OsString>,
+    pub(crate) tokens_file: Option<OsString>,
 
     /// Longest clip in megabytes of 1,000,000 bytes [default: 1100]; longer ones get 413
     #[arg(long, env = "RECEIVER_MAX_CLIP_MB", value_name = "MB")]
-    pub max_clip_mb: Option<OsString>,
+    pub(crate) max_clip_mb: Option<OsString>,
 
     /// Seconds a body may make no progress [default: 60]; after that 408
     #[arg(long, env = "RECEIVER_STALL_SECONDS", value_name = "SECONDS")]
-    pub stall_seconds: Option<OsString>,
+    pub(crate) stall_seconds: Option<OsString>,
 
     /// Bytes per second a body must bring on average once it has had the time of a stall [default: 1000]; slower ones get 408
     #[arg(long, env = "RECEIVER_MIN_RATE", value_name = "BYTES")]
-    pub min_rate: Option<OsString>,
+    pub(crate) min_rate: Option<OsString>,
 
     /// Requests served at a time, each on its connection [default: 256]; as many wait for a moment, more get 503
     #[arg(long, env = "RECEIVER_MAX_CONNECTIONS", value_name = "COUNT")]
-    pub max_connections: Option<OsString>,
+    pub(crate) max_connections: Option<OsString>,
 
     /// Requests served at a time of one address [default: half of all, but no limit on the same machine]; more get 429
     #[arg(long, env = "RECEIVER_MAX_PER_PEER", value_name = "COUNT")]
-    pub max_per_peer: Option<OsString>,
+    pub(crate) max_per_peer: Option<OsString>,
 
     /// What to do instead of serving
     #[command(subcommand)]
@@ -88,22 +88,18 @@ impl std::error::Error for ConfigError {}
 /// Settings of a running receiver.
 #[derive(Debug)]
 pub struct Config {
-    /// Address and port.
-    pub listen: String,
-    /// Folder of everything that is kept.
-    pub data: PathBuf,
-    /// Who may store.
-    pub tokens: Tokens,
-    /// Longest clip in bytes.
-    pub max_clip: u64,
+    pub(crate) listen: String,
+    pub(crate) data: PathBuf,
+    pub(crate) tokens: Tokens,
+    pub(crate) max_clip_bytes: u64,
     /// Longest time without progress of a body.
-    pub stall: Duration,
-    /// Least average rate of a body, in bytes per second.
-    pub min_rate: u64,
+    pub(crate) stall: Duration,
+    /// Least average rate of a body.
+    pub(crate) min_bytes_per_s: u64,
     /// Requests at a time.
-    pub max_connections: usize,
+    pub(crate) max_connections: usize,
     /// Requests at a time of one address, if that was asked for.
-    pub max_per_peer: Option<usize>,
+    pub(crate) max_per_peer: Option<usize>,
 }
 
 impl Config {
@@ -128,9 +124,9 @@ impl Config {
             listen: arguments.listen()?,
             data: given(arguments.data.as_ref()).map_or_else(|| PathBuf::from("receiver-data"), PathBuf::from),
             tokens,
-            max_clip: max_clip_mb * 1_000_000,
+            max_clip_bytes: max_clip_mb * 1_000_000,
             stall: Duration::from_secs(stall_seconds),
-            min_rate: number("RECEIVER_MIN_RATE", &arguments.min_rate, 1_000, 0..=1_000_000_000)?,
+            min_bytes_per_s: number("RECEIVER_MIN_RATE", &arguments.min_rate, 1_000, 0..=1_000_000_000)?,
             max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
             max_per_peer: max_per_peer.and_then(|most| usize::try_from(most).ok()),
         })
@@ -139,10 +135,7 @@ impl Config {
 
 impl Arguments {
     /// Address and port, also for asking a running receiver.
-    ///
-    /// # Errors
-    /// It is not `address:port`.
-    pub fn listen(&self) -> Result<String, ConfigError> {
+    pub(crate) fn listen(&self) -> Result<String, ConfigError> {
         let text = given(self.listen.as_ref()).map_or_else(|| LISTEN.into(), |value| value.to_string_lossy());
         let usable = text
             .rsplit_once(':')

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::Arguments;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks `GET /health` of the receiver at `url`, or at its own address.
 #[must_use]
@@ -60,8 +60,8 @@ fn host_of(url: &str) -> Option<String> {
 fn status(address: &str) -> std::io::Result<u16> {
     let nowhere = || std::io::Error::other("no such address");
     let target = address.to_socket_addrs()?.next().ok_or_else(nowhere)?;
-    let mut stream = TcpStream::connect_timeout(&target, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     write!(
         stream,
         "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"

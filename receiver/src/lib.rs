@@ -4,6 +4,8 @@
 //! answered, `json` reads a body as it arrives, `store` is the one place where rows and clips end up; `record` holds the
 //! plain values between them.
 
+#![warn(unreachable_pub)]
+
 mod answer;
 pub mod config;
 mod decode;

@@ -5,12 +5,11 @@ use std::net::IpAddr;
 
 /// An address that has limits of its own; of IPv6 the network of 64 bits that a household has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Peer(IpAddr);
+pub(crate) struct Peer(IpAddr);
 
 impl Peer {
     /// Whether it is this machine, where a proxy for many devices may run.
-    #[must_use]
-    pub fn is_local(self) -> bool {
+    pub(crate) fn is_local(self) -> bool {
         self.0.is_loopback()
     }
 }

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 /// Which token belongs to which device.
 #[derive(Default)]
-pub struct Tokens(Vec<(String, Digest)>);
+pub(crate) struct Tokens(Vec<(String, Digest)>);
 
 /// What is kept of a token: equally long for all, so that a comparison does not tell how long one is.
 type Digest = [u8; 32];
@@ -25,17 +25,16 @@ impl std::fmt::Debug for Tokens {
 
 impl Tokens {
     /// Reads a file of lines `device_id token`; empty lines and lines that start with `#` are passed over.
-    ///
-    /// # Errors
-    /// The file can't be read, or the first line that is not of that form (by number: its content is secret).
-    pub fn read(path: &Path) -> Result<Self, String> {
+    /// A wrong line is named by its number: its content is secret.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let tokens = Self::parse(&text)?;
         let mode = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
         if mode & 0o004 != 0 {
             let path = path.display();
             log::warn!("RECEIVER_TOKENS_FILE={path}: everybody on this machine can read it: chmod o= {path}");
         }
-        Self::parse(&text)
+        Ok(tokens)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -64,14 +63,12 @@ impl Tokens {
     }
 
     /// Whether anyone may store.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The device of a token. Every token is compared, in a time that does not depend on where they differ.
-    #[must_use]
-    pub fn device_of(&self, token: &str) -> Option<&str> {
+    pub(crate) fn device_of(&self, token: &str) -> Option<&str> {
         let token = digest(token);
         let mut found = None;
         for (device, expected) in &self.0 {

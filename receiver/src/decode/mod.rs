@@ -1,13 +1,13 @@
 //! Unpacking bodies as they arrive: what comes in packed goes on plain.
 
-mod windows;
+mod window_budget;
 mod zstd;
 
 use std::io::{self, Write};
 
 use flate2::write::MultiGzDecoder;
 
-pub(crate) use windows::Windows;
+pub(crate) use window_budget::WindowBudget;
 use zstd::Zstd;
 
 /// The packings that are taken, as `Accept-Encoding` says them (RFC 7694).
@@ -40,7 +40,7 @@ pub(crate) enum Decoder<W: Write> {
 }
 
 impl<W: Write> Decoder<W> {
-    pub(crate) fn new(packing: Option<Packing>, windows: &Windows, out: W) -> io::Result<Self> {
+    pub(crate) fn new(packing: Option<Packing>, windows: &WindowBudget, out: W) -> io::Result<Self> {
         Ok(match packing {
             None => Self::Plain(out),
             Some(Packing::Gzip) => Self::Gzip(Box::new(MultiGzDecoder::new(out))),
@@ -91,7 +91,7 @@ mod tests {
 
     /// Unpacks in pieces of the given sizes, over and over.
     fn unpack(packing: Packing, body: &[u8], cuts: &[usize]) -> Option<Vec<u8>> {
-        let mut decoder = Decoder::new(Some(packing), &Windows::default(), Vec::new()).unwrap();
+        let mut decoder = Decoder::new(Some(packing), &WindowBudget::default(), Vec::new()).unwrap();
         let (mut rest, mut cuts) = (body, cuts.iter().cycle());
         while !rest.is_empty() {
             let cut = cuts.next().copied().unwrap_or(1).min(rest.len());

@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::DParameter;
 
-use super::windows::{Room, Windows};
+use super::window_budget::{Reservation, WindowBudget};
 use crate::json::refused;
 
 /// Largest window, as a power of two: 8 MB is what RFC 9659 has every sender keep to.
 const WINDOW_LOG_MAX: u32 = 23;
 
 /// Unpacked bytes handed on at a time.
-const STEP: usize = 64 << 10;
+const STEP_BYTES: usize = 64 << 10;
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -26,23 +26,23 @@ pub(crate) struct Zstd<W> {
     any: bool,
     /// Start of a frame whose window is not known yet.
     header: Vec<u8>,
-    windows: Windows,
-    room: Option<(u64, Room)>,
+    windows: WindowBudget,
+    reservation: Option<(u64, Reservation)>,
 }
 
 impl<W: Write> Zstd<W> {
-    pub(super) fn new(windows: Windows, out: W) -> io::Result<Self> {
+    pub(super) fn new(windows: WindowBudget, out: W) -> io::Result<Self> {
         let mut decoder = Decoder::new()?;
         decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
         Ok(Self {
             decoder,
-            buffer: vec![0; STEP],
+            buffer: vec![0; STEP_BYTES],
             out,
             complete: true,
             any: false,
             header: Vec::new(),
             windows,
-            room: None,
+            reservation: None,
         })
     }
 
@@ -53,7 +53,7 @@ impl<W: Write> Zstd<W> {
                 bytes = rest;
                 self.header.push(byte);
                 if let Some(window_bytes) = window_bytes(&self.header) {
-                    self.make_room(window_bytes)?;
+                    self.reserve(window_bytes)?;
                     let header = std::mem::take(&mut self.header);
                     self.unpack(&header)?;
                 }
@@ -66,12 +66,12 @@ impl<W: Write> Zstd<W> {
     }
 
     /// Before the decoder takes the memory.
-    fn make_room(&mut self, window_bytes: u64) -> io::Result<()> {
-        let held = self.room.as_ref().map_or(0, |(bytes, _)| *bytes);
+    fn reserve(&mut self, window_bytes: u64) -> io::Result<()> {
+        let held = self.reservation.as_ref().map_or(0, |(bytes, _)| *bytes);
         // A window that is too large is the decoder's to refuse.
         if window_bytes > held && window_bytes <= 1 << WINDOW_LOG_MAX {
-            self.room = None;
-            self.room = Some((window_bytes, self.windows.take(window_bytes).map_err(refused)?));
+            self.reservation = None;
+            self.reservation = Some((window_bytes, self.windows.reserve(window_bytes).map_err(refused)?));
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl<W: Write> Zstd<W> {
             let count = output.pos();
             self.out.write_all(&self.buffer[..count])?;
             // A full buffer may have left something behind, unless a frame ended with it.
-            let more = input.pos() < bytes.len() || count == STEP;
+            let more = input.pos() < bytes.len() || count == STEP_BYTES;
             if self.complete || !more {
                 return Ok(input.pos());
             }

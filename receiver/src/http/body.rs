@@ -15,30 +15,30 @@ use crate::config::Config;
 use crate::json::RefusedBody;
 
 /// A body up to this length that is not wanted is read behind the answer's back, so that the connection lives on.
-const SPARE_MOST: u64 = 2 << 20;
+const DRAIN_MAX_BYTES: u64 = 2 << 20;
 
 /// How long that may take.
-const SPARE_WITHIN: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Answers without the body.
 ///
 /// The answer goes out at once. A sender that waits for `100 Continue` is told by it not to send; what another one is
 /// about to send is dropped as it comes, or the connection is closed when that is much.
-pub(super) fn spare(request: Request, answer: impl IntoResponse) -> Response {
+pub(super) fn answer_unread(request: Request, answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     let asks_first = headers::asks_first(request.headers());
     let mut body = request.into_body();
     if body.is_end_stream() {
         return response;
     }
-    let short = body.size_hint().upper().is_some_and(|length| length <= SPARE_MOST);
+    let short = body.size_hint().upper().is_some_and(|length| length <= DRAIN_MAX_BYTES);
     if asks_first || !short {
         close(&mut response);
     } else {
         tokio::spawn(async move {
             let drain = async { while let Some(Ok(_)) = body.frame().await {} };
             // A sender that takes longer finds the connection closed.
-            let _ = tokio::time::timeout(SPARE_WITHIN, drain).await;
+            let _ = tokio::time::timeout(DRAIN_TIMEOUT, drain).await;
         });
     }
     response
@@ -51,23 +51,23 @@ fn close(response: &mut Response) {
 }
 
 /// A body, piece by piece, within the time a sender has.
-pub(super) struct Pieces {
+pub(super) struct BodyReader {
     body: Body,
     stall: Duration,
-    min_rate: u64,
+    min_bytes_per_s: u64,
     bytes: u64,
     max_bytes: u64,
     waited: Duration,
     ended: bool,
 }
 
-impl Pieces {
+impl BodyReader {
     /// Reads `body` as `config` allows, and `max_bytes` of it at most, packed or not.
     pub(super) fn new(config: &Config, body: Body, max_bytes: u64) -> Self {
         Self {
             body,
             stall: config.stall,
-            min_rate: config.min_rate,
+            min_bytes_per_s: config.min_bytes_per_s,
             bytes: 0,
             max_bytes,
             waited: Duration::ZERO,
@@ -75,10 +75,8 @@ impl Pieces {
         }
     }
 
-    /// The next piece, never empty; `None` at the end.
-    ///
-    /// # Errors
-    /// 408 when it takes too long, 413 when it is too long, 400 when the body breaks off.
+    /// The next piece, never empty; `None` at the end. 408 when it takes too long, 413 when there is too much, 400 when
+    /// the body breaks off.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         loop {
             let start = Instant::now();
@@ -97,7 +95,7 @@ impl Pieces {
             if self.bytes > self.max_bytes {
                 return Err(Refusal::too_long("corps trop long"));
             }
-            if self.waited > self.stall && self.bytes < self.min_rate.saturating_mul(self.waited.as_secs()) {
+            if self.waited > self.stall && self.bytes < self.min_bytes_per_s.saturating_mul(self.waited.as_secs()) {
                 return Err(too_slow());
             }
             if !piece.is_empty() {

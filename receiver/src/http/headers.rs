@@ -7,7 +7,7 @@ use crate::decode::{ACCEPTED, Packing};
 use crate::store::Key;
 
 /// Longest `Idempotency-Key`.
-const KEY_MOST: usize = 255;
+const KEY_MAX_BYTES: usize = 255;
 
 /// The bearer token; the name of the scheme comes in any case (RFC 9110, section 11.1).
 pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
@@ -25,9 +25,9 @@ pub(super) fn key(headers: &HeaderMap, owner: Option<&str>) -> Result<Option<Key
         .strip_prefix('"')
         .and_then(|key| key.strip_suffix('"'))
         .unwrap_or(key);
-    if key.is_empty() || key.len() > KEY_MOST {
+    if key.is_empty() || key.len() > KEY_MAX_BYTES {
         return Err(Refusal::bad(format!(
-            "Idempotency-Key: 1 à {KEY_MOST} caractères ASCII sont attendus"
+            "Idempotency-Key: 1 à {KEY_MAX_BYTES} caractères ASCII sont attendus"
         )));
     }
     Ok(Some(Key {

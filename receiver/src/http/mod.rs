@@ -1,10 +1,10 @@
 //! The three routes, and what every answer and every request to `/api` has in common.
 
+mod admission;
 mod body;
 mod event;
 mod headers;
 mod media;
-mod places;
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ use axum::routing::{get, post};
 
 use crate::answer::Refusal;
 use crate::config::Config;
-use crate::decode::{ACCEPTED, Packing, Windows};
+use crate::decode::{ACCEPTED, Packing, WindowBudget};
 use crate::store::{Key, Kind, Store};
 
 /// How long `GET /health` may take, so that its answer is there within a second.
-const HEALTH_WITHIN: std::time::Duration = std::time::Duration::from_millis(850);
+const HEALTH_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(850);
 
 /// What every request needs.
 pub(crate) struct App {
     config: Config,
     store: Store,
-    windows: Windows,
+    windows: WindowBudget,
 }
 
 impl App {
@@ -36,23 +36,23 @@ impl App {
         Self {
             config,
             store,
-            windows: Windows::default(),
+            windows: WindowBudget::default(),
         }
     }
 }
 
 /// The routes of the contract, section 3.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let places = Arc::new(places::Places::new(&app.config));
+    let admission = Arc::new(admission::Admission::new(&app.config));
     Router::new()
         .route("/api/evenements", post(event::post))
         .route("/api/media", post(media::post))
-        .method_not_allowed_fallback(not_this_way)
-        .route_layer(middleware::from_fn_with_state(places, places::in_its_place))
+        .method_not_allowed_fallback(method_not_allowed)
+        .route_layer(middleware::from_fn_with_state(admission, admission::admit))
         // Also for methods that are not served: a device can ask whether its token is good without storing anything.
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authorize))
-        .route("/health", get(health).fallback(not_this_way))
-        .fallback(nothing_here)
+        .route("/health", get(health).fallback(method_not_allowed))
+        .fallback(not_found)
         .layer(middleware::map_response(advertise))
         .with_state(app)
 }
@@ -65,17 +65,17 @@ async fn advertise(mut response: Response) -> Response {
     response
 }
 
-async fn nothing_here(request: Request) -> Response {
+async fn not_found(request: Request) -> Response {
     let refusal = Refusal::new(StatusCode::NOT_FOUND, format!("{}: inconnu", request.uri().path()));
-    body::spare(request, refusal)
+    body::answer_unread(request, refusal)
 }
 
-async fn not_this_way(request: Request) -> Response {
+async fn method_not_allowed(request: Request) -> Response {
     let refusal = Refusal::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("{} n'est pas accepté ici", request.method()),
     );
-    body::spare(request, refusal)
+    body::answer_unread(request, refusal)
 }
 
 /// The device whose token was shown; `None` where anyone may store.
@@ -93,7 +93,7 @@ async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: Next
             None => {
                 let reason = token.map_or("jeton manquant", |_| "jeton inconnu");
                 let refusal = Refusal::new(StatusCode::UNAUTHORIZED, reason);
-                let mut response = body::spare(request, refusal);
+                let mut response = body::answer_unread(request, refusal);
                 response
                     .headers_mut()
                     .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -106,27 +106,27 @@ async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: Next
 }
 
 /// What is known of a request to `/api` before its body is read.
-struct Preface {
+struct Head {
     owner: Option<String>,
     key: Option<Key>,
     packing: Option<Packing>,
 }
 
 /// Reads the headers, and answers at once where they suffice: a wrong key, or one that was answered before.
-async fn preface(app: &App, kind: Kind, Owner(owner): Owner, headers: &HeaderMap) -> Result<Preface, Response> {
+async fn head(app: &App, kind: Kind, Owner(owner): Owner, headers: &HeaderMap) -> Result<Head, Response> {
     let key = headers::key(headers, owner.as_deref()).map_err(Refusal::into_response)?;
     if let Some(key) = &key {
         match app.store.receipt(kind, key.clone()).await {
             Ok(None) => {}
             Ok(Some(receipt)) => return Err(receipt.into_response()),
-            Err(error) => return Err(Refusal::unwell(error).into_response()),
+            Err(error) => return Err(Refusal::unavailable(error).into_response()),
         }
     }
     let packing = headers::packing(headers).map_err(Refusal::into_response)?;
-    Ok(Preface { owner, key, packing })
+    Ok(Head { owner, key, packing })
 }
 
-impl Preface {
+impl Head {
     /// A token stores for its own device alone.
     fn check_device(&self, device_id: &str) -> Result<(), Refusal> {
         match &self.owner {
@@ -140,12 +140,12 @@ impl Preface {
 }
 
 async fn health(State(app): State<Arc<App>>) -> Response {
-    let asked = tokio::time::timeout(HEALTH_WITHIN, app.store.check());
+    let asked = tokio::time::timeout(HEALTH_TIMEOUT, app.store.check());
     let Ok(health) = asked.await else {
-        return Refusal::unwell("health: no answer from the disk").into_response();
+        return Refusal::unavailable("health: no answer from the disk").into_response();
     };
     match health {
         Ok(()) => ([(header::CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#).into_response(),
-        Err(error) => Refusal::unwell(error).into_response(),
+        Err(error) => Refusal::unavailable(error).into_response(),
     }
 }

@@ -9,7 +9,7 @@ use super::{clip_too_long, refused};
 use crate::answer::Refusal;
 
 /// Encoded bytes decoded at a time.
-const STEP: usize = 32 << 10;
+const STEP_BYTES: usize = 32 << 10;
 
 /// Decodes into `W`.
 pub(super) struct Base64Sink<W> {
@@ -28,7 +28,7 @@ impl<W: Write> Base64Sink<W> {
         Self {
             out,
             rest: Vec::with_capacity(4),
-            decoded: vec![0; STEP / 4 * 3 + 3],
+            decoded: vec![0; STEP_BYTES / 4 * 3 + 3],
             bytes: 0,
             max_bytes,
             padded: false,
@@ -48,7 +48,7 @@ impl<W: Write> Base64Sink<W> {
             self.decode(&group)?;
         }
         let whole = text.len() / 4 * 4;
-        for step in text[..whole].chunks(STEP) {
+        for step in text[..whole].chunks(STEP_BYTES) {
             self.decode(step)?;
         }
         self.rest.extend_from_slice(&text[whole..]);
@@ -70,7 +70,7 @@ impl<W: Write> Base64Sink<W> {
         // Our trouble, not the sender's: told apart here, where both are known.
         self.out
             .write_all(&self.decoded[..count])
-            .map_err(|error| refused(Refusal::unwell(error)))
+            .map_err(|error| refused(Refusal::unavailable(error)))
     }
 
     /// Ends the text: a group must be complete.

@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, Incoming, SizeHint};
 
 /// Shared by a connection's socket, its requests, and the list of connections.
-pub struct Activity {
+pub(super) struct Activity {
     opened: Instant,
     /// Requests whose headers are complete.
     requests: AtomicU64,
@@ -22,7 +22,7 @@ pub struct Activity {
 }
 
 impl Activity {
-    pub fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             opened: Instant::now(),
             requests: AtomicU64::new(0),
@@ -33,7 +33,7 @@ impl Activity {
     }
 
     /// The headers of a request are complete.
-    pub fn begin(self: &Arc<Self>, body: Incoming) -> Body {
+    pub(super) fn begin(self: &Arc<Self>, body: Incoming) -> Body {
         self.requests.fetch_add(1, Ordering::Relaxed);
         if body.is_end_stream() {
             return Body::empty();
@@ -46,23 +46,23 @@ impl Activity {
     }
 
     /// A request is being answered, until what is returned is dropped.
-    pub fn answering(self: &Arc<Self>) -> Answering {
+    pub(super) fn answering(self: &Arc<Self>) -> Answering {
         self.answering.store(true, Ordering::Relaxed);
         Answering(Arc::clone(self))
     }
 
     /// How many requests there were.
-    pub fn requests(&self) -> u64 {
+    pub(super) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
     /// Whether the next byte belongs to the headers of a request.
-    pub fn awaits_headers(&self) -> bool {
+    pub(super) fn awaits_headers(&self) -> bool {
         !self.answering.load(Ordering::Relaxed) && self.bodies.load(Ordering::Relaxed) == 0
     }
 
     /// Since when no request is being answered; `None` while one is.
-    pub fn idle_since(&self) -> Option<Instant> {
+    pub(super) fn idle_since(&self) -> Option<Instant> {
         if self.answering.load(Ordering::Relaxed) {
             return None;
         }
@@ -72,7 +72,7 @@ impl Activity {
 }
 
 /// While it lives, its connection has a request at work.
-pub struct Answering(Arc<Activity>);
+pub(super) struct Answering(Arc<Activity>);
 
 impl Drop for Answering {
     fn drop(&mut self) {

@@ -16,14 +16,14 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::activity::Activity;
-use super::socket::{Patience, Socket};
+use super::socket::{Socket, Timeouts};
 use crate::peer::Peer;
 
 /// How long a connection may lie idle between two requests.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Most of a request that is read ahead. Several such pieces wait for a clip's file, on each connection.
-const READ_AHEAD: usize = 128 << 10;
+const READ_AHEAD_BYTES: usize = 128 << 10;
 
 /// What is still coming in when we are done is read and dropped for this long in all, and this long without a byte.
 const LINGER: Duration = Duration::from_secs(30);
@@ -31,25 +31,25 @@ const LINGER_SILENT: Duration = Duration::from_secs(5);
 
 /// What a connection is served with.
 #[derive(Clone)]
-pub struct Serving {
-    pub router: Router,
-    pub patience: Patience,
+pub(super) struct Serving {
+    pub(super) router: Router,
+    pub(super) timeouts: Timeouts,
     /// Turns true when the receiver stops.
-    pub stopped: watch::Receiver<bool>,
+    pub(super) stopped: watch::Receiver<bool>,
 }
 
 /// Serves `stream` until it ends, or until the request in flight is answered after `stopped` says so.
-pub async fn serve(stream: TcpStream, peer: Peer, activity: Arc<Activity>, serving: Serving) {
+pub(super) async fn serve(stream: TcpStream, peer: Peer, activity: Arc<Activity>, serving: Serving) {
     let Serving {
         router,
-        patience,
+        timeouts,
         mut stopped,
     } = serving;
     if let Err(error) = stream.set_nodelay(true) {
         log::debug!("TCP_NODELAY: {error}");
     }
     let router = TowerToHyperService::new(router);
-    let socket = Socket::new(stream, Arc::clone(&activity), patience);
+    let socket = Socket::new(stream, Arc::clone(&activity), timeouts);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(|body| activity.begin(body));
         request.extensions_mut().insert(peer);
@@ -62,7 +62,7 @@ pub async fn serve(stream: TcpStream, peer: Peer, activity: Arc<Activity>, servi
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
-        .max_buf_size(READ_AHEAD)
+        .max_buf_size(READ_AHEAD_BYTES)
         .serve_connection(TokioIo::new(socket), service);
     let mut stopping = false;
     let end = loop {

@@ -10,8 +10,8 @@ use super::activity::Activity;
 use crate::peer::Peer;
 
 /// Every open connection.
-pub struct Connections {
-    most: usize,
+pub(super) struct Connections {
+    max_open: usize,
     tasks: JoinSet<()>,
     open: HashMap<Id, Open>,
 }
@@ -23,21 +23,21 @@ struct Open {
 }
 
 impl Connections {
-    /// Keeps at most `most` open.
-    pub fn new(most: usize) -> Self {
+    /// Keeps at most `max_open` open.
+    pub(super) fn new(max_open: usize) -> Self {
         Self {
-            most,
+            max_open,
             tasks: JoinSet::new(),
             open: HashMap::new(),
         }
     }
 
     /// Makes room for one more. `false` when every connection has a request at work.
-    pub async fn make_room(&mut self) -> bool {
+    pub(super) async fn make_room(&mut self) -> bool {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.forget(ended);
         }
-        if self.tasks.len() < self.most {
+        if self.tasks.len() < self.max_open {
             return true;
         }
         if !self.end_an_idle_one() {
@@ -57,7 +57,7 @@ impl Connections {
 
     /// Ends the connection that has been idle longest, of the peer that has most of them: who opens many connections
     /// takes places from nobody but itself.
-    pub fn end_an_idle_one(&mut self) -> bool {
+    pub(super) fn end_an_idle_one(&mut self) -> bool {
         let mut held: HashMap<Peer, usize> = HashMap::new();
         for open in self.open.values() {
             *held.entry(open.peer).or_default() += 1;
@@ -82,13 +82,18 @@ impl Connections {
     }
 
     /// Serves a connection.
-    pub fn add(&mut self, peer: Peer, activity: Arc<Activity>, serving: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn add(
+        &mut self,
+        peer: Peer,
+        activity: Arc<Activity>,
+        serving: impl Future<Output = ()> + Send + 'static,
+    ) {
         let task = self.tasks.spawn(serving);
         self.open.insert(task.id(), Open { peer, activity, task });
     }
 
     /// Waits until all have ended, not longer than `within`.
-    pub async fn ended(&mut self, within: Duration) -> bool {
+    pub(super) async fn ended(&mut self, within: Duration) -> bool {
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         tokio::time::timeout(within, ended).await.is_ok()
     }

@@ -7,7 +7,7 @@ const OTHERS: usize = 32;
 
 /// Asks the system for room for so many connections, of which `clips` may have a file open each; says for how many there
 /// is.
-pub fn make_room(connections: usize, clips: usize) -> usize {
+pub(super) fn make_room(connections: usize, clips: usize) -> usize {
     let needed = connections + clips + OTHERS;
     let limit = getrlimit(Resource::Nofile);
     let enough =

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use activity::Activity;
 use connection::Serving;
 use connections::Connections;
-use socket::Patience;
+use socket::Timeouts;
 
 use crate::config::Config;
 use crate::http::{self, App};
@@ -26,16 +26,16 @@ use crate::peer::Peer;
 use crate::store;
 
 /// How long requests in flight may take to end after a signal.
-const STOP_WITHIN: Duration = Duration::from_millis(1_000);
+const STOP_TIMEOUT: Duration = Duration::from_millis(1_000);
 
 /// How long threads that write a file may take to end after that. What they leave is removed at the next start.
-const THREADS_WITHIN: Duration = Duration::from_millis(200);
+const THREADS_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How long to wait when no connection can be accepted, for want of file descriptors as a rule.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long the headers of a request may take, unless a body has less.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections beyond those whose requests have a place or wait for one: idle ones, and those of who asks for the health.
 const SPARE_CONNECTIONS: usize = 256;
@@ -74,7 +74,7 @@ pub fn run(config: Config) -> Result<(), StartError> {
         .build()
         .map_err(StartError::Runtime)?;
     let end = runtime.block_on(start(config));
-    runtime.shutdown_timeout(THREADS_WITHIN);
+    runtime.shutdown_timeout(THREADS_TIMEOUT);
     end
 }
 
@@ -97,12 +97,12 @@ async fn start(config: Config) -> Result<(), StartError> {
     announce(&format!("sync-receiver listening on http://{address}"));
     let wanted = 2 * config.max_connections + SPARE_CONNECTIONS;
     let connections = Connections::new(files::make_room(wanted, config.max_connections));
-    let patience = Patience {
-        headers: config.stall.min(HEADERS_WITHIN),
+    let timeouts = Timeouts {
+        headers: config.stall.min(HEADERS_TIMEOUT),
         answer: config.stall,
     };
     let router = http::router(Arc::new(App::new(config, store)));
-    serve(listener, connections, router, patience, signals).await;
+    serve(listener, connections, router, timeouts, signals).await;
     Ok(())
 }
 
@@ -118,13 +118,13 @@ async fn serve(
     listener: TcpListener,
     mut connections: Connections,
     router: axum::Router,
-    patience: Patience,
+    timeouts: Timeouts,
     mut signals: Vec<Signal>,
 ) {
     let (stop, stopped) = watch::channel(false);
     let serving = Serving {
         router,
-        patience,
+        timeouts,
         stopped,
     };
     tokio::select! {
@@ -134,7 +134,7 @@ async fn serve(
     drop(listener);
     // No connection is left to hear it when the channel is closed.
     let _ = stop.send(true);
-    if !connections.ended(STOP_WITHIN).await {
+    if !connections.ended(STOP_TIMEOUT).await {
         log::warn!("stopped with requests in flight: their senders will try again");
     }
 }

@@ -14,18 +14,18 @@ use super::activity::Activity;
 
 /// How long the other side may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub(super) struct Timeouts {
     /// For the headers of a request, from its first byte; of the first one, from the connection's beginning.
-    pub headers: Duration,
+    pub(super) headers: Duration,
     /// Until it takes the next bytes of an answer.
-    pub answer: Duration,
+    pub(super) answer: Duration,
 }
 
 /// A socket that fails when the other side does not get on.
-pub struct Socket {
+pub(super) struct Socket {
     stream: TcpStream,
     activity: Arc<Activity>,
-    patience: Patience,
+    timeouts: Timeouts,
     headers: Option<Headers>,
     unread: Option<Pin<Box<Sleep>>>,
     given_up: bool,
@@ -39,11 +39,11 @@ struct Headers {
 }
 
 impl Socket {
-    pub fn new(stream: TcpStream, activity: Arc<Activity>, patience: Patience) -> Self {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, timeouts: Timeouts) -> Self {
         let mut socket = Self {
             stream,
             activity,
-            patience,
+            timeouts,
             headers: None,
             unread: None,
             given_up: false,
@@ -53,7 +53,7 @@ impl Socket {
     }
 
     /// The stream; `None` when the other side has had its time.
-    pub fn into_stream(self) -> Option<TcpStream> {
+    pub(super) fn into_stream(self) -> Option<TcpStream> {
         (!self.given_up).then_some(self.stream)
     }
 
@@ -65,7 +65,7 @@ impl Socket {
     fn headers_begin(&mut self) {
         self.headers = Some(Headers {
             after: self.activity.requests(),
-            end: Box::pin(tokio::time::sleep(self.patience.headers)),
+            end: Box::pin(tokio::time::sleep(self.timeouts.headers)),
         });
     }
 
@@ -86,7 +86,7 @@ impl Socket {
             self.unread = None;
             return wrote;
         }
-        let answer = self.patience.answer;
+        let answer = self.timeouts.answer;
         let end = self.unread.get_or_insert_with(|| Box::pin(tokio::time::sleep(answer)));
         ready!(end.as_mut().poll(context));
         Poll::Ready(Err(self.give_up("the answer is not read")))

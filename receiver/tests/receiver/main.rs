@@ -12,6 +12,7 @@ mod odd_rows;
 mod packing;
 mod starting;
 mod streaming;
+mod structure;
 mod support;
 mod tokens;
 mod trouble;

@@ -15,12 +15,12 @@ use worker::{Reply, Worker, answer};
 use writer::{Job, LastSuccess, Writer};
 
 /// How long someone with `sqlite3` in hand may hold the database before requests get 503.
-const BUSY: Duration = Duration::from_secs(3);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a check may take before the writer's last success has to do for an answer, and how old that may be. On a slow
 /// card a commit takes as long as that.
-const CHECK_WITHIN: Duration = Duration::from_millis(700);
-const SUCCESS_LASTS: Duration = Duration::from_secs(10);
+const CHECK_TIMEOUT: Duration = Duration::from_millis(700);
+const SUCCESS_MAX_AGE: Duration = Duration::from_secs(10);
 
 enum Question {
     Receipt(Kind, Key, Reply<Option<Receipt>>),
@@ -41,12 +41,12 @@ impl SqliteRows {
         modes::make_file(path).map_err(StoreError::file(path))?;
         path.parent().map_or(Ok(()), sync_folder)?;
         let writer = Connection::open(path)?;
-        writer.busy_timeout(BUSY)?;
+        writer.busy_timeout(BUSY_TIMEOUT)?;
         // A 201 means durable: FULL also in WAL mode.
         writer.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
         writer.execute_batch(sql::SCHEMA)?;
         let reader = Connection::open(path)?;
-        reader.busy_timeout(BUSY)?;
+        reader.busy_timeout(BUSY_TIMEOUT)?;
         let last_success = LastSuccess::default();
         let writer = Writer::new(writer, last_success.clone());
         Ok(Self {
@@ -84,10 +84,10 @@ impl Rows for SqliteRows {
     /// In less than a second.
     fn check(&self) -> Pending<'_, ()> {
         Box::pin(async {
-            if let Ok(checked) = tokio::time::timeout(CHECK_WITHIN, self.writes.ask(Job::Check)).await {
+            if let Ok(checked) = tokio::time::timeout(CHECK_TIMEOUT, self.writes.ask(Job::Check)).await {
                 return checked;
             }
-            if self.last_success.is_within(SUCCESS_LASTS) {
+            if self.last_success.is_within(SUCCESS_MAX_AGE) {
                 Ok(())
             } else {
                 let reason = "database: it gets nothing done, though nothing fails";

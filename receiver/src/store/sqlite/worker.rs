@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::store::rows::lost;
 
 /// How long the end waits for a thread: what it is asked is done in less, unless somebody holds the database.
-const END_WITHIN: Duration = Duration::from_millis(400);
+const END_TIMEOUT: Duration = Duration::from_millis(400);
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -58,7 +58,7 @@ impl<J> Drop for Worker<J> {
     fn drop(&mut self) {
         drop(self.jobs.take());
         let Ok(done) = self.done.get_mut() else { return };
-        if done.recv_timeout(END_WITHIN) == Err(RecvTimeoutError::Timeout) {
+        if done.recv_timeout(END_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
             log::warn!("the database is left as after a crash: somebody holds it");
         }
     }

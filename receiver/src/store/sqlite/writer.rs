@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::worker::{Reply, answer};
-use super::{BUSY, sql};
+use super::{BUSY_TIMEOUT, sql};
 use crate::store::StoreError;
 use crate::store::rows::{Added, NewRow};
 
 /// Requests committed together at most.
-const TOGETHER: usize = 256;
+const BATCH_MAX_ROWS: usize = 256;
 
 /// How long the check of the database's health waits for its lock: who asks has no more than a second.
-const CHECK_BUSY: Duration = Duration::from_millis(500);
+const CHECK_BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How often it is tried, at most, whether writing works again.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ impl Writer {
                     }
                     Job::Check(reply) => checks.push(reply),
                 }
-                if rows.len() < TOGETHER {
+                if rows.len() < BATCH_MAX_ROWS {
                     next = jobs.try_recv().ok();
                 }
             }
@@ -113,9 +113,11 @@ impl Writer {
         };
         let checked = self
             .conn
-            .busy_timeout(CHECK_BUSY)
+            .busy_timeout(CHECK_BUSY_TIMEOUT)
             .and_then(|()| try_to_write(&mut self.conn, failed));
-        let checked = checked.and(self.conn.busy_timeout(BUSY)).map_err(StoreError::from);
+        let checked = checked
+            .and(self.conn.busy_timeout(BUSY_TIMEOUT))
+            .map_err(StoreError::from);
         match &checked {
             Ok(()) => self.succeeded(),
             Err(error) if failed => self.trouble = Some((error.clone(), Some(Instant::now()))),

@@ -22,33 +22,31 @@ const WAIT: Duration = Duration::from_secs(5);
 /// After how many seconds a refused one may come again.
 const COME_AGAIN_S: u32 = 10;
 
-/// The places of requests to `/api`.
-pub struct Places {
-    most: usize,
+/// The permits of requests to `/api`.
+pub(super) struct Admission {
+    max_requests: usize,
     per_peer: Option<usize>,
     all: Arc<Semaphore>,
     peers: Mutex<HashMap<Peer, Weak<Semaphore>>>,
     waiting: AtomicUsize,
 }
 
-/// A request's place.
-struct Place {
+/// A request's permit.
+struct Permit {
     _peer: Option<OwnedSemaphorePermit>,
     _all: OwnedSemaphorePermit,
 }
 
 /// Why there is none.
 enum Full {
-    /// This peer has all that it may have.
     Peer,
-    /// All are taken.
     All,
 }
 
-impl Places {
-    pub fn new(config: &Config) -> Self {
+impl Admission {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
-            most: config.max_connections,
+            max_requests: config.max_connections,
             per_peer: config.max_per_peer,
             all: Arc::new(Semaphore::new(config.max_connections)),
             peers: Mutex::default(),
@@ -56,19 +54,19 @@ impl Places {
         }
     }
 
-    async fn take(&self, peer: Option<Peer>) -> Result<Place, Full> {
+    async fn take(&self, peer: Option<Peer>) -> Result<Permit, Full> {
         let limited = match (peer, self.per_peer) {
             (Some(peer), Some(most)) => Some(self.of_peer(peer, most)),
             // This machine's requests may be those of a proxy for all devices: only a limit that was asked for is theirs.
-            (Some(peer), None) if !peer.is_local() => Some(self.of_peer(peer, self.most.div_ceil(2))),
+            (Some(peer), None) if !peer.is_local() => Some(self.of_peer(peer, self.max_requests.div_ceil(2))),
             _ => None,
         };
         let own = limited.clone().map(Semaphore::try_acquire_owned).transpose();
         if let (Ok(own), Ok(all)) = (own, Arc::clone(&self.all).try_acquire_owned()) {
-            return Ok(Place { _peer: own, _all: all });
+            return Ok(Permit { _peer: own, _all: all });
         }
         let waiting = Waiting::new(&self.waiting);
-        if waiting.before >= self.most {
+        if waiting.before >= self.max_requests {
             return Err(Full::All);
         }
         let mut why = Full::Peer;
@@ -79,24 +77,24 @@ impl Places {
             };
             why = Full::All;
             let all = Arc::clone(&self.all).acquire_owned().await.map_err(|_| Full::All)?;
-            Ok(Place { _peer: own, _all: all })
+            Ok(Permit { _peer: own, _all: all })
         };
         match tokio::time::timeout(WAIT, turn).await {
-            Ok(place) => place,
+            Ok(permit) => permit,
             Err(_) => Err(why),
         }
     }
 
-    /// The places of one peer; forgotten when it has no request left.
+    /// The permits of one peer; forgotten when it has no request left.
     fn of_peer(&self, peer: Peer, most: usize) -> Arc<Semaphore> {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(places) = peers.get(&peer).and_then(Weak::upgrade) {
-            return places;
+        if let Some(permits) = peers.get(&peer).and_then(Weak::upgrade) {
+            return permits;
         }
-        peers.retain(|_, places| places.strong_count() > 0);
-        let places = Arc::new(Semaphore::new(most));
-        peers.insert(peer, Arc::downgrade(&places));
-        places
+        peers.retain(|_, permits| permits.strong_count() > 0);
+        let permits = Arc::new(Semaphore::new(most));
+        peers.insert(peer, Arc::downgrade(&permits));
+        permits
     }
 }
 
@@ -119,16 +117,16 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Serves a request when it has its place.
-pub async fn in_its_place(State(places): State<Arc<Places>>, request: Request, next: Next) -> Response {
+/// Serves a request when it has its permit.
+pub(super) async fn admit(State(admission): State<Arc<Admission>>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    let refusal = match places.take(peer).await {
-        Ok(_place) => return next.run(request).await,
+    let refusal = match admission.take(peer).await {
+        Ok(_permit) => return next.run(request).await,
         Err(Full::Peer) => Refusal {
             status: StatusCode::TOO_MANY_REQUESTS,
             ..Refusal::busy("trop de requêtes à la fois de cette adresse", COME_AGAIN_S)
         },
         Err(Full::All) => Refusal::busy("trop de requêtes à la fois", COME_AGAIN_S),
     };
-    body::spare(request, refusal)
+    body::answer_unread(request, refusal)
 }

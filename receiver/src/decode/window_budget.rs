@@ -14,24 +14,24 @@ const RETRY_AFTER_S: u32 = 10;
 
 /// What is left of that memory.
 #[derive(Clone)]
-pub(crate) struct Windows(Arc<Semaphore>);
+pub(crate) struct WindowBudget(Arc<Semaphore>);
 
-/// Room for a window, given back when it is dropped.
-pub(super) struct Room(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+/// Reservation for a window, given back when it is dropped.
+pub(super) struct Reservation(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
-impl Default for Windows {
+impl Default for WindowBudget {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(ALL_MAX_KB)))
     }
 }
 
-impl Windows {
-    /// Room for a window of that size, or 503: a body that is kept waiting would hold its connection for as long.
-    pub(super) fn take(&self, bytes: u64) -> Result<Room, Refusal> {
+impl WindowBudget {
+    /// Reservation for a window of that size, or 503: a body that is kept waiting would hold its connection for as long.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<Reservation, Refusal> {
         u32::try_from(bytes.div_ceil(1 << 10))
             .ok()
             .and_then(|kb| Arc::clone(&self.0).try_acquire_many_owned(kb).ok())
-            .map(Room)
+            .map(Reservation)
             .ok_or_else(|| Refusal::busy("trop de corps zstd à la fois", RETRY_AFTER_S))
     }
 }
