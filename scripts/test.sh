@@ -10,6 +10,8 @@ have cc || die "a C compiler is missing: apt-get install gcc libc6-dev"
 cargo fmt --version >/dev/null 2>&1 || die "rustfmt is missing: apt-get install rustfmt"
 cargo clippy --version >/dev/null 2>&1 || die "clippy is missing: apt-get install rust-clippy"
 
+power_cuts_or_say
+
 say "== cargo fmt"
 cargo fmt --all --check
 say "== cargo clippy"
@@ -19,3 +21,4 @@ say "== cargo test"
 cargo build --workspace --locked --quiet
 cargo test --workspace --locked
 say "test.sh: formatting, clippy and the tests passed"
+[ -z "$untested" ] || say "$untested"

@@ -5,6 +5,17 @@ say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# Power cuts are tested on a file system of their own (scripts/powerfs.py): as root, with the kernel's FUSE, where mounting is
+# allowed. Where it can't be had the tests are left out, and $untested says so; print it last, where it is seen.
+untested=
+power_cuts_or_say() {
+    if [ ! -e /dev/fuse ] && can_be_root && have modprobe; then as_root modprobe fuse 2>/dev/null || :; fi
+    if [ -e /dev/fuse ] && [ "$(id -u)" = 0 ] && have python3 && unshare --mount true 2>/dev/null; then return 0; fi
+    untested="!! NOT TESTED: power cuts (they need root, /dev/fuse, python3 and the right to mount)"
+    say "$untested"
+    export SYNC_TEST_WITHOUT_FUSE=1
+}
+
 # Tries a command up to four times: a package mirror may stumble for a minute.
 retry() {
     retry_wait=5

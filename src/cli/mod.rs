@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, ConfigError};
+use crate::device;
 use crate::row::Table;
 use crate::text::one_line;
 
@@ -130,6 +131,7 @@ pub fn main() -> ExitCode {
 
 /// Runs a command; an error is one line about why it could not.
 fn dispatch(arguments: Arguments) -> Result<u8, String> {
+    device::bound_memory().map_err(|error| error.to_string())?;
     let database = arguments.database;
     let path = || {
         database

@@ -4,6 +4,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Context, DeviceError, Kind, Result};
@@ -14,18 +16,40 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements kept prepared: all of a pass.
 const STATEMENTS: usize = 64;
 
+/// The longest value that a statement takes into memory. Columns have a limit of their own, with a message; this one
+/// stands behind it, for whatever else lies in the file.
+const LONGEST_VALUE_BYTES: i32 = 1 << 20;
+
+/// What SQLite may take in memory, in the whole process. It needs 2 MB for its page cache; a key of an index that is longer
+/// than this is an error instead of the device's memory.
+const HEAP_BYTES: u32 = 8 << 20;
+
+/// What ends with the connection. The bundled SQLite turns foreign keys on; the recorder's connections have them off.
+/// `EXTRA` also syncs the removal of the rollback journal: with `FULL` a power cut can undo the last commit.
+const SETTINGS: &str = "PRAGMA foreign_keys = OFF; PRAGMA synchronous = EXTRA; PRAGMA recursive_triggers = OFF;";
+
 /// Opens a connection that sets nothing that lasts.
 pub(super) fn connect(path: &Path, mode: OpenFlags) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).context(path, "ouverture")?;
     let prepare = || -> rusqlite::Result<()> {
+        // What the schema of a foreign file may make us do: nothing.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)?;
         conn.busy_timeout(BUSY_TIMEOUT)?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS);
-        // The bundled SQLite turns foreign keys on; the recorder's connections have them off. Results are
-        // durable before the next row is sent.
-        conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF;")
+        conn.execute_batch(SETTINGS)
     };
     prepare().context(path, "ouverture")?;
     Ok(conn)
+}
+
+/// Bounds the memory of every connection of this process together.
+///
+/// # Errors
+/// SQLite can't be set up at all.
+pub fn bound_memory() -> rusqlite::Result<()> {
+    Connection::open_in_memory()?.query_row(&format!("PRAGMA hard_heap_limit = {HEAP_BYTES}"), [], |_| Ok(()))
 }
 
 /// (device, inode) of a file that may be a database.

@@ -35,6 +35,7 @@ use uuid::Uuid;
 
 pub use backlog::Backlog;
 pub use clip::ClipReader;
+pub use connection::bound_memory;
 pub use due::{Due, FailedDue};
 pub use error::{DeviceError, Kind, Result};
 pub use layout::Layout;

@@ -21,6 +21,7 @@ mod monitoring;
 mod negotiation;
 mod odd_rows;
 mod payloads;
+mod power;
 mod rate;
 mod realtime;
 mod security;
