@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
             "crate::config",
         ],
     ),
-    ("store/sqlite/sql.rs", &["super::w", "sqlite::"]),
+    ("store/sqlite/sql.rs", &["super::w", "store::sqlite"]),
     ("store/folder", &["rusqlite", "super::sqlite", "store::sqlite"]),
     (
         "json",
