@@ -18,9 +18,9 @@ use crate::hooks::heartbeat::Heartbeat;
 use crate::instance::Instance;
 use crate::notice::{Notice, Reporters};
 use crate::shutdown::Shutdown;
-use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};
 use crate::upload::{Uploader, http_agent};
+use fastrand::Rng;
 
 /// How long the work may take to stop by itself; a system call that hangs (a dead disk, a name server) must not
 /// keep the process from ending within 2 s.
@@ -119,7 +119,7 @@ impl Run<'_> {
                 wire: &mut uploader,
                 reporter: &mut reporters,
                 clock: &clock,
-                random: Random::from_system(),
+                random: Rng::new(),
                 instance,
                 alert,
             }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use fastrand::Rng;
+
 use crate::device::{Failures, Reason};
 
 /// Tries of a row in one pass before the pass ends.
@@ -39,56 +41,25 @@ pub const DATABASE_TRIES_ONCE: u32 = 4;
 /// In `realtime`, the first wait after a pass that the backend ended; it doubles up to the interval.
 const REALTIME_FIRST: Duration = Duration::from_secs(5);
 
-/// Random numbers for jitter; not for secrets.
-#[derive(Debug, Clone)]
-pub struct Random(u64);
-
-impl Random {
-    /// From a seed: the same numbers every time.
-    #[must_use]
-    pub fn seeded(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// From the operating system's randomness.
-    #[must_use]
-    pub fn from_system() -> Self {
-        use std::hash::{BuildHasher, Hasher};
-        Self(std::collections::hash_map::RandomState::new().build_hasher().finish())
-    }
-
-    /// Uniform in 0 ≤ x < 1 (splitmix64).
-    pub fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        #[allow(clippy::cast_precision_loss)] // 53 bits fit
-        let unit = (z >> 11) as f64 / (1_u64 << 53) as f64;
-        unit
-    }
-
-    /// `duration` ± `share` of it.
-    fn around(&mut self, duration: Duration, share: f64) -> Duration {
-        duration.mul_f64(1.0 - share + 2.0 * share * self.unit())
-    }
+/// `duration` ± `share` of it.
+fn around(duration: Duration, share: f64, random: &mut Rng) -> Duration {
+    duration.mul_f64(1.0 - share + 2.0 * share * random.f64())
 }
 
 /// The wait after the `attempt`th try (from 1) of a row. The server's own wish is honoured up to the interval, and
 /// never cut short by the jitter.
-pub fn attempt_delay(attempt: u32, wish: Option<Duration>, interval: Duration, random: &mut Random) -> Duration {
+pub fn attempt_delay(attempt: u32, wish: Option<Duration>, interval: Duration, random: &mut Rng) -> Duration {
     let index = usize::try_from(attempt.saturating_sub(1))
         .unwrap_or(usize::MAX)
         .min(DELAYS.len() - 1);
     match wish {
-        Some(wish) => wish.min(interval).mul_f64(1.0 + SCHEDULE_JITTER * random.unit()),
-        None => random.around(DELAYS[index].min(interval), 0.5),
+        Some(wish) => wish.min(interval).mul_f64(1.0 + SCHEDULE_JITTER * random.f64()),
+        None => around(DELAYS[index].min(interval), 0.5, random),
     }
 }
 
 /// The failures of a row after one more, and when it is due again, in Unix seconds.
-pub fn schedule(before: Failures, reason: Reason, now: i64, random: &mut Random) -> (Failures, i64) {
+pub fn schedule(before: Failures, reason: Reason, now: i64, random: &mut Rng) -> (Failures, i64) {
     let attempts = before.attempts.saturating_add(1);
     match reason {
         Reason::Backend => (
@@ -101,7 +72,7 @@ pub fn schedule(before: Failures, reason: Reason, now: i64, random: &mut Random)
         Reason::Row => {
             let refusals = before.refusals.saturating_add(1);
             let delay = if refusals < DAILY_FROM { HOUR_S } else { DAY_S };
-            let delay = random.around(Duration::from_secs(delay.unsigned_abs()), SCHEDULE_JITTER);
+            let delay = around(Duration::from_secs(delay.unsigned_abs()), SCHEDULE_JITTER, random);
             let delay = i64::try_from(delay.as_secs()).unwrap_or(DAY_S);
             (Failures { attempts, refusals }, now.saturating_add(delay))
         }
@@ -109,20 +80,20 @@ pub fn schedule(before: Failures, reason: Reason, now: i64, random: &mut Random)
 }
 
 /// The wait between two passes in `continuous`.
-pub fn pass_delay(interval: Duration, random: &mut Random) -> Duration {
-    random.around(interval, SCHEDULE_JITTER)
+pub fn pass_delay(interval: Duration, random: &mut Rng) -> Duration {
+    around(interval, SCHEDULE_JITTER, random)
 }
 
 /// The wait of `realtime` after `troubles` passes in a row that the backend ended.
-pub fn realtime_delay(troubles: u32, interval: Duration, random: &mut Random) -> Duration {
+pub fn realtime_delay(troubles: u32, interval: Duration, random: &mut Rng) -> Duration {
     let doubled = REALTIME_FIRST.saturating_mul(2_u32.saturating_pow(troubles.saturating_sub(1)));
-    random.around(doubled.min(interval), SCHEDULE_JITTER)
+    around(doubled.min(interval), SCHEDULE_JITTER, random)
 }
 
 /// The wait after the `tries`th failed access (from 1) to the local database.
-pub fn database_delay(tries: u32, random: &mut Random) -> Duration {
+pub fn database_delay(tries: u32, random: &mut Rng) -> Duration {
     let doubled = DATABASE_FIRST.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
-    random.around(doubled.min(DATABASE_LONGEST), SCHEDULE_JITTER)
+    around(doubled.min(DATABASE_LONGEST), SCHEDULE_JITTER, random)
 }
 
 #[cfg(test)]
@@ -131,7 +102,7 @@ mod tests {
 
     #[test]
     fn refused_rows_are_due_hourly_and_from_the_24th_time_daily() {
-        let mut random = Random::seeded(1);
+        let mut random = Rng::with_seed(1);
         let mut failures = Failures::default();
         for refusal in 1..=30 {
             let (after, due_at) = schedule(failures, Reason::Row, 1_000_000, &mut random);
@@ -159,7 +130,7 @@ mod tests {
             attempts: 3,
             refusals: 2,
         };
-        let (after, due_at) = schedule(before, Reason::Backend, 77, &mut Random::seeded(1));
+        let (after, due_at) = schedule(before, Reason::Backend, 77, &mut Rng::with_seed(1));
         assert_eq!(
             (after, due_at),
             (
@@ -178,7 +149,7 @@ mod tests {
         for (attempt, planned_ms) in [(1, 500), (2, 1_000), (3, 2_000), (9, 2_000)] {
             let mut seen = Vec::new();
             for seed in 0..200 {
-                let delay = attempt_delay(attempt, None, interval, &mut Random::seeded(seed)).as_millis();
+                let delay = attempt_delay(attempt, None, interval, &mut Rng::with_seed(seed)).as_millis();
                 assert!(
                     (planned_ms / 2..=planned_ms * 3 / 2).contains(&delay),
                     "{attempt}: {delay}"
@@ -194,14 +165,14 @@ mod tests {
         let interval = Duration::from_secs(300);
         for (wish, least, most) in [(0, 0, 0), (20, 20, 22), (86_400, 300, 330)] {
             let wish = Some(Duration::from_secs(wish));
-            let delay = attempt_delay(1, wish, interval, &mut Random::seeded(5)).as_secs();
+            let delay = attempt_delay(1, wish, interval, &mut Rng::with_seed(5)).as_secs();
             assert!((least..=most).contains(&delay), "{delay}");
         }
     }
 
     #[test]
     fn passes_keep_within_a_tenth_of_the_interval() {
-        let mut random = Random::seeded(3);
+        let mut random = Rng::with_seed(3);
         for _ in 0..1_000 {
             let delay = pass_delay(Duration::from_secs(300), &mut random).as_secs_f64();
             assert!((270.0..=330.0).contains(&delay));
@@ -211,7 +182,7 @@ mod tests {
     #[test]
     fn realtime_slows_down_to_the_interval() {
         let delays: Vec<u64> = (1..=10)
-            .map(|troubles| realtime_delay(troubles, Duration::from_secs(300), &mut Random::seeded(4)).as_secs())
+            .map(|troubles| realtime_delay(troubles, Duration::from_secs(300), &mut Rng::with_seed(4)).as_secs())
             .collect();
         assert!(delays[0] <= 6 && delays[9] >= 270, "{delays:?}");
     }

@@ -4,7 +4,9 @@ use crate::clock::Clock;
 use crate::device::{Device, DeviceError, Kind};
 use crate::notice::{Notice, Reporter};
 
-use super::policy::{self, Random};
+use fastrand::Rng;
+
+use super::policy;
 
 /// Why an operation on the database was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub fn retry_transient<T>(
     device: &mut Device,
     clock: &dyn Clock,
     reporter: &mut dyn Reporter,
-    random: &mut Random,
+    random: &mut Rng,
     once: bool,
     mut operation: impl FnMut(&mut Device) -> Result<T, DeviceError>,
 ) -> Result<Result<T, DeviceError>, GiveUp> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::config::{Config, Mode};
 use crate::notice::PassReport;
 
-use super::policy::{self, Random};
+use fastrand::Rng;
+
+use super::policy;
 
 /// The schedule of a process: what it was told, and how the last passes ended.
 pub(super) struct Schedule {
@@ -27,7 +29,7 @@ impl Schedule {
     }
 
     /// The wait after a pass that ended at `now` (monotonic).
-    pub(super) fn after(&mut self, report: &PassReport, now: Duration, random: &mut Random) -> Duration {
+    pub(super) fn after(&mut self, report: &PassReport, now: Duration, random: &mut Rng) -> Duration {
         self.troubles = if report.ended_by.is_some() {
             self.troubles + 1
         } else {

@@ -13,7 +13,9 @@ use crate::upload::Wire;
 
 use super::aftermath::Aftermath;
 use super::pass::{Pass, PassError};
-use super::policy::{self, Random};
+use fastrand::Rng;
+
+use super::policy;
 use super::retry_transient::wait;
 use super::schedule::Schedule;
 use super::streak::Streak;
@@ -56,7 +58,7 @@ pub struct Service<'a> {
     /// Time.
     pub clock: &'a dyn Clock,
     /// Jitter.
-    pub random: Random,
+    pub random: Rng,
     /// The lock on the database, not held yet.
     pub instance: Instance,
     /// The owner's alert, where there is one.

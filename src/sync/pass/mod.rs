@@ -11,7 +11,9 @@ use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
 use crate::upload::Wire;
 
-use super::policy::{self, Random};
+use fastrand::Rng;
+
+use super::policy;
 use super::retry_transient::{self, GiveUp};
 use super::row::{Consequence, consequence};
 use super::streak::Streak;
@@ -27,7 +29,7 @@ pub struct Pass<'a> {
     /// Time.
     pub clock: &'a dyn Clock,
     /// Jitter.
-    pub random: &'a mut Random,
+    pub random: &'a mut Rng,
     /// Failures in a row that may be the backend's.
     pub streak: &'a mut Streak,
     /// `DEVICE_ID`.

@@ -11,10 +11,10 @@ use crate::device::Device;
 use crate::device::tests::Recorder;
 use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
-use crate::sync::policy::Random;
 use crate::sync::service::{End, Service};
 use crate::sync::{Pass, PassError, Streak};
 use crate::upload::Verdict;
+use fastrand::Rng;
 
 pub const INTERVAL: Duration = Duration::from_secs(300);
 
@@ -56,7 +56,7 @@ pub struct Harness {
     pub clock: Rc<SimClock>,
     pub wire: ScriptedWire,
     pub told: Told,
-    pub random: Random,
+    pub random: Rng,
     pub streak: Streak,
     pub once: bool,
     pub interval: Duration,
@@ -85,7 +85,7 @@ impl Harness {
                 retrying: 0,
             },
             clock,
-            random: Random::seeded(7),
+            random: Rng::with_seed(7),
             streak: Streak::default(),
             once: false,
             interval: INTERVAL,

@@ -80,7 +80,7 @@ fn a_row_is_tried_three_times_with_half_a_second_and_a_second_between() {
     let mut first = Vec::new();
     for seed in 0..50 {
         let mut harness = Harness::new();
-        harness.random = crate::sync::policy::Random::seeded(seed);
+        harness.random = fastrand::Rng::with_seed(seed);
         harness.event("2025-12-18T17:30:00");
         harness.script(|_| unavailable());
         harness.pass();
