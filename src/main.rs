@@ -1,8 +1,7 @@
-//! Entry point: the log, then what the command line asks for.
+//! Entry point.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    sync_service::report::journal::init();
     sync_service::cli::main()
 }

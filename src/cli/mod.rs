@@ -118,6 +118,7 @@ impl From<TableName> for Table {
 /// Does what the command line asks for.
 #[must_use]
 pub fn main() -> ExitCode {
+    crate::report::journal::init();
     let arguments = Arguments::parse();
     let status = match dispatch(arguments) {
         Ok(status) => status,

@@ -43,13 +43,7 @@ impl<W: Write> Console<W> {
 
     fn text(&self, notice: &Notice) -> Option<String> {
         Some(match notice {
-            Notice::Started => format!(
-                "{}\n💾 Base de données locale: {}\n🌐 Serveur distant: {}\n⏱️  Intervalle de sync: {} minutes\n\n",
-                start_box(&one_line(&self.header.device_id)),
-                one_line(&self.header.database),
-                one_line(&self.header.backends),
-                self.header.interval_min
-            ),
+            Notice::Started => self.started(),
             Notice::Ready => format!(
                 "✅ Table de suivi des synchronisations initialisée\n🔄 Mode: {}\n\n",
                 self.header.mode
@@ -59,35 +53,21 @@ impl<W: Write> Console<W> {
             }
             Notice::Section { table, due } => section(*table, *due),
             Notice::Sent {
-                table: Table::Event,
-                id,
-                remote_id,
-                ..
-            } => format!("✅ Événement {id} → Serveur (ID: {remote_id})\n"),
-            Notice::Sent {
-                table: Table::Media,
+                table,
                 id,
                 remote_id,
                 bytes,
-            } => format!("✅ Média {id} → Serveur (ID: {remote_id}, {} KB)\n", kilobytes(*bytes)),
+            } => match table {
+                Table::Event => format!("✅ Événement {id} → Serveur (ID: {remote_id})\n"),
+                Table::Media => format!("✅ Média {id} → Serveur (ID: {remote_id}, {} KB)\n", kilobytes(*bytes)),
+            },
             Notice::Failed {
                 table,
                 id,
                 message,
                 unreachable,
                 ..
-            } => {
-                let warning = if *unreachable {
-                    "⚠️  Serveur inaccessible\n"
-                } else {
-                    ""
-                };
-                let row = match table {
-                    Table::Event => "événement",
-                    Table::Media => "média",
-                };
-                format!("{warning}❌ Erreur sync {row} {id}: {}\n", one_line(message))
-            }
+            } => failed(*table, *id, message, *unreachable),
             Notice::PassEnded(report) => pass_box(report),
             Notice::Statistics { events, media } => statistics(events, media),
             Notice::Trouble(message) => format!("⚠️  {}\n", one_line(message)),
@@ -100,6 +80,16 @@ impl<W: Write> Console<W> {
             | Notice::Idle { .. }
             | Notice::Stopping => return None,
         })
+    }
+
+    fn started(&self) -> String {
+        format!(
+            "{}\n💾 Base de données locale: {}\n🌐 Serveur distant: {}\n⏱️  Intervalle de sync: {} minutes\n\n",
+            start_box(&one_line(&self.header.device_id)),
+            one_line(&self.header.database),
+            one_line(&self.header.backends),
+            self.header.interval_min
+        )
     }
 }
 
@@ -188,6 +178,19 @@ fn section(table: Table, due: u64) -> String {
     } else {
         format!("{heading}\n   {due} {unit} à synchroniser\n")
     }
+}
+
+fn failed(table: Table, id: i64, message: &str, unreachable: bool) -> String {
+    let warning = if unreachable {
+        "⚠️  Serveur inaccessible\n"
+    } else {
+        ""
+    };
+    let row = match table {
+        Table::Event => "événement",
+        Table::Media => "média",
+    };
+    format!("{warning}❌ Erreur sync {row} {id}: {}\n", one_line(message))
 }
 
 /// Kilobytes of 1024 bytes with two decimals.

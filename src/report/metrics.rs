@@ -4,14 +4,13 @@
 //! as Prometheus expects of them. The file is replaced as a whole, so that a scrape never reads half of it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::Permissions;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::notice::TableState;
-use crate::notice::{Notice, PassReport, Reporter};
+use super::exposition::Page;
+use crate::notice::{Notice, PassReport, Reporter, TableState, WireStats};
 use crate::row::Table;
 
 /// Keeps the numbers and writes the file after each pass.
@@ -59,45 +58,13 @@ impl Metrics {
 
     fn text(&self, now: i64, events: &TableState, media: &TableState) -> String {
         let mut page = Page::default();
-        let tables = [(Table::Event.name(), events), (Table::Media.name(), media)];
-
         page.head(
             "sync_service_build_info",
             "gauge",
             "The version of sync-service, always 1.",
         );
         page.value("sync_service_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-        page.head("sync_service_rows", "gauge", "Rows by table and state.");
-        for (table, state) in tables {
-            for (name, count) in [
-                ("waiting", state.waiting),
-                ("done", state.done),
-                ("failed", state.failed),
-            ] {
-                page.value("sync_service_rows", &[("table", table), ("state", name)], count);
-            }
-        }
-        page.head(
-            "sync_service_oldest_waiting_age_seconds",
-            "gauge",
-            "Age of the oldest row that waits or failed, by its date; 0 when none does.",
-        );
-        for (table, state) in tables {
-            let age = state
-                .oldest_waiting
-                .as_ref()
-                .and_then(|row| row.age_seconds)
-                .unwrap_or(0);
-            page.value("sync_service_oldest_waiting_age_seconds", &[("table", table)], age);
-        }
-        page.head(
-            "sync_service_rows_vanished",
-            "gauge",
-            "Rows the recorder deleted before they were sent.",
-        );
-        for (table, state) in tables {
-            page.value("sync_service_rows_vanished", &[("table", table)], state.vanished);
-        }
+        rows(&mut page, [(Table::Event.name(), events), (Table::Media.name(), media)]);
         page.head(
             "sync_service_attempts_total",
             "counter",
@@ -115,55 +82,9 @@ impl Metrics {
             page.value("sync_service_passes_total", &[("result", result)], count);
         }
         if let Some(report) = &self.last_pass {
-            self.of_last_pass(&mut page, now, report);
+            wire(&mut page, report.wire);
+            last_pass(&mut page, now, report);
         }
-        page.0
-    }
-
-    fn of_last_pass(&self, page: &mut Page, now: i64, report: &PassReport) {
-        let wire = report.wire;
-        let seconds = |ms: u64| format!("{}.{:03}", ms / 1_000, ms % 1_000);
-        page.single(
-            "sync_service_body_bytes_total",
-            "counter",
-            "Bytes of request bodies before compression.",
-            wire.raw_bytes,
-        );
-        page.single(
-            "sync_service_wire_bytes_total",
-            "counter",
-            "Bytes of request bodies as sent.",
-            wire.wire_bytes,
-        );
-        page.head(
-            "sync_service_request_duration_seconds",
-            "summary",
-            "Time from a request's start to its answer.",
-        );
-        page.value(
-            "sync_service_request_duration_seconds_sum",
-            &[],
-            seconds(wire.duration_ms),
-        );
-        page.value("sync_service_request_duration_seconds_count", &[], wire.requests);
-        page.single(
-            "sync_service_last_pass_duration_seconds",
-            "gauge",
-            "How long the last pass took.",
-            seconds(report.duration_ms),
-        );
-        page.single(
-            "sync_service_last_pass_timestamp_seconds",
-            "gauge",
-            "When the last pass ended.",
-            now,
-        );
-        page.single(
-            "sync_service_backend_up",
-            "gauge",
-            "1 when the last pass ran to its end, 0 when the backend ended it.",
-            u8::from(report.ended_by.is_none()),
-        );
         if let Some(at) = self.last_complete {
             page.single(
                 "sync_service_last_complete_pass_timestamp_seconds",
@@ -172,7 +93,95 @@ impl Metrics {
                 at,
             );
         }
+        page.text()
     }
+}
+
+/// Where the rows of each table stand.
+fn rows(page: &mut Page, tables: [(&str, &TableState); 2]) {
+    page.head("sync_service_rows", "gauge", "Rows by table and state.");
+    for (table, state) in tables {
+        for (name, count) in [
+            ("waiting", state.waiting),
+            ("done", state.done),
+            ("failed", state.failed),
+        ] {
+            page.value("sync_service_rows", &[("table", table), ("state", name)], count);
+        }
+    }
+    page.head(
+        "sync_service_oldest_waiting_age_seconds",
+        "gauge",
+        "Age of the oldest row that waits or failed, by its date; 0 when none does.",
+    );
+    for (table, state) in tables {
+        let age_s = state
+            .oldest_waiting
+            .as_ref()
+            .and_then(|row| row.age_seconds)
+            .unwrap_or(0);
+        page.value("sync_service_oldest_waiting_age_seconds", &[("table", table)], age_s);
+    }
+    page.head(
+        "sync_service_rows_vanished",
+        "gauge",
+        "Rows the recorder deleted before they were sent.",
+    );
+    for (table, state) in tables {
+        page.value("sync_service_rows_vanished", &[("table", table)], state.vanished);
+    }
+}
+
+/// What went over the wire.
+fn wire(page: &mut Page, wire: WireStats) {
+    page.single(
+        "sync_service_body_bytes_total",
+        "counter",
+        "Bytes of request bodies before compression.",
+        wire.raw_bytes,
+    );
+    page.single(
+        "sync_service_wire_bytes_total",
+        "counter",
+        "Bytes of request bodies as sent.",
+        wire.wire_bytes,
+    );
+    page.head(
+        "sync_service_request_duration_seconds",
+        "summary",
+        "Time from a request's start to its answer.",
+    );
+    page.value(
+        "sync_service_request_duration_seconds_sum",
+        &[],
+        seconds(wire.duration_ms),
+    );
+    page.value("sync_service_request_duration_seconds_count", &[], wire.requests);
+}
+
+fn last_pass(page: &mut Page, now: i64, report: &PassReport) {
+    page.single(
+        "sync_service_last_pass_duration_seconds",
+        "gauge",
+        "How long the last pass took.",
+        seconds(report.duration_ms),
+    );
+    page.single(
+        "sync_service_last_pass_timestamp_seconds",
+        "gauge",
+        "When the last pass ended.",
+        now,
+    );
+    page.single(
+        "sync_service_backend_up",
+        "gauge",
+        "1 when the last pass ran to its end, 0 when the backend ended it.",
+        u8::from(report.ended_by.is_none()),
+    );
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }
 
 impl Reporter for Metrics {
@@ -180,7 +189,7 @@ impl Reporter for Metrics {
         match notice {
             Notice::Sent { table, .. } => self.count(*table, "done"),
             Notice::Failed { table, verdict, .. } => self.count(*table, verdict),
-            Notice::Retrying { table, .. } => self.count(*table, "unwell"),
+            Notice::Retrying { table, .. } => self.count(*table, "unavailable"),
             Notice::PassEnded(report) => {
                 let result = if report.is_complete() { "complete" } else { "incomplete" };
                 *self.passes.entry(result).or_default() += 1;
@@ -194,31 +203,6 @@ impl Reporter for Metrics {
             }
             _ => {}
         }
-    }
-}
-
-/// The text exposition format.
-#[derive(Default)]
-struct Page(String);
-
-impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn value(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        let labels: Vec<String> = labels.iter().map(|(key, text)| format!("{key}=\"{text}\"")).collect();
-        let labels = if labels.is_empty() {
-            String::new()
-        } else {
-            format!("{{{}}}", labels.join(","))
-        };
-        let _ = writeln!(self.0, "{name}{labels} {value}");
-    }
-
-    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
-        self.head(name, kind, help);
-        self.value(name, &[], value);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What people and their tools read: each [`Reporter`](crate::notice::Reporter) makes of the notices what it is for.
 
 pub mod console;
+mod exposition;
 pub mod journal;
 pub mod json;
 pub mod metrics;

@@ -50,11 +50,17 @@ pub fn consequence(verdict: Verdict) -> Consequence {
         Verdict::Interrupted => return Consequence::Interrupted,
         Verdict::Unavailable {
             message, unreachable, ..
-        } => (message, Reason::Backend, Then::EndPass, unreachable, "unwell"),
+        } => (message, Reason::Backend, Then::EndPass, unreachable, "unavailable"),
         Verdict::Misconfigured { message } => (message, Reason::Backend, Then::EndPass, false, "misconfigured"),
         Verdict::ServerError { message } => (message, Reason::Row, Then::GoOnUnlessRepeated, false, "server error"),
         Verdict::Refused { message } => (message, Reason::Row, Then::GoOn, false, "refused"),
-        Verdict::InvalidResponse { message } => (message, Reason::Row, Then::GoOnUnlessRepeated, false, "unclear"),
+        Verdict::InvalidResponse { message } => (
+            message,
+            Reason::Row,
+            Then::GoOnUnlessRepeated,
+            false,
+            "invalid response",
+        ),
         Verdict::RetryUncompressed => (
             "HTTP 415: corps non compressé refusé".to_string(),
             Reason::Row,
@@ -87,7 +93,7 @@ mod tests {
             unreachable,
             verdict,
         };
-        let unwell = |unreachable| Verdict::Unavailable {
+        let unavailable = |unreachable| Verdict::Unavailable {
             message: text(),
             unreachable,
             retry_after: None,
@@ -95,8 +101,14 @@ mod tests {
         let table = [
             (Verdict::Done { remote_id: 7 }, Consequence::Sent { remote_id: 7 }),
             (Verdict::Interrupted, Consequence::Interrupted),
-            (unwell(true), failed(Reason::Backend, Then::EndPass, true, "unwell")),
-            (unwell(false), failed(Reason::Backend, Then::EndPass, false, "unwell")),
+            (
+                unavailable(true),
+                failed(Reason::Backend, Then::EndPass, true, "unavailable"),
+            ),
+            (
+                unavailable(false),
+                failed(Reason::Backend, Then::EndPass, false, "unavailable"),
+            ),
             (
                 Verdict::Misconfigured { message: text() },
                 failed(Reason::Backend, Then::EndPass, false, "misconfigured"),
@@ -111,7 +123,7 @@ mod tests {
             ),
             (
                 Verdict::InvalidResponse { message: text() },
-                failed(Reason::Row, Then::GoOnUnlessRepeated, false, "unclear"),
+                failed(Reason::Row, Then::GoOnUnlessRepeated, false, "invalid response"),
             ),
             (
                 Verdict::Local(std::io::Error::other("m")),

@@ -14,66 +14,107 @@ use super::{PassError, Running};
 /// further tries.
 const REREADS: u32 = 3;
 
+/// What follows when the database did not give a row.
+enum Reread {
+    /// It is tried once more.
+    Again,
+    /// Nothing is said of it.
+    Leave,
+    /// It is booked as the row's own failure.
+    Refuse(DeviceError),
+}
+
 impl Running<'_, '_> {
-    /// Tries a row until it has a verdict that stands. `None` when the row is gone.
+    /// Tries a row until it has a verdict that stands, with its length in bytes (of a clip). `None` when there is
+    /// nothing to say of it: it is gone, or the database is in trouble.
     pub(super) fn send(&mut self, table: Table, due: &Due) -> Result<Option<(u64, Verdict)>, PassError> {
-        let mut attempt = 0;
-        let mut rereads = 0;
+        let (mut tries, mut rereads) = (0, 0);
         loop {
             let Some((bytes, verdict)) = self.attempt(table, due) else {
                 return Ok(None);
             };
-            match verdict {
-                // Not an attempt: the next one is plain and can't get this verdict.
-                Verdict::RetryUncompressed => {}
+            let verdict = match verdict {
+                // Not a try: the next one is plain and can't get this verdict.
+                Verdict::RetryUncompressed => continue,
                 Verdict::Local(error) => match error.downcast::<DeviceError>() {
-                    Ok(error) if error.kind == Kind::Vanished => return Ok(None),
-                    Ok(error) if rereads < REREADS && error.kind != Kind::Row => {
-                        rereads += 1;
-                        log::info!("{table} {}: {error}; it is read again", due.id);
-                        self.wait_until_readable(error)?;
-                    }
-                    // The database's trouble, not the row's: it stays as it is, and due.
-                    Ok(error) if !matches!(error.kind, Kind::Row | Kind::Changed) => {
-                        log::error!("{table} {}: {error}; it is left for the next pass", due.id);
-                        self.report.table_mut(table).waiting += 1;
-                        return Ok(None);
-                    }
-                    Ok(error) => return Ok(Some((bytes, Verdict::Local(error.into())))),
-                    Err(error) => return Ok(Some((bytes, Verdict::Local(error)))),
+                    Err(error) => Verdict::Local(error),
+                    Ok(error) => match self.unreadable(table, due.id, error, &mut rereads)? {
+                        Reread::Again => continue,
+                        Reread::Leave => return Ok(None),
+                        Reread::Refuse(error) => Verdict::Local(error.into()),
+                    },
                 },
                 Verdict::Unavailable {
                     message,
                     unreachable,
                     retry_after,
                 } => {
-                    attempt += 1;
-                    let now = self.pass.clock.monotonic();
-                    let moved = self.pass.wire.fail_over(now);
-                    let backends = u32::try_from(self.pass.wire.backend_count()).unwrap_or(u32::MAX);
-                    let tries = policy::ATTEMPTS.max(backends);
-                    if attempt >= tries {
-                        let verdict = Verdict::Unavailable {
-                            message,
-                            unreachable,
-                            retry_after,
-                        };
-                        return Ok(Some((bytes, verdict)));
+                    tries += 1;
+                    if self.tries_again(table, due.id, tries, &message, retry_after)? {
+                        continue;
                     }
-                    log::info!("{table} {}: try {attempt} of {tries} failed: {message}", due.id);
-                    self.pass.reporter.notice(&Notice::Retrying {
-                        table,
-                        id: due.id,
-                        message: &message,
-                    });
-                    // Another backend is tried at once; the same one is given time.
-                    if !moved && self.wait_before(attempt, retry_after) {
-                        return Err(PassError::Interrupted);
+                    Verdict::Unavailable {
+                        message,
+                        unreachable,
+                        retry_after,
                     }
                 }
-                verdict => return Ok(Some((bytes, verdict))),
+                verdict => verdict,
+            };
+            return Ok(Some((bytes, verdict)));
+        }
+    }
+
+    /// What follows when the database did not give the row.
+    fn unreadable(
+        &mut self,
+        table: Table,
+        id: i64,
+        error: DeviceError,
+        rereads: &mut u32,
+    ) -> Result<Reread, PassError> {
+        match error.kind {
+            Kind::Vanished => Ok(Reread::Leave),
+            Kind::Row => Ok(Reread::Refuse(error)),
+            _ if *rereads < REREADS => {
+                *rereads += 1;
+                log::info!("{table} {id}: {error}; it is read again");
+                self.wait_until_readable(error)?;
+                Ok(Reread::Again)
+            }
+            Kind::Changed => Ok(Reread::Refuse(error)),
+            // The database's trouble, not the row's: it stays as it is, and due.
+            _ => {
+                log::error!("{table} {id}: {error}; it is left for the next pass");
+                self.report.table_mut(table).waiting += 1;
+                Ok(Reread::Leave)
             }
         }
+    }
+
+    /// Whether a row is tried again after its `tries`th try met a backend that is not well; if so, waits for it.
+    fn tries_again(
+        &mut self,
+        table: Table,
+        id: i64,
+        tries: u32,
+        message: &str,
+        retry_after: Option<RetryAfter>,
+    ) -> Result<bool, PassError> {
+        let now = self.pass.clock.monotonic();
+        let moved = self.pass.wire.fail_over(now);
+        let backends = u32::try_from(self.pass.wire.backend_count()).unwrap_or(u32::MAX);
+        let most = policy::ATTEMPTS.max(backends);
+        if tries >= most {
+            return Ok(false);
+        }
+        log::info!("{table} {id}: try {tries} of {most} failed: {message}");
+        self.pass.reporter.notice(&Notice::Retrying { table, id, message });
+        // Another backend is tried at once; the same one is given time.
+        if !moved && self.wait_before(tries, retry_after) {
+            return Err(PassError::Interrupted);
+        }
+        Ok(true)
     }
 
     /// Reads a row and sends it, once. Returns its length in bytes (of a clip) and the verdict; `None` when the

@@ -33,7 +33,7 @@ fn a_refused_row_is_tried_hourly_and_from_the_24th_time_daily() {
 }
 
 #[test]
-fn an_unclear_answer_is_followed_by_the_same_key() {
+fn an_invalid_response_is_followed_by_the_same_key() {
     let mut harness = Harness::new();
     harness.recorder.events(1);
     harness.recorder.clip(b"video");
@@ -216,7 +216,7 @@ fn once_says_by_its_end_whether_everything_arrived() {
     type Answer = fn(&Call) -> Verdict;
     let cases: [(&str, Answer, End); 5] = [
         ("done", done, End::Clean),
-        ("unwell", |_| unavailable(), End::Incomplete),
+        ("unavailable", |_| unavailable(), End::Incomplete),
         ("refused", |_| refused(), End::Incomplete),
         ("misconfigured", |_| misconfigured(), End::Incomplete),
         (
