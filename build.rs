@@ -1,5 +1,6 @@
 //! Checks that SQLite is built with what the clip reader needs.
 
+#[allow(clippy::disallowed_methods, reason = "a build script has no other way to be told")]
 fn main() {
     println!("cargo::rerun-if-env-changed=LIBSQLITE3_FLAGS");
     let flags = std::env::var("LIBSQLITE3_FLAGS").unwrap_or_default();

@@ -23,6 +23,7 @@ pub trait Clock {
 }
 
 /// Wall-clock seconds since 1970, for commands that look once and end.
+#[allow(clippy::disallowed_methods, reason = "the one place that asks the system")]
 #[must_use]
 pub fn unix_seconds() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
@@ -35,7 +36,14 @@ pub fn unix_seconds() -> i64 {
 /// The local wall-clock time, with its fraction of a second.
 #[must_use]
 pub fn local_now() -> NaiveDateTime {
-    DateTime::<Local>::from(SystemTime::now()).naive_local()
+    zoned_now().naive_local()
+}
+
+/// The same with its distance from UTC.
+#[allow(clippy::disallowed_methods, reason = "the one place that asks the system")]
+#[must_use]
+pub fn zoned_now() -> DateTime<Local> {
+    DateTime::from(SystemTime::now())
 }
 
 /// The machine's own clock.

@@ -4,6 +4,8 @@
 //! [`row`] and [`notice`] hold the plain values that travel: rows up to the server, notices to [`report`], which knows
 //! nothing else. `device`, `upload`, `hooks` and `report` do not know each other; `cli` joins them.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests live outside the house"))]
+
 pub mod cli;
 pub mod clock;
 pub mod config;

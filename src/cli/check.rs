@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::output::{bytes, print};
 use super::{configured, exit};
+use crate::clock::zoned_now;
 use crate::device;
 
 /// Less free space than this beside the database is worth a word.
@@ -87,7 +88,7 @@ fn disk(path: &Path) -> Result<String, String> {
 
 fn clock() -> Result<String, String> {
     use chrono::Datelike;
-    let now = chrono::Local::now();
+    let now = zoned_now();
     let shown = now.format("%Y-%m-%d %H:%M:%S %:z");
     if now.year() < EARLIEST_YEAR {
         return Err(format!(

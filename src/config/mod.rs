@@ -84,13 +84,18 @@ pub struct Config {
     pub alert_after: Duration,
 }
 
+#[allow(clippy::disallowed_methods, reason = "the one place that reads it")]
+fn environment(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}
+
 impl Config {
     /// Reads the process's environment.
     ///
     /// # Errors
     /// The first variable whose value can't be used.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_lookup(&|name| std::env::var_os(name))
+        Self::from_lookup(&environment)
     }
 
     /// Reads variables through `lookup`.
@@ -120,7 +125,7 @@ impl Config {
 /// The value can't be used.
 pub fn local_db_path() -> Result<PathBuf, ConfigError> {
     let reader = EnvReader {
-        lookup: &|name| std::env::var_os(name),
+        lookup: &environment,
     };
     Ok(PathBuf::from(reader.required("LOCAL_DB_PATH")?))
 }

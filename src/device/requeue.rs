@@ -57,6 +57,7 @@ fn in_steps(path: &Path, sql: &str, table: Option<Table>, id: Option<i64>) -> Re
         if changed < STEP {
             return Ok(total);
         }
+        #[allow(clippy::disallowed_methods, reason = "in a command, which a signal simply ends")]
         std::thread::sleep(BREATH);
     }
 }

@@ -43,6 +43,7 @@ impl Lock {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                    #[allow(clippy::disallowed_methods, reason = "at the start, for at most 300 ms")]
                     std::thread::sleep(TRY_EVERY);
                     continue;
                 }

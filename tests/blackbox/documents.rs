@@ -126,6 +126,20 @@ fn every_script_that_is_named_is_there() {
 }
 
 #[test]
+fn every_source_file_that_is_named_is_there() {
+    for page in pages() {
+        for word in read(&page).split(|c: char| c.is_whitespace() || "`(),;:".contains(c)) {
+            if word.ends_with(".rs") && word.contains('/') {
+                let there = ["", "src", "receiver", "receiver/src"]
+                    .iter()
+                    .any(|folder| root().join(folder).join(word).exists());
+                assert!(there, "{page} names {word}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_variable_that_is_named_exists() {
     let mut known: BTreeSet<String> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
     known.extend(first_cells(&read("receiver/README.md")));

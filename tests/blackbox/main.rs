@@ -1,7 +1,7 @@
 //! Black-box tests: the built programs, real sockets, real files, real signals. Each test names a promise.
 
 // A test fails by panicking; the lints are for the programs.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod backlog;
 mod both;
