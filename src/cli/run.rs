@@ -62,7 +62,7 @@ fn heartbeat(config: &Config) -> Result<Option<Heartbeat>, String> {
         return Ok(None);
     };
     let agent = http_agent(url, &config.upload).map_err(|error| error.to_string())?;
-    Ok(Some(Heartbeat::new(agent, url.clone())))
+    Ok(Some(Heartbeat::new(agent, url.as_str().to_owned())))
 }
 
 /// What `check` tells of the servers.

@@ -124,8 +124,6 @@ impl Config {
 /// # Errors
 /// The value can't be used.
 pub fn local_db_path() -> Result<PathBuf, ConfigError> {
-    let reader = EnvReader {
-        lookup: &environment,
-    };
+    let reader = EnvReader { lookup: &environment };
     Ok(PathBuf::from(reader.required("LOCAL_DB_PATH")?))
 }

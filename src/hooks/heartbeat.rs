@@ -8,7 +8,6 @@ use std::time::Duration;
 use ureq::Agent;
 
 use crate::notice::{Notice, Reporter};
-use crate::upload::WebUrl;
 
 /// A heartbeat that is not heard in this time is let go.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,14 +18,14 @@ pub struct Heartbeat(Arc<Target>);
 
 struct Target {
     agent: Agent,
-    url: WebUrl,
+    url: String,
     under_way: AtomicBool,
 }
 
 impl Heartbeat {
     /// A heartbeat to `url` by `agent`.
     #[must_use]
-    pub fn new(agent: Agent, url: WebUrl) -> Self {
+    pub fn new(agent: Agent, url: String) -> Self {
         Self(Arc::new(Target {
             agent,
             url,
@@ -71,7 +70,7 @@ impl Target {
     fn send(&self) {
         let result = self
             .agent
-            .get(self.url.as_str())
+            .get(&self.url)
             .config()
             .timeout_global(Some(PATIENCE))
             .build()
