@@ -26,16 +26,3 @@ pub enum FailedDue {
     /// None that has a time on record: this pass has looked at them before.
     No,
 }
-
-impl FailedDue {
-    pub(super) fn is_due(self, due_at: Option<i64>) -> bool {
-        match (self, due_at) {
-            // No time on record: the Python service failed it, or people did.
-            (FailedDue::All, _) | (_, None) => true,
-            (FailedDue::No, Some(_)) => false,
-            (FailedDue::At { now, longest_delay }, Some(due_at)) => {
-                due_at <= now || due_at.saturating_sub(now) > longest_delay
-            }
-        }
-    }
-}

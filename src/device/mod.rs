@@ -23,10 +23,13 @@ mod rows;
 mod scalar;
 mod schema;
 mod state;
+mod stock;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tracked;
 mod tracking;
 mod triggers;
+mod untracked;
 
 use std::path::{Path, PathBuf};
 

@@ -18,3 +18,11 @@ pub(super) fn scalar(value: ValueRef) -> Scalar {
 pub(super) fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
+
+/// SQL for as much of a column as rows are ordered by: of a longer text its start, of one that is out of all proportion
+/// nothing, and none of it is read for that.
+pub(super) fn order_key(column: &str) -> String {
+    format!(
+        "CASE WHEN octet_length({column}) <= 64 THEN {column} WHEN octet_length({column}) <= 65536 THEN substr({column}, 1, 64) END"
+    )
+}

@@ -31,7 +31,7 @@ CREATE INDEX IF NOT EXISTS idx_sync_status ON sync_tracking (sync_status, table_
 ///   tracking rows went or were renamed (`edits`), up to which id gaps were counted and how many rows the recorder deleted before
 ///   they were sent (`counted_to`, `vanished`), how many rows have which status and whether that is sure (`checked`).
 /// - `sync_retry`: per failed row, why, in how many passes it failed (`refusals`: for its own fault), since when, and
-///   when it is due (Unix seconds); by its index, what is due.
+///   when it is due (Unix seconds); by its indexes, what is due.
 const STATE: &str = "
 CREATE TABLE IF NOT EXISTS sync_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sync_low_water (
@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS sync_retry (
     PRIMARY KEY (table_name, local_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sync_retry_due ON sync_retry (table_name, reason, due_at);
+CREATE INDEX IF NOT EXISTS sync_retry_now ON sync_retry (table_name, local_id) WHERE reason IN ('backend', 'unknown');
 ";
 
 /// What a recorder's clean-up may delete.
@@ -96,11 +97,11 @@ pub(super) fn ensure(conn: &mut Connection, path: &Path) -> Result<Uuid> {
 fn is_complete(conn: &Connection) -> rusqlite::Result<bool> {
     let objects: i64 = conn.query_row(
         "SELECT count(*) FROM sqlite_schema WHERE name IN
-         ('sync_tracking','idx_sync_status','sync_meta','sync_low_water','sync_retry','sync_retry_due')",
+         ('sync_tracking','idx_sync_status','sync_meta','sync_low_water','sync_retry','sync_retry_due','sync_retry_now')",
         [],
         |row| row.get(0),
     )?;
-    if objects < 6 || !view_stands(conn)? || !triggers::stand(conn)? {
+    if objects < 7 || !view_stands(conn)? || !triggers::stand(conn)? {
         return Ok(false);
     }
     let rows: i64 = conn.query_row(

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::Serialize;
 
-use super::backlog;
 use super::connection::{connect, identify};
 use super::counts;
 use super::due::FailedDue;
@@ -13,6 +12,7 @@ use super::error::{Context, Result};
 use super::layout::{self, Layout};
 use super::low_water::LowWaterMark;
 use super::scalar::{scalar, unsigned};
+use super::stock::Stock;
 use crate::local_time;
 use crate::notice::{TableState, WaitingRow};
 use crate::row::{Scalar, Table};
@@ -21,8 +21,8 @@ use crate::row::{Scalar, Table};
 const RECENT: i64 = 100;
 
 /// The end of a range of `idx_sync_status`, whose entries end in the rowid; the rows by it.
-pub(super) const LAST_SUCCESS: &str = "SELECT CAST(max(sync_date) AS TEXT) FROM (SELECT sync_date FROM sync_tracking
-    INDEXED BY idx_sync_status WHERE sync_status = 'success' AND table_name = ?1 ORDER BY id DESC LIMIT ?2)";
+pub(super) const LAST_SUCCESS: &str = "SELECT max(sync_date) FROM (SELECT sync_date FROM sync_tracking
+    INDEXED BY idx_sync_status WHERE sync_status = 'success' AND table_name = ?1 ORDER BY id DESC LIMIT ?2) WHERE typeof(sync_date) = 'text'";
 
 /// A row that failed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -163,7 +163,7 @@ pub(super) fn table_state(
     let mark = LowWaterMark::read(conn, table)
         .optional()?
         .unwrap_or_else(LowWaterMark::none);
-    let stock = backlog::count(conn, layout, table, FailedDue::All, &mark)?;
+    let stock = Stock::count(conn, layout, table, FailedDue::All, &mark)?;
     let counts = counts::read(conn, table)?;
     let first = [stock.first_new, stock.first_tracked_due].into_iter().flatten().min();
     Ok(TableState {
@@ -174,7 +174,12 @@ pub(super) fn table_state(
         oldest_waiting: oldest(conn, layout, table, first, now)?,
         last_success: conn
             .prepare_cached(LAST_SUCCESS)?
-            .query_row((table.name(), RECENT), |row| row.get(0))?,
+            .query_row((table.name(), RECENT), |row| {
+                Ok(match scalar(row.get_ref(0)?) {
+                    Scalar::Text(date) => Some(date),
+                    _ => None,
+                })
+            })?,
     })
 }
 

@@ -235,3 +235,27 @@ fn rows_of_the_same_moment_are_all_sent() {
     Service::once(&device, &backend).run().exits(0);
     assert_eq!(backend.stored_count(), 300);
 }
+
+#[test]
+fn odd_ids_in_sync_tracking_stop_nothing() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.events(2);
+    Service::once(&device, &backend).run().exits(0);
+    device.sql(
+        "INSERT INTO sync_tracking (table_name, local_id, sync_date, sync_status) VALUES
+            ('evenement', 'abc', '', 'failed'), ('media', 'abc', '', 'pending'), ('evenement', 1.5, '', 'failed'),
+            ('evenement', -9223372036854775807 - 1, '', 'failed'), ('media', -9223372036854775807 - 1, '', 'pending'),
+            ('media', x'00', x'ff', 'success');",
+    );
+    device.events(2);
+    Service::once(&device, &backend).run().exits_with_words(0);
+    assert_eq!(backend.stored_count(), 4);
+    device.sql("DELETE FROM sync_tracking WHERE typeof(local_id) <> 'integer' OR local_id < 0");
+    device.clip(b"clip");
+    Service::once(&device, &backend).run().exits_with_words(0);
+    assert_everything_arrived_once(&device, &backend);
+    for command in ["status", "check"] {
+        let run = Service::command(&[command]).on(&device, &backend.url(), "once").run();
+        assert_ne!(run.code(), Some(2), "{run}");
+    }
+}

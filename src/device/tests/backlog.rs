@@ -200,7 +200,7 @@ fn an_edit_while_the_backlog_is_taken_is_not_overrun_by_the_low_water_mark() {
     let device = recorder.device();
     recorder.all_done("evenement");
     let before = LowWaterMark::read(&device.conn, Table::Event).unwrap();
-    let stock = crate::device::backlog::count(&device.conn, &device.layout, Table::Event, NOW, &before).unwrap();
+    let stock = crate::device::stock::Stock::count(&device.conn, &device.layout, Table::Event, NOW, &before).unwrap();
     recorder
         .conn
         .execute_batch("DELETE FROM sync_tracking WHERE local_id = 10")
@@ -249,6 +249,126 @@ fn rows_deleted_before_they_were_sent_are_counted_once() {
     );
 }
 
+/// Steps of SQLite's virtual machine for a look that finds nothing due, counted by its progress handler.
+fn steps(device: &Device) -> u64 {
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counter = std::sync::Arc::clone(&count);
+    let step = move || {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        false
+    };
+    device.conn.progress_handler(1, Some(step)).unwrap();
+    for table in Table::ALL {
+        assert_eq!(device.backlog(table, NOW).unwrap().due, 0);
+    }
+    device.conn.progress_handler(0, None::<fn() -> bool>).unwrap();
+    count.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+#[test]
+fn failed_rows_that_are_not_due_cost_a_look_nothing() {
+    let recorder = Recorder::new();
+    recorder.events(10_000);
+    let device = recorder.device();
+    recorder.all_done("evenement");
+    assert!(due(&device, Table::Event).is_empty());
+    let none = steps(&device);
+    recorder
+        .conn
+        .execute_batch(
+            "UPDATE sync_tracking SET sync_status = 'failed' WHERE local_id % 2;
+             UPDATE sync_retry SET reason = 'row', due_at = 1050000;",
+        )
+        .unwrap();
+    let many = steps(&device);
+    assert!(many <= none + 50, "{none} steps with no failed rows, {many} with 5,000");
+}
+
+#[test]
+fn a_failed_row_that_was_deleted_is_counted_and_found_when_it_is_put_back() {
+    let recorder = Recorder::new();
+    recorder.events(3);
+    let mut device = recorder.device();
+    for id in [1, 2, 3] {
+        record(&mut device, Table::Event, id, failed(0));
+    }
+    recorder
+        .conn
+        .execute_batch("DELETE FROM evenement WHERE id_evenement = 2")
+        .unwrap();
+    for _ in 0..2 {
+        let backlog = device.backlog(Table::Event, NOW).unwrap();
+        assert_eq!((backlog.due, backlog.vanished), (2, 1));
+    }
+    recorder
+        .conn
+        .execute_batch("INSERT INTO evenement VALUES (2, '2025-12-18T17:30:00', 1)")
+        .unwrap();
+    let tomorrow = FailedDue::At {
+        now: 1_000_000 + 86_400,
+        longest_delay: 100_000,
+    };
+    let backlog = device.backlog(Table::Event, tomorrow).unwrap();
+    assert_eq!((backlog.due, backlog.vanished), (3, 0));
+}
+
+#[test]
+fn whoever_failed_a_row_it_is_due() {
+    let recorder = Recorder::new();
+    recorder.events(4);
+    let device = recorder.device();
+    recorder
+        .conn
+        .execute_batch(
+            "INSERT INTO sync_tracking (table_name, local_id, sync_date, sync_status) VALUES ('evenement', 1, '', 'failed');
+             INSERT INTO sync_tracking (table_name, local_id, sync_date, sync_status) VALUES ('evenement', 2, '', 'success');
+             UPDATE sync_tracking SET sync_status = 'failed' WHERE local_id = 2;
+             INSERT OR REPLACE INTO sync_tracking (table_name, local_id, sync_date, sync_status)
+             VALUES ('evenement', 3, '', 'success'), ('evenement', 3, '', 'failed'), ('evenement', 4, '', 'success');",
+        )
+        .unwrap();
+    assert_eq!(due(&device, Table::Event), [1, 2, 3]);
+}
+
+#[test]
+fn odd_values_in_our_tables_stop_nothing() {
+    let recorder = Recorder::new();
+    recorder.events(3);
+    let mut device = recorder.device();
+    for id in [1, 2] {
+        record(&mut device, Table::Event, id, failed(0));
+    }
+    recorder
+        .conn
+        .execute_batch(
+            "INSERT INTO sync_tracking (table_name, local_id, sync_date, sync_status) VALUES
+                ('evenement', 'abc', '', 'failed'), ('evenement', 1.5, '', 'pending'), ('evenement', x'00', x'ff', 'success'),
+                ('evenement', -9223372036854775807 - 1, '', 'pending'), ('evenement', 9223372036854775807, '', 'success');
+             UPDATE sync_retry SET due_at = 5.5, attempts = -1, refusals = 'many' WHERE local_id = 1;
+             UPDATE sync_retry SET due_at = 'soon' WHERE local_id = 2;",
+        )
+        .unwrap();
+    let due_now = |device: &Device| {
+        let mut backlog = device.backlog(Table::Event, NOW).unwrap();
+        ids(device, &mut backlog)
+    };
+    assert_eq!(due_now(&device), [1, 2, 3]);
+    assert_eq!(device.failures(Table::Event, 1).unwrap(), Failures::default());
+    let now = chrono::DateTime::UNIX_EPOCH.naive_utc();
+    device.state(Table::Event, now).unwrap();
+    // Each lowers the mark as it goes; none takes it out of the integers.
+    recorder
+        .conn
+        .execute_batch(
+            "DELETE FROM sync_tracking WHERE typeof(local_id) <> 'integer' OR local_id < 0 OR local_id > 1000",
+        )
+        .unwrap();
+    assert_eq!(due_now(&device), [1, 2, 3]);
+    device.look(1_000_000).unwrap();
+    assert_eq!(due_now(&device), [1, 2, 3]);
+    assert_eq!(low_water_mark(&recorder, "evenement"), 2);
+}
+
 #[test]
 fn nothing_of_a_pass_without_new_rows_reads_history() {
     let recorder = Recorder::new();
@@ -256,21 +376,6 @@ fn nothing_of_a_pass_without_new_rows_reads_history() {
     let device = recorder.device();
     recorder.all_done("evenement");
     assert!(due(&device, Table::Event).is_empty());
-    // Steps of SQLite's virtual machine, counted by its progress handler, for history that differs tenfold.
-    let steps = |device: &Device| {
-        let count = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let counter = std::sync::Arc::clone(&count);
-        let step = move || {
-            counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            false
-        };
-        device.conn.progress_handler(1, Some(step)).unwrap();
-        for table in Table::ALL {
-            assert_eq!(device.backlog(table, NOW).unwrap().due, 0);
-        }
-        device.conn.progress_handler(0, None::<fn() -> bool>).unwrap();
-        count.load(std::sync::atomic::Ordering::Relaxed)
-    };
     let few = steps(&device);
     recorder.events(450_000);
     recorder

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod clip;
+mod plans;
 
 use std::path::PathBuf;
 use std::time::Duration;

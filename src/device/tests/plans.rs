@@ -1,0 +1,77 @@
+//! How SQLite finds what a pass asks for: by an index, never through a table.
+
+use super::*;
+
+/// Small by nature: one row a table with AUTOINCREMENT, one page, and windows that were read by an index already.
+const SCANS: [&str; 5] = [
+    "SCAN sqlite_sequence",
+    "SCAN sqlite_dbpage VIRTUAL TABLE INDEX 3:",
+    "SCAN w",
+    "SCAN t",
+    "SCAN (subquery-1)",
+];
+
+/// Every statement of a pass, of the look, and of what surrounds them.
+fn statements(layout: &Layout) -> Vec<(String, String)> {
+    let fixed = [
+        ("low_water::READ", low_water::READ),
+        ("low_water::MOVE", low_water::MOVE),
+        ("low_water::LOWER", low_water::LOWER),
+        ("low_water::COUNT_TRACKED", low_water::COUNT_TRACKED),
+        ("stock::LAST_TRACKED", stock::LAST_TRACKED),
+        ("tracked::BY_STATUS", tracked::BY_STATUS),
+        ("tracked::AT_ONCE", tracked::AT_ONCE),
+        ("tracked::TIMED", tracked::TIMED),
+        ("tracked::IS_ANY_FAR", tracked::IS_ANY_FAR),
+        ("tracked::PULL_IN", tracked::PULL_IN),
+        ("tracked::SET_GONE", tracked::SET_GONE),
+        ("tracked::COUNT_GONE", tracked::COUNT_GONE),
+        ("tracking::UPDATE", tracking::UPDATE),
+        ("tracking::INSERT", tracking::INSERT),
+        ("tracking::PLAN", tracking::PLAN),
+        ("tracking::FAILURES", tracking::FAILURES),
+        ("counts::READ", counts::READ),
+        ("counts::CORRECT", counts::CORRECT),
+        ("counts::COUNT", counts::COUNT),
+        ("look::UNPLANNED", look::UNPLANNED),
+        ("look::PLAN", look::PLAN),
+        ("quiet::HEADER", quiet::HEADER),
+        ("quiet::HIGHEST_GIVEN", quiet::HIGHEST_GIVEN),
+        ("state::LAST_SUCCESS", state::LAST_SUCCESS),
+        ("meta::READ", meta::READ),
+        ("meta::WRITE", meta::WRITE),
+    ];
+    let mut all: Vec<_> = fixed
+        .iter()
+        .map(|(name, sql)| ((*name).to_string(), (*sql).to_string()))
+        .collect();
+    for table in Table::ALL {
+        all.push((format!("untracked::window {table}"), untracked::window(table, layout)));
+        all.push((
+            format!("backlog::date_of {table}"),
+            crate::device::backlog::date_of(table, layout),
+        ));
+        all.push((format!("stock::is_there {table}"), stock::is_there(table)));
+        all.push((format!("quiet::highest_there {table}"), quiet::highest_there(table)));
+        all.push((format!("look::compare {table}"), look::compare(table)));
+    }
+    all
+}
+
+#[test]
+fn every_statement_of_a_pass_finds_its_rows_by_an_index() {
+    let recorder = Recorder::new();
+    let device = recorder.device();
+    for (name, sql) in statements(&device.layout) {
+        let mut explain = device.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan: Vec<String> = explain
+            .raw_query()
+            .mapped(|row| row.get("detail"))
+            .map(|step| step.unwrap())
+            .collect();
+        for step in &plan {
+            let scans = step.starts_with("SCAN") && !SCANS.contains(&step.as_str());
+            assert!(!scans && !step.contains("TEMP B-TREE"), "{name}: {plan:#?}");
+        }
+    }
+}
