@@ -7,6 +7,7 @@
 #![warn(unreachable_pub)]
 
 mod answer;
+mod clock;
 pub mod config;
 mod decode;
 pub mod health;

@@ -12,7 +12,8 @@ use http_body_util::BodyExt;
 use super::headers;
 use crate::answer::Refusal;
 use crate::config::Config;
-use crate::json::RefusedBody;
+use crate::decode::{Decoder, Packing, WindowBudget};
+use crate::json::{RefusedBody, refused};
 
 /// A body up to this length that is not wanted is read behind the answer's back, so that the connection lives on.
 const DRAIN_MAX_BYTES: u64 = 2 << 20;
@@ -111,6 +112,59 @@ impl BodyReader {
             close(&mut response);
         }
         response
+    }
+}
+
+/// A body that is short enough to be held.
+pub(super) struct Whole {
+    bytes: Vec<u8>,
+    max_bytes: usize,
+    too_long: fn() -> Refusal,
+}
+
+impl Whole {
+    pub(super) fn new(max_bytes: usize, too_long: fn() -> Refusal) -> Self {
+        Self {
+            bytes: Vec::new(),
+            max_bytes,
+            too_long,
+        }
+    }
+
+    /// Reads and unpacks it.
+    ///
+    /// # Errors
+    /// As [`BodyReader::next`]; what `too_long` says; 400 when it can't be unpacked.
+    pub(super) async fn read(
+        self,
+        packing: Option<Packing>,
+        windows: &WindowBudget,
+        pieces: &mut BodyReader,
+    ) -> Result<Vec<u8>, Refusal> {
+        let mut decoder = Decoder::new(packing, windows, self).map_err(Refusal::unavailable)?;
+        let mut pushed = Ok(());
+        // Read to its end also after it was found wrong, so that the connection lives on.
+        while let Some(piece) = pieces.next().await? {
+            if pushed.is_ok() {
+                pushed = decoder.push(&piece);
+            }
+        }
+        let whole = pushed.and_then(|()| decoder.finish()).map_err(refusal)?;
+        Ok(whole.bytes)
+    }
+}
+
+impl io::Write for Whole {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.max_bytes {
+            return Err(refused((self.too_long)()));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -43,6 +43,6 @@ async fn store(app: &App, head: Head, pieces: &mut BodyReader) -> Result<Receipt
     }
     let parser = pushed.and_then(|()| decoder.finish()).map_err(body::refusal)?;
     let event = parser.into_event()?;
-    head.check_device(&event.origin.device_id)?;
+    head.owner.check_device(&event.origin.device_id)?;
     app.store.add_event(event, head.key).await.map_err(Refusal::unavailable)
 }

@@ -1,13 +1,11 @@
 //! What the headers of a request say.
 
 use axum::http::{HeaderMap, StatusCode, header};
+use sync_protocol::{KEY_HEADER, KEY_MAX_BYTES};
 
 use crate::answer::Refusal;
 use crate::decode::{ACCEPTED, Packing};
 use crate::store::Key;
-
-/// Longest `Idempotency-Key`.
-const KEY_MAX_BYTES: usize = 255;
 
 /// The bearer token; the name of the scheme comes in any case (RFC 9110, section 11.1).
 pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
@@ -17,7 +15,7 @@ pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
 
 /// `Idempotency-Key`: a quoted string as the IETF draft has it, or a bare one.
 pub(super) fn key(headers: &HeaderMap, owner: Option<&str>) -> Result<Option<Key>, Refusal> {
-    let Some(value) = headers.get("idempotency-key") else {
+    let Some(value) = headers.get(KEY_HEADER) else {
         return Ok(None);
     };
     let key = value.to_str().unwrap_or_default().trim();

@@ -43,7 +43,7 @@ pub(super) async fn post(
 
 async fn store(app: Arc<App>, head: Head, pieces: &mut BodyReader) -> Result<Receipt, Refusal> {
     let (clip, video) = receive(&app, &head, pieces).await?.into_clip()?;
-    head.check_device(&clip.origin.device_id)?;
+    head.owner.check_device(&clip.origin.device_id)?;
     // In a task of its own: a sender that hangs up now must not stop us between the file and its row.
     let storing = tokio::spawn(async move { app.store.add_clip(clip, video, head.key).await });
     storing

@@ -1,10 +1,12 @@
-//! The three routes, and what every answer and every request to `/api` has in common.
+//! The routes, and what every answer and every request to `/api` has in common.
 
 mod admission;
+mod batch;
 mod body;
 mod event;
 mod headers;
 mod media;
+mod status;
 
 use std::sync::Arc;
 
@@ -13,7 +15,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
+use sync_protocol::{EXTENSIONS_HEADER, Extension, Extensions};
 
 use crate::answer::Refusal;
 use crate::config::Config;
@@ -41,27 +44,34 @@ impl App {
     }
 }
 
-/// The routes of the contract, section 3.
+/// The routes of the contract, section 3, and those of the extensions.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let admission = Arc::new(admission::Admission::new(&app.config));
+    let extensions = EXTENSIONS.to_string().try_into();
+    let extensions: HeaderValue = extensions.unwrap_or(HeaderValue::from_static(""));
     Router::new()
         .route("/api/evenements", post(event::post))
+        .route(sync_protocol::batch::PATH, post(batch::post))
         .route("/api/media", post(media::post))
+        .route("/api/devices/{device_id}/status", put(status::put))
         .method_not_allowed_fallback(method_not_allowed)
         .route_layer(middleware::from_fn_with_state(admission, admission::admit))
         // Also for methods that are not served: a device can ask whether its token is good without storing anything.
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authorize))
         .route("/health", get(health).fallback(method_not_allowed))
         .fallback(not_found)
-        .layer(middleware::map_response(advertise))
+        .layer(middleware::map_response_with_state(extensions, advertise))
         .with_state(app)
 }
 
-/// Says in every answer what packings are taken (RFC 7694).
-async fn advertise(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
+/// What is there beyond the contract.
+const EXTENSIONS: Extensions = Extensions::NONE.with(Extension::Batch).with(Extension::Status);
+
+/// Says in every answer what packings are taken (RFC 7694), and what extensions there are.
+async fn advertise(State(extensions): State<HeaderValue>, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
+    headers.insert(EXTENSIONS_HEADER, extensions);
     response
 }
 
@@ -81,6 +91,19 @@ async fn method_not_allowed(request: Request) -> Response {
 /// The device whose token was shown; `None` where anyone may store.
 #[derive(Clone)]
 struct Owner(Option<String>);
+
+impl Owner {
+    /// A token stores for its own device alone.
+    fn check_device(&self, device_id: &str) -> Result<(), Refusal> {
+        match &self.0 {
+            Some(owner) if owner != device_id => Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "device_id: ce jeton est celui d'un autre appareil",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
 
 async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let tokens = &app.config.tokens;
@@ -107,14 +130,14 @@ async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: Next
 
 /// What is known of a request to `/api` before its body is read.
 struct Head {
-    owner: Option<String>,
+    owner: Owner,
     key: Option<Key>,
     packing: Option<Packing>,
 }
 
 /// Reads the headers, and answers at once where they suffice: a wrong key, or one that was answered before.
-async fn head(app: &App, kind: Kind, Owner(owner): Owner, headers: &HeaderMap) -> Result<Head, Response> {
-    let key = headers::key(headers, owner.as_deref()).map_err(Refusal::into_response)?;
+async fn head(app: &App, kind: Kind, owner: Owner, headers: &HeaderMap) -> Result<Head, Response> {
+    let key = headers::key(headers, owner.0.as_deref()).map_err(Refusal::into_response)?;
     if let Some(key) = &key {
         match app.store.receipt(kind, key.clone()).await {
             Ok(None) => {}
@@ -124,19 +147,6 @@ async fn head(app: &App, kind: Kind, Owner(owner): Owner, headers: &HeaderMap) -
     }
     let packing = headers::packing(headers).map_err(Refusal::into_response)?;
     Ok(Head { owner, key, packing })
-}
-
-impl Head {
-    /// A token stores for its own device alone.
-    fn check_device(&self, device_id: &str) -> Result<(), Refusal> {
-        match &self.owner {
-            Some(owner) if owner != device_id => Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                "device_id: ce jeton est celui d'un autre appareil",
-            )),
-            _ => Ok(()),
-        }
-    }
 }
 
 async fn health(State(app): State<Arc<App>>) -> Response {

@@ -1,8 +1,10 @@
 //! The fields of the two bodies: each read into its type as soon as it is complete, and what is wrong with them.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::answer::Refusal;
 use crate::record::{Clip, Event, Origin, Scalar};
@@ -112,16 +114,59 @@ impl Field {
     }
 }
 
-fn missing(name: &str) -> Refusal {
+pub(super) fn missing(name: &str) -> Refusal {
     Refusal::bad(format!("{name}: champ manquant"))
 }
 
-fn invalid(error: impl fmt::Display) -> Refusal {
+pub(super) fn invalid(error: impl fmt::Display) -> Refusal {
     Refusal::bad(format!("JSON invalide: {error}"))
 }
 
 pub(super) fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Refusal> {
     serde_json::from_str(json).map_err(invalid)
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(key) = object.next_key::<Cow<'de, str>>()? {
+            match key.as_ref() {
+                "date" => fields.date = object.next_value()?,
+                "capteur" => fields.sensor = object.next_value()?,
+                "numero_camera" => fields.camera = object.next_value()?,
+                "device_id" => fields.device_id = object.next_value()?,
+                "source" => fields.source = object.next_value()?,
+                _ => {
+                    object.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(fields)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sensor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        if json.starts_with('{') {
+            return serde_json::from_str(json).map(Self::Object).map_err(D::Error::custom);
+        }
+        Ok(Self::Other)
+    }
 }
 
 impl<'de> Deserialize<'de> for Field {

@@ -2,6 +2,7 @@
 //! kept.
 
 mod base64_sink;
+mod batch;
 mod fields;
 #[cfg(test)]
 mod measure;
@@ -10,6 +11,7 @@ mod parser;
 mod tests;
 mod video;
 
+pub(crate) use batch::{Entry, entries};
 pub(crate) use parser::BodyParser;
 
 use crate::answer::Refusal;

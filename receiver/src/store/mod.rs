@@ -21,7 +21,7 @@ use clips::Clips;
 pub(crate) use error::StoreError;
 pub(crate) use local::open_local;
 use rows::{Content, NewRow, Rows};
-pub(crate) use rows::{Key, Kind, Receipt};
+pub(crate) use rows::{Key, Kind, NewStatus, Receipt};
 
 use crate::record::{Clip, Event};
 
@@ -56,6 +56,21 @@ impl Store {
     pub(crate) async fn add_event(&self, event: Event, key: Option<Key>) -> Result<Receipt, StoreError> {
         let content = Content::Event(event);
         Ok(self.rows.add(NewRow { content, key }).await?.receipt)
+    }
+
+    /// Stores events, durably, in one commit: all of them, or none; for keys that were seen, as for a single one.
+    pub(crate) async fn add_events(&self, events: Vec<(Event, Key)>) -> Result<Vec<Receipt>, StoreError> {
+        let rows = events.into_iter().map(|(event, key)| NewRow {
+            content: Content::Event(event),
+            key: Some(key),
+        });
+        let added = self.rows.add_all(rows.collect()).await?;
+        Ok(added.into_iter().map(|added| added.receipt).collect())
+    }
+
+    /// Keeps what a device tells of itself, in place of what it told before.
+    pub(crate) async fn put_status(&self, status: NewStatus) -> Result<(), StoreError> {
+        self.rows.put_status(status).await
     }
 
     pub(crate) async fn begin_clip(&self) -> Result<Box<dyn ClipWriter>, StoreError> {

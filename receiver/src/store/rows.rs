@@ -59,13 +59,39 @@ pub(crate) struct Added {
     pub(crate) is_new: bool,
 }
 
+/// What a device tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewStatus {
+    pub(crate) device_id: String,
+    /// As it was sent.
+    pub(crate) json: String,
+    /// Rows that it has not sent yet.
+    pub(crate) backlog: u64,
+    /// How far its clock is ahead of ours.
+    pub(crate) clock_ahead_ms: Option<i64>,
+    /// When it came, by our clock.
+    pub(crate) received_unix_s: i64,
+}
+
 /// Rows, each with the receipt of its key.
 pub(crate) trait Rows: Send + Sync {
     /// The receipt that was given for a key, if one was.
     fn receipt(&self, kind: Kind, key: Key) -> Pending<'_, Option<Receipt>>;
 
-    /// Stores a row, durably, unless its key was seen. Row and receipt are one: no crash leaves one without the other.
-    fn add(&self, row: NewRow) -> Pending<'_, Added>;
+    /// Stores rows, durably, each unless its key was seen, also by one before it: all of them, or none. Row and receipt
+    /// are one: no crash leaves one without the other.
+    fn add_all(&self, rows: Vec<NewRow>) -> Pending<'_, Vec<Added>>;
+
+    /// Stores one.
+    fn add(&self, row: NewRow) -> Pending<'_, Added> {
+        Box::pin(async move {
+            let added = self.add_all(vec![row]).await?.pop();
+            added.ok_or_else(|| lost("the database"))
+        })
+    }
+
+    /// Keeps what a device tells of itself, in place of what it told before.
+    fn put_status(&self, status: NewStatus) -> Pending<'_, ()>;
 
     /// Whether a row names a clip.
     fn names_clip(&self, name: String) -> Pending<'_, bool>;

@@ -1,6 +1,7 @@
 //! The receiver from outside: the built program, asked over TCP, its database and folder read as people would.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)] // Also in the helpers, which are tests too.
 
+mod batch;
 mod contract;
 mod crash;
 mod greedy;
@@ -11,6 +12,7 @@ mod modes;
 mod odd_rows;
 mod packing;
 mod starting;
+mod status;
 mod streaming;
 mod structure;
 mod support;

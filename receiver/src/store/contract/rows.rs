@@ -32,6 +32,7 @@ macro_rules! rows_keep_their_promises {
             without_tokens_a_key_is_one_for_all_devices
             one_key_in_many_hands_is_one_row
             rows_that_come_together_each_have_their_own_outcome
+            rows_of_one_request_are_stored_in_their_order_each_key_once
             a_receipt_says_what_was_sent_whatever_its_type
             a_clip_is_named_by_its_row_alone
             a_check_passes_and_leaves_nothing
@@ -162,6 +163,25 @@ async fn rows_that_come_together_each_have_their_own_outcome(database: impl Data
     assert_eq!((again.is_new, new.is_new, clip.is_new), (false, true, true));
     assert_eq!(again.receipt, first.receipt);
     assert_ne!(new.receipt.id, first.receipt.id);
+}
+
+async fn rows_of_one_request_are_stored_in_their_order_each_key_once(database: impl Database) {
+    let rows = database.open();
+    let first = ok(rows.add(event("pi", Some(key("seen", None))))).await;
+    let names = ["a", "seen", "b", "a", "c"];
+    let added = ok(rows.add_all(names.map(|name| event("pi", Some(key(name, None)))).to_vec())).await;
+    let is_new: Vec<_> = added.iter().map(|added| added.is_new).collect();
+    assert_eq!(is_new, [true, false, true, false, true]);
+    let ids: Vec<_> = added.iter().map(|added| added.receipt.id).collect();
+    assert_eq!((ids[1], ids[3]), (first.receipt.id, ids[0]));
+    assert!(ids[0] < ids[2] && ids[2] < ids[4]);
+    for (name, added) in names.into_iter().zip(added) {
+        assert_eq!(
+            ok(rows.receipt(Kind::Event, key(name, None))).await,
+            Some(added.receipt)
+        );
+    }
+    assert_eq!(ok(rows.add_all(Vec::new())).await, []);
 }
 
 async fn a_receipt_says_what_was_sent_whatever_its_type(database: impl Database) {

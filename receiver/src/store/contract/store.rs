@@ -5,7 +5,7 @@ use std::io::Write;
 use super::clips::{Folder, Place, store};
 use super::rows::{Database, SqliteFile, a_clip, key};
 use super::{ok, promises};
-use crate::store::rows::{Added, Content, Key, Kind, NewRow, Receipt, Rows};
+use crate::store::rows::{Added, Content, Key, Kind, NewRow, NewStatus, Receipt, Rows};
 use crate::store::{Pending, Store, StoreError};
 
 #[derive(Default)]
@@ -67,13 +67,17 @@ impl Rows for Failing<Box<dyn Rows>> {
         self.0.receipt(kind, key)
     }
 
-    fn add(&self, row: NewRow) -> Pending<'_, Added> {
+    fn add_all(&self, rows: Vec<NewRow>) -> Pending<'_, Vec<Added>> {
         Box::pin(async {
             if matches!(self.1, StoreError::Uncertain(_)) {
-                self.0.add(row).await?;
+                self.0.add_all(rows).await?;
             }
             Err(self.1.clone())
         })
+    }
+
+    fn put_status(&self, status: NewStatus) -> Pending<'_, ()> {
+        self.0.put_status(status)
     }
 
     fn names_clip(&self, name: String) -> Pending<'_, bool> {

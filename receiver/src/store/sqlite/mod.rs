@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ffi};
 
-use super::rows::{Added, Key, Kind, NewRow, Receipt, Rows};
+use super::rows::{Added, Key, Kind, NewRow, NewStatus, Receipt, Rows};
 use super::{Pending, StoreError, modes, sync_folder};
 use worker::{Reply, Worker, answer};
 use writer::{Job, LastSuccess, Writer};
@@ -73,8 +73,12 @@ impl Rows for SqliteRows {
         Box::pin(self.questions.ask(move |reply| Question::Receipt(kind, key, reply)))
     }
 
-    fn add(&self, row: NewRow) -> Pending<'_, Added> {
-        Box::pin(self.writes.ask(|reply| Job::Add(Box::new(row), reply)))
+    fn add_all(&self, rows: Vec<NewRow>) -> Pending<'_, Vec<Added>> {
+        Box::pin(self.writes.ask(|reply| Job::Add(rows, reply)))
+    }
+
+    fn put_status(&self, status: NewStatus) -> Pending<'_, ()> {
+        Box::pin(self.writes.ask(|reply| Job::Status(Box::new(status), reply)))
     }
 
     fn names_clip(&self, name: String) -> Pending<'_, bool> {

@@ -4,7 +4,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::record::{Clip, Event, Scalar};
-use crate::store::rows::{Added, Content, Key, Kind, NewRow, Receipt};
+use crate::store::rows::{Added, Content, Key, Kind, NewRow, NewStatus, Receipt};
 
 /// Columns without a type keep what the device sent: null, a number, or text. `UNIQUE (idempotency_key, device_id)` also
 /// serves the look-up by key alone.
@@ -30,7 +30,35 @@ CREATE TABLE IF NOT EXISTS media (
     idempotency_key TEXT,
     UNIQUE (idempotency_key, device_id)
 );
+CREATE TABLE IF NOT EXISTS device (
+    device_id       TEXT PRIMARY KEY,
+    status          TEXT NOT NULL,
+    clock_ahead_ms  INTEGER,
+    received_at     TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS device_backlog (
+    device_id       TEXT NOT NULL,
+    quarter         INTEGER NOT NULL,
+    most_rows       INTEGER NOT NULL,
+    PRIMARY KEY (device_id, quarter)
+) WITHOUT ROWID;
 ";
+
+/// What a day's backlog is kept in: quarters of an hour, each with its worst.
+const QUARTER_S: i64 = 900;
+const QUARTERS_KEPT: i64 = 96;
+
+const PUT_STATUS: &str = "
+INSERT INTO device (device_id, status, clock_ahead_ms, received_at)
+VALUES (?1, ?2, ?3, strftime('%Y-%m-%dT%H:%M:%SZ', ?4, 'unixepoch'))
+ON CONFLICT (device_id) DO UPDATE
+SET status = excluded.status, clock_ahead_ms = excluded.clock_ahead_ms, received_at = excluded.received_at";
+
+const ADD_BACKLOG: &str = "
+INSERT INTO device_backlog (device_id, quarter, most_rows) VALUES (?1, ?2, ?3)
+ON CONFLICT (device_id, quarter) DO UPDATE SET most_rows = max(most_rows, excluded.most_rows)";
+
+const FORGET_BACKLOG: &str = "DELETE FROM device_backlog WHERE device_id = ?1 AND quarter <= ?2";
 
 const ADD_EVENT: &str = "
 INSERT INTO evenement (date, capteur_id, capteur_nom, capteur_etat, device_id, source, idempotency_key)
@@ -122,6 +150,23 @@ pub(super) fn add(conn: &Connection, row: &NewRow) -> rusqlite::Result<Added> {
         size_bytes,
     };
     Ok(Added { receipt, is_new: true })
+}
+
+/// Keeps a device's status inside a transaction, and its backlog of the last day.
+pub(super) fn put_status(conn: &Connection, status: &NewStatus) -> rusqlite::Result<()> {
+    conn.prepare_cached(PUT_STATUS)?.execute(params![
+        status.device_id,
+        status.json,
+        status.clock_ahead_ms,
+        status.received_unix_s
+    ])?;
+    let quarter = status.received_unix_s - status.received_unix_s.rem_euclid(QUARTER_S);
+    let backlog = i64::try_from(status.backlog).unwrap_or(i64::MAX);
+    conn.prepare_cached(ADD_BACKLOG)?
+        .execute(params![status.device_id, quarter, backlog])?;
+    conn.prepare_cached(FORGET_BACKLOG)?
+        .execute(params![status.device_id, quarter - QUARTERS_KEPT * QUARTER_S])?;
+    Ok(())
 }
 
 impl ToSql for Scalar {

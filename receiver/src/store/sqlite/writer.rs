@@ -9,9 +9,9 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::worker::{Reply, answer};
 use super::{BUSY_TIMEOUT, sql};
 use crate::store::StoreError;
-use crate::store::rows::{Added, NewRow};
+use crate::store::rows::{Added, NewRow, NewStatus};
 
-/// Requests committed together at most.
+/// Rows after which no more requests are committed together.
 const BATCH_MAX_ROWS: usize = 256;
 
 /// How long the check of the database's health waits for its lock: who asks has no more than a second.
@@ -21,7 +21,8 @@ const CHECK_BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) enum Job {
-    Add(Box<NewRow>, Reply<Added>),
+    Add(Vec<NewRow>, Reply<Vec<Added>>),
+    Status(Box<NewStatus>, Reply<()>),
     Check(Reply<()>),
 }
 
@@ -58,25 +59,23 @@ impl Writer {
 
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         while let Ok(first) = jobs.recv() {
-            let (mut rows, mut replies, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut work, mut checks) = (Work::default(), Vec::new());
             let mut next = Some(first);
             while let Some(job) = next.take() {
                 match job {
-                    Job::Add(row, reply) => {
-                        rows.push(row);
-                        replies.push(reply);
-                    }
+                    Job::Add(rows, reply) => work.add(rows, reply),
+                    Job::Status(status, reply) => work.statuses.push((status, reply)),
                     Job::Check(reply) => checks.push(reply),
                 }
-                if rows.len() < BATCH_MAX_ROWS {
+                if work.len() < BATCH_MAX_ROWS {
                     next = jobs.try_recv().ok();
                 }
             }
-            // Rows that could be written, or not, say it for those who only ask.
-            let checked = if rows.is_empty() {
+            // What could be written, or not, says it for those who only ask.
+            let checked = if work.is_empty() {
                 self.check()
             } else {
-                self.add(&rows, replies)
+                self.commit(work)
             };
             for reply in checks {
                 answer(reply, checked.clone());
@@ -84,16 +83,24 @@ impl Writer {
         }
     }
 
-    fn add(&mut self, rows: &[Box<NewRow>], replies: Vec<Reply<Added>>) -> Result<(), StoreError> {
-        match add_all(&mut self.conn, rows).map_err(StoreError::from) {
-            Ok(added) => {
-                let answers = replies.into_iter().zip(added);
-                answers.for_each(|(reply, added)| answer(reply, Ok(added)));
+    fn commit(&mut self, work: Work) -> Result<(), StoreError> {
+        match store(&mut self.conn, &work).map_err(StoreError::from) {
+            Ok(mut added) => {
+                for (count, reply) in work.requests.into_iter().rev() {
+                    let own = added.split_off(added.len().saturating_sub(count));
+                    answer(reply, Ok(own));
+                }
+                work.statuses.into_iter().for_each(|(_, reply)| answer(reply, Ok(())));
                 self.succeeded();
                 Ok(())
             }
             Err(error) => {
-                replies.into_iter().for_each(|reply| answer(reply, Err(error.clone())));
+                work.requests
+                    .into_iter()
+                    .for_each(|(_, reply)| answer(reply, Err(error.clone())));
+                work.statuses
+                    .into_iter()
+                    .for_each(|(_, reply)| answer(reply, Err(error.clone())));
                 self.trouble = Some((error.clone(), None));
                 Err(error)
             }
@@ -127,13 +134,41 @@ impl Writer {
     }
 }
 
-/// Stores rows in one transaction: all or none.
-fn add_all(conn: &mut Connection, rows: &[Box<NewRow>]) -> rusqlite::Result<Vec<Added>> {
+/// What is written in one transaction.
+#[derive(Default)]
+struct Work {
+    rows: Vec<NewRow>,
+    /// Who is told, and of how many of the rows.
+    requests: Vec<(usize, Reply<Vec<Added>>)>,
+    statuses: Vec<(Box<NewStatus>, Reply<()>)>,
+}
+
+impl Work {
+    fn add(&mut self, mut rows: Vec<NewRow>, reply: Reply<Vec<Added>>) {
+        self.requests.push((rows.len(), reply));
+        self.rows.append(&mut rows);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.statuses.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len() + self.statuses.len()
+    }
+}
+
+/// All of it, or nothing.
+fn store(conn: &mut Connection, work: &Work) -> rusqlite::Result<Vec<Added>> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let added = rows
+    let added = work
+        .rows
         .iter()
         .map(|row| sql::add(&tx, row))
         .collect::<rusqlite::Result<_>>()?;
+    for (status, _) in &work.statuses {
+        sql::put_status(&tx, status)?;
+    }
     tx.commit()?;
     Ok(added)
 }
