@@ -2,18 +2,23 @@
 
 use std::io::{self, Read};
 
-use miniz_oxide::deflate::core::{CompressionStrategy, CompressorOxide, create_comp_flags_from_zip_params};
-use miniz_oxide::deflate::stream::deflate;
-use miniz_oxide::{MZError, MZFlush, MZStatus};
+use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Method, Status, Strategy};
 
 /// Bytes of body packed at a time.
-const INPUT: usize = 64 << 10;
+const INPUT_BYTES: usize = 64 << 10;
 
 /// Window of zstd as a power of two: base64 of video has no repetitions worth a larger one.
 const ZSTD_WINDOW_LOG: u32 = 17;
 
 /// zstd at its fastest level that codes literals.
 const ZSTD_LEVEL: i32 = 1;
+
+/// The largest window, which Huffman coding alone does not look into (smaller ones are only moved more often), and 16
+/// for gzip's framing instead of zlib's.
+const GZIP_WINDOW_BITS: i32 = 15 + 16;
+
+/// The largest blocks: each brings its codes along.
+const GZIP_MEM_LEVEL: i32 = 9;
 
 /// `inner` packed by zstd.
 ///
@@ -29,36 +34,31 @@ pub(super) fn zstd<R: Read>(inner: R) -> io::Result<impl Read> {
 /// `inner` packed by gzip (RFC 1952) with Huffman codes only.
 pub(super) struct Gzip<R> {
     inner: R,
-    compressor: CompressorOxide,
+    deflate: Deflate,
     input: Vec<u8>,
     from: usize,
     to: usize,
+    /// `inner` has no more.
     ended: bool,
-    sum: crc32fast::Hasher,
-    length: u32,
-    /// Header or trailer bytes that are ready.
-    framing: Vec<u8>,
-    at: usize,
     finished: bool,
 }
 
 impl<R: Read> Gzip<R> {
     /// Packs `inner`.
     pub(super) fn new(inner: R) -> Self {
-        // Raw deflate (negative window bits): the framing is gzip's, not zlib's.
-        let flags = create_comp_flags_from_zip_params(1, -15, CompressionStrategy::HuffmanOnly as i32);
         Self {
             inner,
-            compressor: CompressorOxide::new(flags),
-            input: vec![0; INPUT],
+            deflate: Deflate::new_with_config(DeflateConfig {
+                level: 1,
+                method: Method::Deflated,
+                window_bits: GZIP_WINDOW_BITS,
+                mem_level: GZIP_MEM_LEVEL,
+                strategy: Strategy::HuffmanOnly,
+            }),
+            input: vec![0; INPUT_BYTES],
             from: 0,
             to: 0,
             ended: false,
-            sum: crc32fast::Hasher::new(),
-            length: 0,
-            // Magic, deflate, no flags, no time, fastest, unknown system.
-            framing: vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255],
-            at: 0,
             finished: false,
         }
     }
@@ -68,47 +68,41 @@ impl<R: Read> Gzip<R> {
             self.from = 0;
             self.to = self.inner.read(&mut self.input)?;
             self.ended = self.to == 0;
-            self.sum.update(&self.input[..self.to]);
-            // The trailer holds the length modulo 2^32.
-            self.length = self.length.wrapping_add(self.to as u32);
         }
         Ok(())
+    }
+
+    /// One step of packing; the bytes it gave.
+    fn step(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let flush = if self.ended {
+            DeflateFlush::Finish
+        } else {
+            DeflateFlush::NoFlush
+        };
+        let before = (self.deflate.total_in(), self.deflate.total_out());
+        let status = self
+            .deflate
+            .compress(&self.input[self.from..self.to], out, flush)
+            .map_err(|error| io::Error::other(format!("gzip: {}", error.as_str())))?;
+        self.finished = status == Status::StreamEnd;
+        // Neither is more than the slices it was given.
+        self.from += (self.deflate.total_in() - before.0) as usize;
+        Ok((self.deflate.total_out() - before.1) as usize)
     }
 }
 
 impl<R: Read> Read for Gzip<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if out.is_empty() {
-                return Ok(0);
-            }
-            if self.at < self.framing.len() {
-                let count = out.len().min(self.framing.len() - self.at);
-                out[..count].copy_from_slice(&self.framing[self.at..self.at + count]);
-                self.at += count;
+        if out.is_empty() {
+            return Ok(0);
+        }
+        while !self.finished {
+            self.fill()?;
+            let count = self.step(out)?;
+            if count > 0 {
                 return Ok(count);
             }
-            if self.finished {
-                return Ok(0);
-            }
-            self.fill()?;
-            let flush = if self.ended { MZFlush::Finish } else { MZFlush::None };
-            let step = deflate(&mut self.compressor, &self.input[self.from..self.to], out, flush);
-            self.from += step.bytes_consumed;
-            match step.status {
-                Ok(MZStatus::StreamEnd) => {
-                    self.finished = true;
-                    self.framing = self.sum.clone().finalize().to_le_bytes().to_vec();
-                    self.framing.extend_from_slice(&self.length.to_le_bytes());
-                    self.at = 0;
-                }
-                // No room or no input: the next turn brings one of them.
-                Ok(_) | Err(MZError::Buf) => {}
-                Err(error) => return Err(io::Error::other(format!("gzip: {error:?}"))),
-            }
-            if step.bytes_written > 0 {
-                return Ok(step.bytes_written);
-            }
         }
+        Ok(0)
     }
 }
