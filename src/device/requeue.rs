@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::OpenFlags;
+use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{connect, identify};
 use super::error::{Context, Result};
+use super::stock::LAST_TRACKED;
 use crate::row::Table;
 
 /// Rows changed in one transaction.
@@ -15,49 +16,88 @@ const STEP: usize = 500;
 /// Time left to other writers between two transactions.
 const BREATH: Duration = Duration::from_millis(20);
 
+/// A range of the PRIMARY KEY.
+pub(super) const NEXT: &str =
+    "SELECT max(id) FROM (SELECT id FROM sync_tracking WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)";
+
+/// The same range: ids are never given twice, so that it holds the rows that were found.
+pub(super) const FORGET: &str = "DELETE FROM sync_tracking WHERE id > ?1 AND id <= ?2";
+
+/// A range of `idx_sync_status`, whose entries end in the rowid.
+pub(super) const NEXT_FAILED: &str = "SELECT max(id) FROM (SELECT id FROM sync_tracking INDEXED BY idx_sync_status
+    WHERE sync_status = 'failed' AND table_name = ?4 AND id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)";
+
+/// The same range.
+pub(super) const RETRY: &str = "UPDATE sync_tracking INDEXED BY idx_sync_status SET sync_status = 'pending'
+    WHERE sync_status = 'failed' AND table_name = ?3 AND id > ?1 AND id <= ?2";
+
+/// By the UNIQUE index.
+pub(super) const RETRY_ONE: &str = "UPDATE sync_tracking SET sync_status = 'pending'
+    WHERE table_name = ?1 AND local_id = ?2 AND sync_status = 'failed'";
+
 /// Sets failed rows to `pending`; returns how many.
 ///
 /// # Errors
 /// The database can't be written, or has no `sync_tracking`.
 pub fn retry(path: &Path, table: Option<Table>, id: Option<i64>) -> Result<usize> {
-    in_steps(
-        path,
-        "UPDATE sync_tracking SET sync_status = 'pending' WHERE id IN (SELECT id FROM sync_tracking
-         WHERE sync_status = 'failed' AND (?1 IS NULL OR table_name = ?1) AND (?2 IS NULL OR local_id = ?2) LIMIT ?3)",
-        table,
-        id,
-    )
+    change(path, |conn| {
+        let tables = table.map_or(Table::ALL.to_vec(), |table| vec![table]);
+        let mut total = 0;
+        for name in tables.into_iter().map(Table::name) {
+            total += match id {
+                Some(id) => conn.execute(RETRY_ONE, (name, id))?,
+                None => in_steps(
+                    conn,
+                    |after, last| {
+                        conn.prepare_cached(NEXT_FAILED)?
+                            .query_row((after, last, STEP as i64, name), |row| row.get(0))
+                    },
+                    |after, last| conn.prepare_cached(RETRY)?.execute((after, last, name)),
+                )?,
+            };
+        }
+        Ok(total)
+    })
 }
 
-/// Forgets everything that was sent, so that it is sent again; returns how many rows.
+/// Forgets everything that was sent, so that it is sent again; returns how many rows. What a running service tracks anew meanwhile
+/// stays.
 ///
 /// # Errors
 /// The database can't be written, or has no `sync_tracking`.
 pub fn reset(path: &Path) -> Result<usize> {
-    in_steps(
-        path,
-        "DELETE FROM sync_tracking WHERE id IN (SELECT id FROM sync_tracking
-         WHERE (?1 IS NULL OR table_name = ?1) AND (?2 IS NULL OR local_id = ?2) LIMIT ?3)",
-        None,
-        None,
-    )
+    change(path, |conn| {
+        in_steps(
+            conn,
+            |after, last| {
+                conn.prepare_cached(NEXT)?
+                    .query_row((after, last, STEP as i64), |row| row.get(0))
+            },
+            |after, last| conn.prepare_cached(FORGET)?.execute((after, last)),
+        )
+    })
 }
 
-fn in_steps(path: &Path, sql: &str, table: Option<Table>, id: Option<i64>) -> Result<usize> {
+fn change(path: &Path, work: impl FnOnce(&Connection) -> rusqlite::Result<usize>) -> Result<usize> {
     identify(path)?;
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let doing = "modification de sync_tracking";
-    let mut statement = conn.prepare(sql).context(path, doing)?;
-    let mut total = 0;
-    loop {
-        let changed = statement
-            .execute((table.map(Table::name), id, STEP as i64))
-            .context(path, doing)?;
-        total += changed;
-        if changed < STEP {
-            return Ok(total);
-        }
+    work(&conn).context(path, "modification de sync_tracking")
+}
+
+/// Goes once through what was tracked when it began: `next` finds the end of a step, `change` does it.
+fn in_steps(
+    conn: &Connection,
+    next: impl Fn(i64, i64) -> rusqlite::Result<Option<i64>>,
+    change: impl Fn(i64, i64) -> rusqlite::Result<usize>,
+) -> rusqlite::Result<usize> {
+    let last: Option<i64> = conn.query_row(LAST_TRACKED, [], |row| row.get(0))?;
+    let Some(last) = last else { return Ok(0) };
+    let (mut after, mut total) = (i64::MIN, 0);
+    while let Some(end) = next(after, last)? {
+        total += change(after, end)?;
+        after = end;
         #[allow(clippy::disallowed_methods, reason = "in a command, which a signal simply ends")]
         std::thread::sleep(BREATH);
     }
+    Ok(total)
 }

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use crate::support::service::PATIENCE;
-use crate::support::{Act, Backend, Device, Run, Service, eventually};
+use crate::support::{Act, Backend, Device, Run, Service, assert_everything_arrived_once, eventually};
 
 fn command(device: &Device, arguments: &[&str]) -> Run {
     Service::command(arguments).env("LOCAL_DB_PATH", device.path()).run()
@@ -225,4 +225,26 @@ fn reset_says_what_it_costs_and_wants_a_yes() {
     backend.works();
     Service::once(&device, &backend).run().exits(0);
     assert_eq!(device.tracking().len(), 3);
+}
+
+#[test]
+fn a_reset_beside_a_running_service_sends_every_row_once_more_and_no_row_twice_more() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.many_events(3_000);
+    let mut service = Service::of(&device, &backend.url(), "realtime").start();
+    service.prints("Événement 3000 → Serveur");
+    eventually("all are at the server", || {
+        device.value::<i64>("SELECT count(*) FROM sync_uploaded") == 3_000
+    });
+    let run = Service::command(&["reset", "--yes"])
+        .on(&device, &backend.url(), "once")
+        .run()
+        .exits(0);
+    assert!(run.stdout.contains("3000 ligne(s) oubliée(s)"), "{run}");
+    eventually("all are at the server again", || {
+        device.value::<i64>("SELECT count(*) FROM sync_uploaded") == 3_000
+    });
+    service.stop().exits(0);
+    assert_eq!(backend.received().len(), 6_000);
+    assert_everything_arrived_once(&device, &backend);
 }

@@ -3,6 +3,7 @@
 mod backlog;
 mod clip;
 mod plans;
+mod requeue;
 
 use std::path::PathBuf;
 use std::time::Duration;
