@@ -27,7 +27,7 @@ pub struct Backlog {
     table: Table,
     /// How many rows were due when it was taken.
     pub due: u64,
-    /// How many of them are deprioritized: rows with which the backend failed in several passes.
+    /// How many of them are deprioritized: rows over which the backend failed in several passes.
     deprioritized_due: u64,
     /// Whether its pages hold the deprioritized alone, or all the others.
     only_deprioritized: bool,
@@ -40,7 +40,7 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// The rows with which the backend failed in several passes. They come last: a row that brings the server down
+    /// The rows over which the backend failed in several passes. They come last: a row that brings the server down
     /// must not keep the others waiting for ever.
     #[must_use]
     pub fn deprioritized(&self) -> Self {

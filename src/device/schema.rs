@@ -30,8 +30,8 @@ CREATE INDEX IF NOT EXISTS idx_sync_status ON sync_tracking (sync_status, table_
 /// - `sync_low_water`: per table, the id up to which every row has a row in `sync_tracking` (`low_water`), how often
 ///   tracking rows went or were renamed (`edits`), up to which id gaps were counted and how many rows the recorder deleted before
 ///   they were sent (`counted_to`, `vanished`), how many rows have which status and whether that is sure (`checked`).
-/// - `sync_retry`: per failed row, why, in how many passes it failed (`refusals`: for its own fault), since when, and
-///   when it is due (Unix seconds); by its indexes, what is due.
+/// - `sync_retry`: per failed row, why, in how many passes it failed (`refusals`: for its own fault, `suspicions`: the backend
+///   failed over it), since when, and when it is due (Unix seconds); by its indexes, what is due.
 const STATE: &str = "
 CREATE TABLE IF NOT EXISTS sync_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sync_low_water (
@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS sync_retry (
     refusals   INTEGER NOT NULL,
     since      INTEGER NOT NULL,
     due_at     INTEGER NOT NULL,
+    suspicions INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (table_name, local_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sync_retry_due ON sync_retry (table_name, reason, due_at);
@@ -101,7 +102,7 @@ fn is_complete(conn: &Connection) -> rusqlite::Result<bool> {
         [],
         |row| row.get(0),
     )?;
-    if objects < 7 || !view_stands(conn)? || !triggers::stand(conn)? {
+    if objects < 7 || !counts_suspicions(conn)? || !view_stands(conn)? || !triggers::stand(conn)? {
         return Ok(false);
     }
     let rows: i64 = conn.query_row(
@@ -111,6 +112,12 @@ fn is_complete(conn: &Connection) -> rusqlite::Result<bool> {
         |row| row.get(0),
     )?;
     Ok(rows == 3)
+}
+
+/// Whether `sync_retry` has its youngest column.
+fn counts_suspicions(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.prepare("SELECT 1 FROM pragma_table_info('sync_retry') WHERE name = 'suspicions'")?
+        .exists([])
 }
 
 fn view_stands(conn: &Connection) -> rusqlite::Result<bool> {
@@ -133,6 +140,9 @@ fn create(conn: &mut Connection) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     tx.execute_batch(TRACKING)?;
     tx.execute_batch(STATE)?;
+    if !counts_suspicions(&tx)? {
+        tx.execute_batch("ALTER TABLE sync_retry ADD COLUMN suspicions INTEGER NOT NULL DEFAULT 0")?;
+    }
     if !view_stands(&tx)? {
         tx.execute_batch("DROP VIEW IF EXISTS sync_uploaded")?;
         tx.execute_batch(UPLOADED)?;

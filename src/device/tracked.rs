@@ -10,7 +10,7 @@ use crate::row::Table;
 /// Rows one statement looks at.
 const WINDOW: i64 = 1_000;
 
-/// A row with which the backend failed in so many passes comes last: it may be what the backend fails on.
+/// A row over which the backend failed in so many passes comes last: it may be what the backend fails on.
 const DEPRIORITIZE_AFTER: u32 = 2;
 
 /// Rows changed in one transaction.
@@ -20,14 +20,15 @@ const STEP: i64 = 500;
 const LOOK_AGAIN_S: i64 = 86_400;
 
 /// A range of `idx_sync_status`, whose entries end in the rowid; `sync_retry` by its PRIMARY KEY.
-pub(super) const BY_STATUS: &str = "SELECT t.id, 0, t.local_id, coalesce(r.reason = 'backend' AND r.attempts >= ?5, 0)
+pub(super) const BY_STATUS: &str =
+    "SELECT t.id, 0, t.local_id, coalesce(r.reason = 'backend' AND r.suspicions >= ?5, 0)
     FROM sync_tracking t INDEXED BY idx_sync_status
     LEFT JOIN sync_retry r ON r.table_name = t.table_name AND r.local_id = t.local_id
     WHERE t.sync_status = ?1 AND t.table_name = ?2 AND t.id > ?3 AND t.id <= ?4 AND typeof(t.local_id) = 'integer'
     ORDER BY t.id LIMIT ?6";
 
 /// A range of `sync_retry_now`, which has what is due whatever the clock says; `sync_tracking` by its UNIQUE index.
-pub(super) const AT_ONCE: &str = "SELECT r.local_id, 0, r.local_id, r.reason = 'backend' AND r.attempts >= ?4
+pub(super) const AT_ONCE: &str = "SELECT r.local_id, 0, r.local_id, r.reason = 'backend' AND r.suspicions >= ?4
     FROM sync_retry r INDEXED BY sync_retry_now
     CROSS JOIN sync_tracking t ON t.table_name = r.table_name AND t.local_id = r.local_id
     WHERE r.reason IN ('backend', 'unknown') AND r.table_name = ?1 AND r.local_id > ?2 AND t.id <= ?3
@@ -103,7 +104,7 @@ const START: Position = (Value::Integer(i64::MIN), i64::MIN);
 /// A row that is due as far as `sync_tracking` knows.
 pub(super) struct Tracked {
     pub id: i64,
-    /// Whether the backend failed with it in several passes.
+    /// Whether the backend failed over it in several passes.
     pub is_deprioritized: bool,
     source: usize,
     position: Position,

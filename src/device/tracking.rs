@@ -14,20 +14,26 @@ pub(super) const INSERT: &str =
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 /// By the PRIMARY KEY. `since` stays the first failure's, unless that was not ours to date.
-pub(super) const PLAN: &str = "INSERT INTO sync_retry (table_name, local_id, reason, attempts, refusals, since, due_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+pub(super) const PLAN: &str =
+    "INSERT INTO sync_retry (table_name, local_id, reason, attempts, refusals, since, due_at, suspicions)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     ON CONFLICT (table_name, local_id) DO UPDATE SET
         since = CASE reason WHEN 'unknown' THEN excluded.since ELSE since END, reason = excluded.reason,
-        attempts = excluded.attempts, refusals = excluded.refusals, due_at = excluded.due_at";
+        attempts = excluded.attempts, refusals = excluded.refusals, due_at = excluded.due_at,
+        suspicions = excluded.suspicions";
 
 /// By the PRIMARY KEY.
-pub(super) const FAILURES: &str = "SELECT CAST(attempts AS INTEGER), CAST(refusals AS INTEGER) FROM sync_retry WHERE table_name = ?1 AND local_id = ?2";
+pub(super) const FAILURES: &str =
+    "SELECT CAST(attempts AS INTEGER), CAST(refusals AS INTEGER), CAST(suspicions AS INTEGER)
+    FROM sync_retry WHERE table_name = ?1 AND local_id = ?2";
 
 /// Why a row is waiting for another try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The backend was not well or we are misconfigured: due again at the next pass.
     Backend,
+    /// The same once the row's body was on its way: it may be why. Behind the others when that has happened twice.
+    Suspect,
     /// The server refused this row or answered something unusable: due on the schedule.
     Row,
 }
@@ -35,7 +41,7 @@ pub enum Reason {
 impl Reason {
     fn name(self) -> &'static str {
         match self {
-            Reason::Backend => "backend",
+            Reason::Backend | Reason::Suspect => "backend",
             Reason::Row => "row",
         }
     }
@@ -97,6 +103,7 @@ pub(super) fn write(conn: &mut Connection, record: &Record) -> rusqlite::Result<
                 failures.refusals,
                 record.now,
                 due_at,
+                failures.suspicions,
             ))?;
             mark(&tx, record, None, "failed", Some(message))?;
         }
@@ -125,6 +132,8 @@ pub struct Failures {
     pub attempts: u32,
     /// Those of them in which the row itself was refused: what its schedule counts.
     pub refusals: u32,
+    /// Those of them in which the backend failed once this row's body was on its way.
+    pub suspicions: u32,
 }
 
 /// Reads how often a row has failed (`sync_retry` by its PRIMARY KEY).
@@ -135,6 +144,7 @@ pub(super) fn failures(conn: &Connection, table: Table, id: i64) -> rusqlite::Re
             Ok(Failures {
                 attempts: count(row.get(0)?),
                 refusals: count(row.get(1)?),
+                suspicions: count(row.get(2)?),
             })
         })
         .optional()?;

@@ -62,19 +62,27 @@ pub fn attempt_delay(attempt: u32, wish: Option<Duration>, interval: Duration, r
 pub fn schedule(before: Failures, reason: Reason, now: i64, random: &mut Rng) -> (Failures, i64) {
     let attempts = before.attempts.saturating_add(1);
     match reason {
-        Reason::Backend => (
-            Failures {
+        Reason::Backend => (Failures { attempts, ..before }, now),
+        Reason::Suspect => {
+            let suspicions = before.suspicions.saturating_add(1);
+            let after = Failures {
                 attempts,
-                refusals: before.refusals,
-            },
-            now,
-        ),
+                suspicions,
+                ..before
+            };
+            (after, now)
+        }
         Reason::Row => {
             let refusals = before.refusals.saturating_add(1);
             let delay = if refusals < DAILY_FROM { HOUR_S } else { DAY_S };
             let delay = around(Duration::from_secs(delay.unsigned_abs()), SCHEDULE_JITTER, random);
             let delay = i64::try_from(delay.as_secs()).unwrap_or(DAY_S);
-            (Failures { attempts, refusals }, now.saturating_add(delay))
+            let after = Failures {
+                attempts,
+                refusals,
+                ..before
+            };
+            (after, now.saturating_add(delay))
         }
     }
 }
@@ -119,28 +127,28 @@ mod tests {
             failures,
             Failures {
                 attempts: 30,
-                refusals: 30
+                refusals: 30,
+                suspicions: 0
             }
         );
     }
 
     #[test]
-    fn rows_that_failed_with_the_backend_are_due_at_once_and_not_blamed() {
+    fn rows_that_failed_with_the_backend_are_due_at_once_and_suspected_only_after_their_body() {
         let before = Failures {
             attempts: 3,
             refusals: 2,
+            suspicions: 1,
         };
-        let (after, due_at) = schedule(before, Reason::Backend, 77, &mut Rng::with_seed(1));
-        assert_eq!(
-            (after, due_at),
-            (
-                Failures {
-                    attempts: 4,
-                    refusals: 2
-                },
-                77
-            )
-        );
+        for (reason, suspicions) in [(Reason::Backend, 1), (Reason::Suspect, 2)] {
+            let (after, due_at) = schedule(before, reason, 77, &mut Rng::with_seed(1));
+            let expected = Failures {
+                attempts: 4,
+                refusals: 2,
+                suspicions,
+            };
+            assert_eq!((after, due_at), (expected, 77), "{reason:?}");
+        }
     }
 
     #[test]

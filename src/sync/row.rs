@@ -15,7 +15,7 @@ pub enum Consequence {
     Failed {
         /// Why, in one line.
         message: String,
-        /// How it is scheduled.
+        /// How it is scheduled; a suspicion holds only if its body was on its way.
         reason: Reason,
         /// What happens to the rows behind it.
         then: Then,
@@ -50,8 +50,18 @@ pub fn consequence(verdict: Verdict) -> Consequence {
         Verdict::Interrupted => return Consequence::Interrupted,
         Verdict::Unavailable {
             message, unreachable, ..
-        } => (message, Reason::Backend, Then::EndPass, unreachable, "unavailable"),
-        Verdict::Misconfigured { message } => (message, Reason::Backend, Then::EndPass, false, "misconfigured"),
+        } => (message, Reason::Suspect, Then::EndPass, unreachable, "unavailable"),
+        Verdict::Misconfigured {
+            message,
+            may_be_the_row,
+        } => {
+            let reason = if may_be_the_row {
+                Reason::Suspect
+            } else {
+                Reason::Backend
+            };
+            (message, reason, Then::EndPass, false, "misconfigured")
+        }
         Verdict::ServerError { message } => (message, Reason::Row, Then::GoOnUnlessRepeated, false, "server error"),
         Verdict::Refused { message } => (message, Reason::Row, Then::GoOn, false, "refused"),
         Verdict::InvalidResponse { message } => (
@@ -103,15 +113,25 @@ mod tests {
             (Verdict::Interrupted, Consequence::Interrupted),
             (
                 unavailable(true),
-                failed(Reason::Backend, Then::EndPass, true, "unavailable"),
+                failed(Reason::Suspect, Then::EndPass, true, "unavailable"),
             ),
             (
                 unavailable(false),
-                failed(Reason::Backend, Then::EndPass, false, "unavailable"),
+                failed(Reason::Suspect, Then::EndPass, false, "unavailable"),
             ),
             (
-                Verdict::Misconfigured { message: text() },
+                Verdict::Misconfigured {
+                    message: text(),
+                    may_be_the_row: false,
+                },
                 failed(Reason::Backend, Then::EndPass, false, "misconfigured"),
+            ),
+            (
+                Verdict::Misconfigured {
+                    message: text(),
+                    may_be_the_row: true,
+                },
+                failed(Reason::Suspect, Then::EndPass, false, "misconfigured"),
             ),
             (
                 Verdict::ServerError { message: text() },

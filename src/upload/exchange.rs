@@ -37,6 +37,8 @@ pub(super) struct Exchange {
 struct State {
     manner: Option<Manner>,
     body_begun: bool,
+    /// The socket took a request whose body goes out with its head.
+    small_sent: bool,
     /// Nobody said anything to the question in time.
     unanswered: bool,
     /// The server said to go on, in a form for which the HTTP client never sends the body.
@@ -106,6 +108,12 @@ impl Exchange {
         self.state().body_begun
     }
 
+    /// Whether anything of the body was sent, or is about to be.
+    pub(super) fn body_left(&self) -> bool {
+        let state = self.state();
+        state.body_begun || state.small_sent
+    }
+
     /// What follows is the last of the request.
     pub(super) fn last_piece(&self) {
         self.state().answer_due = true;
@@ -156,6 +164,7 @@ impl Exchange {
     /// The socket took so many bytes, handed to it at `since`.
     pub(super) fn taken(&self, bytes: usize, since: Instant) {
         let mut state = self.state();
+        state.small_sent |= state.manner == Some(Manner::Small);
         if !state.body_begun {
             return;
         }

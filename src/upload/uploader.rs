@@ -272,6 +272,10 @@ impl Wire for Uploader {
         verdict
     }
 
+    fn body_begun(&self) -> bool {
+        self.exchange.body_left()
+    }
+
     fn fail_over(&mut self, now: Duration) -> bool {
         self.backends.fail_over(now)
     }

@@ -30,6 +30,8 @@ pub enum Verdict {
     Misconfigured {
         /// Why, with the variable to look at.
         message: String,
+        /// Or it is this row that something before the server does not let through.
+        may_be_the_row: bool,
     },
     /// This row is refused.
     Refused {
@@ -54,7 +56,7 @@ impl Verdict {
     pub(super) fn without(mut self, secret: &Secret) -> Self {
         if let Verdict::Unavailable { message, .. }
         | Verdict::ServerError { message }
-        | Verdict::Misconfigured { message }
+        | Verdict::Misconfigured { message, .. }
         | Verdict::Refused { message }
         | Verdict::InvalidResponse { message } = &mut self
         {
@@ -84,16 +86,21 @@ pub(super) fn judge(answer: &Answer, packed: bool) -> Verdict {
                     "HTTP {}: redirection vers {target} (vérifiez BACKEND_URL)",
                     answer.status
                 ),
+                may_be_the_row: false,
             }
         }
         401 => Verdict::Misconfigured {
             message: with_hint("BACKEND_TOKEN"),
+            may_be_the_row: false,
         },
         403 => Verdict::Misconfigured {
             message: with_hint("BACKEND_TOKEN et DEVICE_ID"),
+            // A filter that dislikes what is in it answers so.
+            may_be_the_row: true,
         },
         404 | 405 => Verdict::Misconfigured {
             message: with_hint("BACKEND_URL"),
+            may_be_the_row: false,
         },
         415 if packed => Verdict::RetryUncompressed,
         // 507 is a full disk at the other end: like a 503, and no row's fault.
@@ -200,7 +207,7 @@ mod tests {
             (redirect, "https://new.example/"),
         ] {
             match judge(&answer, false) {
-                Verdict::Misconfigured { message } => assert!(message.contains(words), "{message}"),
+                Verdict::Misconfigured { message, .. } => assert!(message.contains(words), "{message}"),
                 other => panic!("{other:?}"),
             }
         }

@@ -15,6 +15,9 @@ pub trait Wire {
     /// Tries to send a clip, once; `video` gives exactly `clip.video_len` bytes.
     fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Verdict;
 
+    /// Whether anything of the last request's body left the device: only then may its row be why the backend failed.
+    fn body_begun(&self) -> bool;
+
     /// Moves on to the next backend after the one in use failed at `now` (monotonic); `false` when there is no
     /// other.
     fn fail_over(&mut self, now: Duration) -> bool;

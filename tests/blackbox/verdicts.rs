@@ -95,6 +95,42 @@ fn an_answer_without_a_usable_id_is_a_failure_and_the_others_go_on() {
 }
 
 #[test]
+fn after_an_outage_the_oldest_event_goes_first_and_a_row_that_breaks_the_server_last() {
+    // What the server did in four passes, and in which order the events go when it works again.
+    type Outage = (&'static str, fn(&Backend), [i64; 3]);
+    let outages: [Outage; 3] = [
+        ("refused connections", |backend| backend.refuse(), [1, 2, 3]),
+        ("401", |backend| backend.always(Act::status(401, "non")), [1, 2, 3]),
+        (
+            "reset after the body",
+            |backend| backend.always(Act::reset_unstored()),
+            [3, 1, 2],
+        ),
+    ];
+    for (name, begin, order) in outages {
+        let (device, backend) = (Device::new(), Backend::start());
+        device.events(3);
+        begin(&backend);
+        for _ in 0..4 {
+            Service::once(&device, &backend).run().exits_with_words(1);
+        }
+        let before = backend.received().len();
+        backend.listen_again();
+        backend.works();
+        Service::once(&device, &backend).run().exits(0);
+        let sent: Vec<i64> = backend.received()[before..]
+            .iter()
+            .map(|request| {
+                let body: serde_json::Value = serde_json::from_str(request.text()).unwrap();
+                let date = body["date"].as_str().unwrap();
+                device.value(&format!("SELECT id_evenement FROM evenement WHERE date = '{date}'"))
+            })
+            .collect();
+        assert_eq!(sent, order, "{name}");
+    }
+}
+
+#[test]
 fn a_captive_portal_puts_nothing_on_the_hourly_schedule() {
     let portal = Act::status(200, "<html><title>Bienvenue au Wi-Fi</title></html>").header("Content-Type", "text/html");
     let error = Act::status(500, "non");

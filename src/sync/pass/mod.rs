@@ -6,7 +6,7 @@ mod record;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::device::{Backlog, Device, DeviceError, Due, FailedDue, Outcome};
+use crate::device::{Backlog, Device, DeviceError, Due, FailedDue, Outcome, Reason};
 use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
 use crate::upload::Wire;
@@ -93,9 +93,8 @@ impl Pass<'_> {
         }
         // Last, the rows with which the backend failed before: if one of them ends the pass, nothing waits behind it.
         for (table, backlog) in deprioritized {
-            if !running.ended() {
-                running.rows(table, backlog)?;
-            }
+            let due = backlog.due;
+            running.rows(table, backlog, due)?;
         }
         let mut report = running.report;
         report.backend = self.wire.backend().to_string();
@@ -155,7 +154,8 @@ impl Running<'_, '_> {
         });
         self.report.table_mut(table).vanished = backlog.vanished;
         let deprioritized = backlog.deprioritized();
-        self.rows(table, backlog)?;
+        let due = backlog.due.saturating_sub(deprioritized.due);
+        self.rows(table, backlog, due)?;
         Ok(deprioritized)
     }
 
@@ -167,26 +167,27 @@ impl Running<'_, '_> {
         Ok(backlog)
     }
 
-    fn rows(&mut self, table: Table, mut backlog: Backlog) -> Result<(), PassError> {
+    /// Sends the `due` rows of a backlog; those that an ended pass leaves are counted as waiting.
+    fn rows(&mut self, table: Table, mut backlog: Backlog, due: u64) -> Result<(), PassError> {
         let mut handled = 0;
         'pages: while !self.ended() {
             let page = self.pass.on_database(|device| device.next_page(&mut backlog))?;
             if page.is_empty() {
                 break;
             }
-            for due in page {
+            for row in page {
                 if table == Table::Media {
                     self.events_meanwhile()?;
                 }
                 if self.ended() {
                     break 'pages;
                 }
-                self.row(table, &due)?;
+                self.row(table, &row)?;
                 handled += 1;
             }
         }
         if self.ended() {
-            self.report.table_mut(table).waiting += backlog.due.saturating_sub(handled);
+            self.report.table_mut(table).waiting += due.saturating_sub(handled);
         }
         Ok(())
     }
@@ -199,16 +200,15 @@ impl Running<'_, '_> {
         }
         // What failed in this pass was tried in it.
         let backlog = self.backlog(Table::Event, FailedDue::No)?;
-        self.rows(Table::Event, backlog)
+        let due = backlog.due.saturating_sub(backlog.deprioritized().due);
+        self.rows(Table::Event, backlog, due)
     }
 
     /// Sends one row and records what became of it.
     fn row(&mut self, table: Table, due: &Due) -> Result<(), PassError> {
-        let Some(verdict) = self.send(table, due)? else {
-            // Deleted by the recorder's retention since the list was read.
+        let Some((bytes, verdict)) = self.send(table, due)? else {
             return Ok(());
         };
-        let (bytes, verdict) = verdict;
         match consequence(verdict) {
             Consequence::Interrupted => Err(PassError::Interrupted),
             Consequence::Sent { remote_id } => {
@@ -230,6 +230,11 @@ impl Running<'_, '_> {
                 unreachable,
                 verdict,
             } => {
+                let reason = match reason {
+                    // It can't be why.
+                    Reason::Suspect if !self.pass.wire.body_begun() => Reason::Backend,
+                    reason => reason,
+                };
                 let before = self.pass.on_database(|device| device.failures(table, due.id))?;
                 let (attempts, due_at) = self.record_failure(table, due.id, &message, reason, before)?;
                 self.report.table_mut(table).failed += 1;

@@ -42,12 +42,12 @@ impl Running<'_, '_> {
         Ok(())
     }
 
-    /// Books a failure anew as the backend's, unless people or another try changed the row since.
+    /// Books a failure anew as the backend's: the row is due at once, but may be why. Not if people or another try changed the row since.
     fn acquit(&mut self, suspect: &Suspect) -> Result<(), PassError> {
         let (table, id, before) = (suspect.table, suspect.id, suspect.before);
         let now = self.pass.on_database(|device| device.failures(table, id))?;
         if now.attempts == before.attempts.saturating_add(1) {
-            self.record_failure(table, id, &suspect.message, Reason::Backend, before)?;
+            self.record_failure(table, id, &suspect.message, Reason::Suspect, before)?;
         }
         Ok(())
     }

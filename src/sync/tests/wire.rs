@@ -38,6 +38,8 @@ pub struct ScriptedWire {
     pub stored: BTreeMap<String, (Table, i64)>,
     /// How long a request takes.
     pub takes: Duration,
+    /// Whether the last request's body was begun: of one that met a server.
+    body_begun: bool,
 }
 
 impl ScriptedWire {
@@ -51,6 +53,7 @@ impl ScriptedWire {
             calls: Vec::new(),
             stored: BTreeMap::new(),
             takes: Duration::ZERO,
+            body_begun: false,
         }
     }
 
@@ -66,6 +69,7 @@ impl ScriptedWire {
         self.calls.push(call.clone());
         self.clock.spend(self.takes);
         let verdict = (self.script)(&call);
+        self.body_begun = !matches!(verdict, Verdict::Unavailable { unreachable: true, .. });
         if let Verdict::Done { .. } = verdict {
             self.stored.insert(call.key, (table, id));
         }
@@ -97,6 +101,10 @@ impl Wire for ScriptedWire {
         }
         assert_eq!(bytes.len() as u64, clip.video_len);
         verdict
+    }
+
+    fn body_begun(&self) -> bool {
+        self.body_begun
     }
 
     fn fail_over(&mut self, now: Duration) -> bool {
@@ -144,6 +152,15 @@ pub fn unavailable() -> Verdict {
     }
 }
 
+/// The server took the request and was gone.
+pub fn hung_up() -> Verdict {
+    Verdict::Unavailable {
+        message: "Connexion interrompue par le serveur".to_string(),
+        unreachable: false,
+        retry_after: None,
+    }
+}
+
 pub fn busy(retry_after: RetryAfter) -> Verdict {
     Verdict::Unavailable {
         message: "HTTP 503".to_string(),
@@ -161,6 +178,7 @@ pub fn broken() -> Verdict {
 pub fn misconfigured() -> Verdict {
     Verdict::Misconfigured {
         message: "HTTP 401 (vérifiez BACKEND_TOKEN)".to_string(),
+        may_be_the_row: false,
     }
 }
 
