@@ -36,7 +36,7 @@ pub(super) fn failures(path: &Path) -> Result<u8, String> {
             print(&format!(
                 "{:<11} {:<11} {since:<20} {attempts:<7} {next:<18} {}\n",
                 one_line(&row.table),
-                row.id,
+                cut(&one_line(&row.id), 11),
                 cut(&one_line(&row.message), MESSAGE)
             ));
         })

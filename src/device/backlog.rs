@@ -6,7 +6,6 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::dates;
 use super::due::{Due, FailedDue};
 use super::layout::Layout;
 use super::low_water::LowWaterMark;
@@ -59,6 +58,10 @@ impl Backlog {
         self.new_last
     }
 
+    pub(super) fn table(&self) -> Table {
+        self.table
+    }
+
     fn most(&self) -> usize {
         match self.table {
             Table::Event => PAGE_EVENTS,
@@ -91,7 +94,7 @@ pub(super) fn take(
     })
 }
 
-/// The next page of a backlog in the order date, then id; empty at its end. Rows that vanish after this are
+/// The next page of a backlog, not yet in order; empty at its end. Rows that vanish after this are
 /// noticed when they are read.
 pub(super) fn next_page(conn: &Connection, layout: &Layout, backlog: &mut Backlog) -> rusqlite::Result<Vec<Due>> {
     let most = backlog.most();
@@ -116,10 +119,6 @@ pub(super) fn next_page(conn: &Connection, layout: &Layout, backlog: &mut Backlo
         )?;
         backlog.new_after = reached.max(new_after);
     }
-    if backlog.table == Table::Media {
-        dates::find(conn, layout, &mut page)?;
-    }
-    page.sort_by(|a, b| dates::compare(a.date.as_ref(), b.date.as_ref()).then(a.id.cmp(&b.id)));
     Ok(page)
 }
 

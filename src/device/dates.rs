@@ -1,88 +1,192 @@
-//! The dates of a page of clips, without reading through their videos.
+//! The dates of clips, without reading through their videos.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
 
 use super::due::Due;
+use super::error::{Context, DeviceError, Kind, Result, is_too_large};
 use super::layout::{Layout, quoted};
-use super::scalar::{scalar, unsigned};
-use crate::row::Scalar;
+use super::record::{COLUMN_BYTES, Record, STEP_BYTES};
+use super::scalar::{order_key, scalar};
+use crate::row::{Scalar, Table};
 
 /// Index entries one statement looks at.
 const LIMIT: usize = 1_000;
 
 /// Entries of the date index looked at for each clip whose date is wanted, and at least this many.
-const DATE_SEARCH_PER_CLIP: usize = 8;
-const DATE_SEARCH_LEAST: usize = 20_000;
+const SEARCH_PER_CLIP: usize = 8;
+const SEARCH_LEAST: usize = 20_000;
 
-/// Without an index, dates of clips are read from the rows only up to this many bytes of video.
-const DATE_READ_BYTES: u64 = 64 << 20;
+/// Entries looked at from either end of the index for a single clip: some 300 KB each.
+const SEARCH_SINGLE: usize = 8_000;
+
+/// Without an index, the dates of a page are read behind the videos up to so many bytes.
+const READ_BYTES: u64 = 64 << 20;
+
+/// A date up to this length is its own order key, and reading goes on from it.
+const WHOLE_BYTES: usize = 64;
+
+const SEARCHING: &str = "recherche des dates";
+
+/// From which end the date index is read.
+#[derive(Clone, Copy)]
+enum From {
+    Newest,
+    Oldest,
+}
+
+/// Puts a page in the order date, then id.
+pub(super) fn arrange(conn: &Connection, path: &Path, layout: &Layout, table: Table, page: &mut [Due]) -> Result<()> {
+    if table == Table::Media {
+        find(conn, path, layout, page)?;
+    }
+    page.sort_by(|a, b| compare(a.date.as_ref(), b.date.as_ref()).then(a.id.cmp(&b.id)));
+    Ok(())
+}
 
 /// Fills in the dates of a page of clips, from the date index (which holds date and rowid and no video), newest
 /// first. A date that the search does not reach stays unknown and sorts as the oldest.
-pub(super) fn find(conn: &Connection, layout: &Layout, page: &mut [Due]) -> rusqlite::Result<()> {
+fn find(conn: &Connection, path: &Path, layout: &Layout, page: &mut [Due]) -> Result<()> {
     for due in page.iter_mut() {
         due.date = None;
     }
-    let mut wanted: HashMap<i64, usize> = page.iter().enumerate().map(|(place, due)| (due.id, place)).collect();
-    let date = layout.media_date;
-    let Some(index) = &layout.media_indexes.date else {
-        return read_dates(conn, date, page);
+    if layout.media_indexes.date.is_some() {
+        let most = SEARCH_LEAST.max(page.len() * SEARCH_PER_CLIP);
+        return search(conn, path, layout, page, From::Newest, most);
+    }
+    let mut left = READ_BYTES;
+    for due in page.iter_mut() {
+        let (date, read) = in_row(conn, path, layout, due.id, left)?;
+        due.date = date;
+        left = left.saturating_sub(read);
+    }
+    Ok(())
+}
+
+/// The date of one clip, by reading at most a step of its record or a few hundred KB of the index; `None` when it can't
+/// be told so cheaply.
+pub(super) fn cheap(conn: &Connection, path: &Path, layout: &Layout, id: i64) -> Result<Option<Scalar>> {
+    if let (Some(date), _) = in_row(conn, path, layout, id, STEP_BYTES as u64)? {
+        return Ok(Some(date));
+    }
+    let mut page = [Due { id, date: None }];
+    for from in [From::Newest, From::Oldest] {
+        search(conn, path, layout, &mut page, from, SEARCH_SINGLE)?;
+        if page[0].date.is_some() {
+            break;
+        }
+    }
+    let [due] = page;
+    Ok(due.date)
+}
+
+/// The date of one clip, if need be from behind its video.
+pub(super) fn thorough(conn: &Connection, path: &Path, layout: &Layout, id: i64) -> Result<Option<Scalar>> {
+    Ok(match cheap(conn, path, layout, id)? {
+        Some(date) => Some(date),
+        None => in_row(conn, path, layout, id, u64::MAX)?.0,
+    })
+}
+
+/// The date as it stands in the clip's record, if that means reading `most` bytes or less; and how many were read.
+fn in_row(conn: &Connection, path: &Path, layout: &Layout, id: i64, most: u64) -> Result<(Option<Scalar>, u64)> {
+    let [date, ..] = layout.media_columns;
+    let read = || -> Result<(Option<Scalar>, u64)> {
+        let Some(mut record) = Record::find(conn, path, id)? else {
+            return Ok((None, 0));
+        };
+        let end = record.small_span(date)?.map_or(0, |span| span.end());
+        if end > most {
+            return Ok((None, 0));
+        }
+        let [value] = record.values([date])?;
+        Ok((Some(value), end))
     };
-    let index = quoted(index);
+    match read() {
+        // A row that can't be read is met, and told, when it is its turn.
+        Err(DeviceError {
+            kind: Kind::Row | Kind::Changed | Kind::Vanished | Kind::Unusable,
+            ..
+        }) => Ok((None, 0)),
+        result => result,
+    }
+}
+
+/// Looks for dates in the index, `most` entries far.
+fn search(conn: &Connection, path: &Path, layout: &Layout, page: &mut [Due], from: From, most: usize) -> Result<()> {
+    let mut wanted: HashMap<i64, usize> = page.iter().enumerate().map(|(place, due)| (due.id, place)).collect();
+    let mut start = None;
     let mut searched = 0;
-    let most = DATE_SEARCH_LEAST.max(wanted.len() * DATE_SEARCH_PER_CLIP);
-    let mut start: Option<(rusqlite::types::Value, i64)> = None;
     while !wanted.is_empty() && searched < most {
-        let mut statement = conn.prepare_cached(&format!(
-            "SELECT {date}, id_media FROM media INDEXED BY {index} {} ORDER BY {date} DESC, id_media DESC LIMIT {LIMIT}",
-            if start.is_some() { format!("WHERE {date} <= ?1 AND ({date} < ?1 OR id_media < ?2)") } else { String::new() }
-        ))?;
-        let mut rows = match &start {
-            None => statement.query([])?,
-            Some((date, id)) => statement.query((date, id))?,
+        let Some(sql) = window(layout, from, start.is_some()) else {
+            return Ok(());
         };
         let mut last = None;
-        let mut count = 0;
-        while let Some(row) = rows.next()? {
-            count += 1;
-            let id: i64 = row.get(1)?;
-            if let Some(place) = wanted.remove(&id) {
-                page[place].date = Some(scalar(row.get_ref(0)?));
+        let mut take = |row: &Row| -> rusqlite::Result<()> {
+            // The id of an entry with a huge date is not asked for: SQLite would read the whole entry for it.
+            let id: Option<i64> = row.get(0)?;
+            if let Some(place) = id.and_then(|id| wanted.remove(&id)) {
+                page[place].date = Some(scalar(row.get_ref(1)?));
             }
-            last = Some((row.get::<_, rusqlite::types::Value>(0)?, id));
-        }
+            if row.get(2)? {
+                last = Some(row.get::<_, Value>(1)?);
+            }
+            Ok(())
+        };
+        let mut read = || -> rusqlite::Result<usize> {
+            let mut statement = conn.prepare_cached(&sql)?;
+            let mut rows = match &start {
+                None => statement.query([])?,
+                Some(date) => statement.query([date])?,
+            };
+            let mut count = 0;
+            while let Some(row) = rows.next()? {
+                take(row)?;
+                count += 1;
+            }
+            Ok(count)
+        };
+        let count = match read() {
+            // Somebody's date is too large to be compared with.
+            Err(error) if is_too_large(&error) => return Ok(()),
+            count => count.context(path, SEARCHING)?,
+        };
         searched += count;
-        if count < LIMIT {
-            break;
+        if count < LIMIT || last.is_none() || last == start {
+            return Ok(());
         }
         start = last;
     }
     Ok(())
 }
 
-/// Without an index the date lies behind the video: read it while that is cheap, else leave the order to the ids.
-fn read_dates(conn: &Connection, date: &str, page: &mut [Due]) -> rusqlite::Result<()> {
-    // The length comes from the record's header, without reading the video.
-    let mut length = conn.prepare_cached("SELECT coalesce(length(video), 0) FROM media WHERE id_media = ?1")?;
-    let mut bytes = 0_u64;
-    for due in page.iter() {
-        bytes += unsigned(length.query_row([due.id], |row| row.get(0)).optional()?.unwrap_or(0));
-    }
-    if bytes > DATE_READ_BYTES {
-        return Ok(());
-    }
-    let mut read = conn.prepare_cached(&format!("SELECT {date} FROM media WHERE id_media = ?1"))?;
-    for due in page.iter_mut() {
-        due.date = read.query_row([due.id], |row| Ok(scalar(row.get_ref(0)?))).optional()?;
-    }
-    Ok(())
+/// A window of the date index, by the index alone: id, the date as far as pages are ordered by it, and whether that is
+/// all of it.
+fn window(layout: &Layout, from: From, continued: bool) -> Option<String> {
+    let (index, date) = (quoted(layout.media_indexes.date.as_ref()?), layout.media_date);
+    let (direction, beyond) = match from {
+        From::Newest => ("DESC", "<="),
+        From::Oldest => ("ASC", ">="),
+    };
+    let continued = if continued {
+        format!("WHERE {date} {beyond} ?1")
+    } else {
+        String::new()
+    };
+    let key = order_key(date);
+    Some(format!(
+        "SELECT CASE WHEN octet_length({date}) <= {COLUMN_BYTES} THEN id_media END, {key},
+                coalesce(octet_length({date}) <= {WHOLE_BYTES}, 0)
+         FROM media INDEXED BY {index} {continued} ORDER BY {date} {direction} LIMIT {LIMIT}"
+    ))
 }
 
 /// SQLite's own order: NULL, numbers, text; unknown first.
-pub(super) fn compare(a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
+fn compare(a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
     fn rank(date: Option<&Scalar>) -> (u8, f64, &str) {
         match date {
             None => (0, 0.0, ""),

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rusqlite::ErrorCode;
+
 use super::codes::{self, Advice};
 use crate::text::one_line;
 
@@ -61,6 +63,14 @@ impl DeviceError {
         Self::new(Kind::Changed, "La ligne a été modifiée pendant l'envoi")
     }
 
+    /// A small column that is too long to be one.
+    pub(crate) fn too_long(column: &str, bytes: u64) -> Self {
+        Self::row(format!(
+            "La colonne `{column}` fait {bytes} octets, au plus {} sont envoyés: corrigez la ligne",
+            super::record::COLUMN_BYTES
+        ))
+    }
+
     pub(crate) fn row(message: impl Into<String>) -> Self {
         Self::new(Kind::Row, message)
     }
@@ -76,6 +86,14 @@ impl From<DeviceError> for std::io::Error {
 pub(crate) trait Context<T> {
     /// `doing` completes the sentence "while …", in French.
     fn context(self, path: &Path, doing: &str) -> Result<T>;
+}
+
+/// Whether SQLite refused to take a value or key into memory.
+pub(super) fn is_too_large(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::TooBig | ErrorCode::OutOfMemory)
+    )
 }
 
 impl<T> Context<T> for rusqlite::Result<T> {

@@ -17,9 +17,20 @@ pub struct Layout {
     pub media_date: &'static str,
     /// Position of `video` among the stored columns of a `media` record.
     pub video_position: usize,
+    /// Date, sensor and camera among the stored columns of a `media` record.
+    pub media_columns: [Column; 3],
     /// Indexes on one column of `media`, by column: the way to small columns that lie behind a large
     /// video without walking through it.
     pub media_indexes: MediaIndexes,
+}
+
+/// A column and its place in a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// As SQL names it.
+    pub name: &'static str,
+    /// Among the stored columns.
+    pub position: usize,
 }
 
 /// Names of usable indexes on `media`, if there are any.
@@ -47,10 +58,10 @@ pub fn detect(conn: &Connection, path: &Path) -> Result<Layout> {
     event.require(path, "id_evenement")?;
     event.require(path, "id_capteur")?;
     media.require(path, "id_media")?;
-    media.require(path, "id_capteur")?;
-    media.require(path, "numero_camera")?;
     let event_date = event.one_of(path, "date", "date_evenement")?;
     let media_date = media.one_of(path, "date", "date_media")?;
+    let column = |name| media.require(path, name).map(|position| Column { name, position });
+    let media_columns = [column(media_date)?, column("id_capteur")?, column("numero_camera")?];
     // In the older layout the state is the event's own, not the sensor's.
     let event_state = if event.has("etat_capteur") {
         "e.etat_capteur"
@@ -63,6 +74,7 @@ pub fn detect(conn: &Connection, path: &Path) -> Result<Layout> {
         event_state,
         media_date,
         video_position: media.require(path, "video")?,
+        media_columns,
         media_indexes: MediaIndexes {
             date: index_on(conn, path, media_date)?,
             sensor: index_on(conn, path, "id_capteur")?,

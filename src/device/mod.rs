@@ -12,16 +12,21 @@ mod counts;
 mod dates;
 mod due;
 mod error;
+mod failed_rows;
+mod found;
 mod layout;
 mod look;
 mod low_water;
 mod meta;
+mod oldest;
 mod pages;
 mod quiet;
+mod record;
 mod requeue;
 mod rows;
 mod scalar;
 mod schema;
+mod span;
 mod state;
 mod stock;
 #[cfg(test)]
@@ -30,7 +35,9 @@ mod tracked;
 mod tracking;
 mod triggers;
 mod untracked;
+mod walk;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -41,9 +48,11 @@ pub use clip::ClipReader;
 pub use connection::bound_memory;
 pub use due::{Due, FailedDue};
 pub use error::{DeviceError, Kind, Result};
+pub use failed_rows::FailedRow;
+pub use found::{Found, inspect};
 pub use layout::Layout;
 pub use requeue::{reset, retry};
-pub use state::{FailedRow, StatusReader};
+pub use state::StatusReader;
 pub use tracking::{Failures, Outcome, Reason, Record};
 
 use crate::notice::{Counts, TableState};
@@ -62,60 +71,8 @@ pub struct Device {
     identity: (u64, u64),
     schema_version: i64,
     quiet: Quiet,
-}
-
-/// A recorder's database that was found and recognised, and in which nothing was written yet.
-pub struct Found {
-    conn: Connection,
-    path: PathBuf,
-    layout: Layout,
-    identity: (u64, u64),
-}
-
-impl Found {
-    /// Opens the database and detects its layout.
-    ///
-    /// # Errors
-    /// [`Kind::NotYet`] when there is no file, or an empty one; otherwise what is wrong with it.
-    pub fn open(path: &Path) -> Result<Self> {
-        let identity = identify(path)?;
-        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        if conn.is_readonly("main").context(path, "ouverture")? {
-            return Err(DeviceError::new(
-                Kind::Denied,
-                format!(
-                    "{} n'est pas accessible en écriture: donnez au service le droit d'écrire le fichier et son dossier",
-                    path.display()
-                ),
-            ));
-        }
-        let layout = layout::detect(&conn, path)?;
-        Ok(Self {
-            conn,
-            path: path.to_path_buf(),
-            layout,
-            identity,
-        })
-    }
-
-    /// Makes sure that our tables are there. The instance lock comes first: of two services that start, one writes.
-    ///
-    /// # Errors
-    /// The database can't be written, or holds something else under our tables' names.
-    pub fn set_up(mut self) -> Result<Device> {
-        let database_id = schema::ensure(&mut self.conn, &self.path)?;
-        let schema_version = schema_version(&self.conn).context(&self.path, "lecture du schéma")?;
-        let quiet = Quiet::watch(&self.conn).context(&self.path, "ouverture")?;
-        Ok(Device {
-            quiet,
-            conn: self.conn,
-            path: self.path,
-            layout: self.layout,
-            database_id,
-            identity: self.identity,
-            schema_version,
-        })
-    }
+    /// The clip that waits longest, and its date.
+    oldest_clip: RefCell<Option<(i64, Scalar)>>,
 }
 
 impl Device {
@@ -184,7 +141,10 @@ impl Device {
     /// # Errors
     /// The database can't be read.
     pub fn next_page(&self, backlog: &mut Backlog) -> Result<Vec<Due>> {
-        backlog::next_page(&self.conn, &self.layout, backlog).context(&self.path, "recherche des lignes à envoyer")
+        let mut page = backlog::next_page(&self.conn, &self.layout, backlog)
+            .context(&self.path, "recherche des lignes à envoyer")?;
+        dates::arrange(&self.conn, &self.path, &self.layout, backlog.table(), &mut page)?;
+        Ok(page)
     }
 
     /// The highest id in `table`, by its PRIMARY KEY.
@@ -203,9 +163,7 @@ impl Device {
     /// # Errors
     /// The row can't be read.
     pub fn event(&self, id: i64) -> Result<Option<Event>> {
-        rows::event(&self.conn, &self.layout, id)
-            .context(&self.path, "lecture d'un événement")
-            .map_err(error::of_row)
+        rows::event(&self.conn, &self.path, &self.layout, id).map_err(error::of_row)
     }
 
     /// Opens a clip, read through a connection that does nothing else meanwhile; `None` when it is gone. `date` is the one its page of the backlog gave.
@@ -245,7 +203,25 @@ impl Device {
     /// # Errors
     /// The database can't be read.
     pub fn state(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
-        state::table_state(&self.conn, &self.layout, table, true, now).context(&self.path, "lecture de l'état")
+        let (state, first) =
+            state::table_state(&self.conn, table, &self.layout, true).context(&self.path, "lecture de l'état")?;
+        let find = |id| self.date_of_clip(id);
+        let oldest_waiting = oldest::waiting(&self.conn, &self.path, &self.layout, table, first, now, find)?;
+        Ok(TableState {
+            oldest_waiting,
+            ..state
+        })
+    }
+
+    /// The date of a clip that waits. It may lie behind the video, which is read once for it, not after every pass.
+    fn date_of_clip(&self, id: i64) -> Result<Option<Scalar>> {
+        if let Some((known, date)) = self.oldest_clip.borrow().as_ref().filter(|(known, _)| *known == id) {
+            log::trace!("the date of clip {known} is known");
+            return Ok(Some(date.clone()));
+        }
+        let date = dates::thorough(&self.conn, &self.path, &self.layout, id)?;
+        *self.oldest_clip.borrow_mut() = date.clone().map(|date| (id, date));
+        Ok(date)
     }
 
     /// A value of ours that outlives the process.
@@ -272,39 +248,6 @@ impl Device {
     pub fn data_version(&self) -> Result<i64> {
         data_version(&self.conn).context(&self.path, "surveillance de la base")
     }
-}
-
-/// What `check` tells of a database: readable, laid out as known, writable; it ends at the first that is not so.
-#[must_use]
-pub fn inspect(path: &Path) -> Vec<Result<String>> {
-    let mut facts = Vec::new();
-    let mut look = || -> Result<()> {
-        identify(path)?;
-        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let mode: String = conn
-            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
-            .context(path, "ouverture")?;
-        facts.push(Ok(format!(
-            "Base de données lisible: {} (journal {mode})",
-            path.display()
-        )));
-        let layout = layout::detect(&conn, path)?;
-        let name = if layout.event_date == "date" {
-            "actuelle"
-        } else {
-            "ancienne"
-        };
-        facts.push(Ok(format!("Structure reconnue: {name}")));
-        // As far as the journal's creation, and no trace left.
-        conn.execute_batch("BEGIN IMMEDIATE; CREATE TABLE sync_check (x); ROLLBACK;")
-            .context(path, "essai d'écriture")?;
-        facts.push(Ok("Base de données accessible en écriture".to_string()));
-        Ok(())
-    };
-    if let Err(error) = look() {
-        facts.push(Err(error));
-    }
-    facts
 }
 
 /// Counts by status of `evenement` and `media`, through a connection of its own.

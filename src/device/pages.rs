@@ -171,53 +171,6 @@ fn local_length(payload_len: u64, usable: usize) -> Option<usize> {
     Some(if least + spill <= most { least + spill } else { least })
 }
 
-/// Where a column's bytes are in a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    /// Offset from the start of the record.
-    pub offset: u64,
-    /// Length in bytes.
-    pub length: u64,
-    /// Whether it is a blob or text; other types are read through SQL.
-    pub is_bytes: bool,
-}
-
-/// Finds a column in a record by its header (section 2.1, "Record Format"); a column the record does not have
-/// (added by ALTER TABLE) is empty.
-pub(super) fn column(local: &[u8], position: usize) -> Option<Span> {
-    let (header_len, mut at) = varint(local, 0)?;
-    let header_len = usize::try_from(header_len).ok()?;
-    let mut offset = header_len as u64;
-    let mut index = 0;
-    while at < header_len {
-        let (kind, length) = varint(local, at)?;
-        at += length;
-        let kind = u64::try_from(kind).ok()?;
-        let length = match kind {
-            0 | 8 | 9 => 0,
-            1..=4 => kind,
-            5 => 6,
-            6 | 7 => 8,
-            12.. => (kind - 12) / 2,
-            _ => return None,
-        };
-        if index == position {
-            return Some(Span {
-                offset,
-                length,
-                is_bytes: kind >= 12,
-            });
-        }
-        offset += length;
-        index += 1;
-    }
-    Some(Span {
-        offset,
-        length: 0,
-        is_bytes: false,
-    })
-}
-
 fn u16_at(data: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(data.get(at..at + 2)?.try_into().ok()?))
 }
@@ -228,7 +181,7 @@ pub(super) fn u32_at(data: &[u8], at: usize) -> Option<u32> {
 }
 
 /// A varint: seven bits a byte, big-endian, the ninth byte whole. Returns the value and its length.
-fn varint(data: &[u8], at: usize) -> Option<(i64, usize)> {
+pub(super) fn varint(data: &[u8], at: usize) -> Option<(i64, usize)> {
     let mut value: u64 = 0;
     for (index, byte) in data.get(at..)?.iter().take(9).enumerate() {
         if index == 8 {
@@ -244,6 +197,7 @@ fn varint(data: &[u8], at: usize) -> Option<(i64, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::span::column;
     use super::*;
 
     #[test]
@@ -296,9 +250,9 @@ mod tests {
                     })
                     .unwrap();
                 assert_eq!(id, rowid);
-                let span = column(&cell.local, 2).unwrap();
+                let span = column(&cell.local, 2).unwrap().unwrap();
                 assert_eq!(
-                    (span.length, span.is_bytes),
+                    (span.length, span.is_bytes()),
                     (length.unsigned_abs(), true),
                     "row {rowid}, page size {page_size}"
                 );

@@ -1,32 +1,64 @@
 //! One row at a time, read just before it is sent.
 
+use std::path::Path;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::error::{Context, DeviceError, Result, is_too_large};
 use super::layout::{Layout, quoted};
-use super::scalar::scalar;
+use super::record::COLUMN_BYTES;
+use super::scalar::{scalar, unsigned};
 use crate::row::{Event, Scalar, Table};
 
 /// Distinct values of a small column that are tried through its index before the row itself is read.
 const DISTINCT_MOST: usize = 64;
 
 /// Reads an event (`evenement` and `capteur` by their PRIMARY KEYs); `None` when it is gone.
-pub(super) fn event(conn: &Connection, layout: &Layout, id: i64) -> rusqlite::Result<Option<Event>> {
-    conn.prepare_cached(&format!(
-        "SELECT e.{}, e.id_capteur, c.nom_capteur, {} FROM evenement e
-         LEFT JOIN capteur c ON c.id_capteur = e.id_capteur WHERE e.id_evenement = ?1",
-        layout.event_date, layout.event_state
-    ))?
-    .query_row([id], |row| {
-        Ok(Event {
-            id,
-            date: told_scalar(row, 0, Table::Event, id, "date")?,
-            sensor_id: told_scalar(row, 1, Table::Event, id, "id_capteur")?,
-            sensor_name: told_scalar(row, 2, Table::Event, id, "nom_capteur")?,
-            sensor_state: told_scalar(row, 3, Table::Event, id, "etat_capteur")?,
-        })
-    })
-    .optional()
+pub(super) fn event(conn: &Connection, path: &Path, layout: &Layout, id: i64) -> Result<Option<Event>> {
+    let reading = "lecture d'un événement";
+    let columns = [
+        format!("e.{}", layout.event_date),
+        "e.id_capteur".to_string(),
+        "c.nom_capteur".to_string(),
+        layout.event_state.to_string(),
+    ]
+    .map(|column| bounded(&column))
+    .join(", ");
+    let sql = format!(
+        "SELECT {columns} FROM evenement e LEFT JOIN capteur c ON c.id_capteur = e.id_capteur WHERE e.id_evenement = ?1"
+    );
+    let mut statement = conn.prepare_cached(&sql).context(path, reading)?;
+    let mut rows = statement.query([id]).context(path, reading)?;
+    let Some(row) = rows.next().context(path, reading)? else {
+        return Ok(None);
+    };
+    let value = |place, name| {
+        let value = small_value(row, place, Table::Event, id, name);
+        value.context(path, reading)?
+    };
+    Ok(Some(Event {
+        id,
+        date: value(0, "date")?,
+        sensor_id: value(1, "id_capteur")?,
+        sensor_name: value(2, "nom_capteur")?,
+        sensor_state: value(3, "etat_capteur")?,
+    }))
+}
+
+/// A column and its length: one that is too long is not even read.
+fn bounded(column: &str) -> String {
+    format!("CASE WHEN octet_length({column}) <= {COLUMN_BYTES} THEN {column} END, octet_length({column})")
+}
+
+/// The value of a [`bounded`] column.
+fn small_value(row: &Row, place: usize, table: Table, id: i64, name: &'static str) -> rusqlite::Result<Result<Scalar>> {
+    let length: Option<i64> = row.get(2 * place + 1)?;
+    let length = length.map_or(0, unsigned);
+    if length > COLUMN_BYTES {
+        return Ok(Err(DeviceError::too_long(name, length)));
+    }
+    told_scalar(row, 2 * place, table, id, name).map(Ok)
 }
 
 /// The small columns of a clip.
@@ -37,7 +69,17 @@ pub(super) struct ClipColumns {
     pub camera: Scalar,
 }
 
-/// Reads the small columns of a clip from its row, which walks through the video when it comes first.
+impl From<[Scalar; 3]> for ClipColumns {
+    fn from([date, sensor_id, camera]: [Scalar; 3]) -> Self {
+        Self {
+            date,
+            sensor_id,
+            camera,
+        }
+    }
+}
+
+/// Reads the small columns of a clip from its row, which has no large video.
 pub(super) fn clip_columns(conn: &Connection, layout: &Layout, id: i64) -> rusqlite::Result<ClipColumns> {
     conn.prepare_cached(&format!(
         "SELECT {}, id_capteur, numero_camera FROM media WHERE id_media = ?1",
@@ -53,8 +95,21 @@ pub(super) fn clip_columns(conn: &Connection, layout: &Layout, id: i64) -> rusql
 }
 
 /// Reads the small columns of a clip from the recorder's indexes, which hold no video: each index is asked
-/// whether it has this row under a known date, a known sensor, a known camera. `None` when one does not say.
+/// whether it has this row under a known date, a known sensor, a known camera. `None` when one does not say, or holds keys
+/// that are too large to be compared.
 pub(super) fn clip_columns_from_indexes(
+    conn: &Connection,
+    layout: &Layout,
+    id: i64,
+    date: Option<&Scalar>,
+) -> rusqlite::Result<Option<ClipColumns>> {
+    match search_indexes(conn, layout, id, date) {
+        Err(error) if is_too_large(&error) => Ok(None),
+        found => found,
+    }
+}
+
+fn search_indexes(
     conn: &Connection,
     layout: &Layout,
     id: i64,
@@ -118,17 +173,19 @@ fn value_in_index(conn: &Connection, index: &str, column: &str, id: i64) -> rusq
     Ok(None)
 }
 
-/// The name of a sensor; NULL when it no longer exists.
-pub(super) fn sensor_name(conn: &Connection, sensor_id: &Scalar, clip: i64) -> rusqlite::Result<Scalar> {
-    let mut statement = conn.prepare_cached("SELECT nom_capteur FROM capteur WHERE id_capteur = ?1")?;
-    let read = |row: &Row| told_scalar(row, 0, Table::Media, clip, "nom_capteur");
-    let name = match sensor_id {
-        Scalar::Null => return Ok(Scalar::Null),
+/// The name of a sensor (PRIMARY KEY); NULL when it no longer exists.
+pub(super) fn sensor_name(conn: &Connection, path: &Path, sensor_id: &Scalar, clip: i64) -> Result<Scalar> {
+    let name = bounded("nom_capteur");
+    let sql = format!("SELECT {name} FROM capteur WHERE id_capteur = ?1");
+    let read = |row: &Row| small_value(row, 0, Table::Media, clip, "nom_capteur");
+    let name = conn.prepare_cached(&sql).and_then(|mut statement| match sensor_id {
+        Scalar::Null => Ok(Ok(Scalar::Null)),
         Scalar::Integer(number) => statement.query_row([number], read),
         Scalar::Real(number) => statement.query_row([number], read),
         Scalar::Text(text) => statement.query_row([text], read),
-    };
-    Ok(name.optional()?.unwrap_or(Scalar::Null))
+    });
+    let name = name.optional().context(path, "lecture d'un capteur")?;
+    name.unwrap_or(Ok(Scalar::Null))
 }
 
 /// A column's value, with a word in the log when it had to be repaired to be sent.

@@ -1,13 +1,16 @@
 //! Rows that `sync_tracking` does not know, above the low-water mark.
 
+use std::time::{Duration, Instant};
+
 use rusqlite::{CachedStatement, Connection};
 
 use super::layout::Layout;
 use super::scalar::{order_key, scalar};
 use crate::row::{Scalar, Table};
 
-/// Rows one statement looks at.
+/// Rows one statement looks at, and how long it may take.
 const WINDOW: i64 = 1_000;
+const WINDOW_TIME: Duration = Duration::from_millis(20);
 
 /// A range of the PRIMARY KEY, each row in the UNIQUE index of `sync_tracking`. The date of an event comes along, as far
 /// as the order needs it; that of a clip may lie behind its video.
@@ -36,16 +39,22 @@ pub(super) fn for_each(
 ) -> rusqlite::Result<()> {
     let mut statement: CachedStatement = conn.prepare_cached(&window(table, layout))?;
     while after < last {
+        let began = Instant::now();
         let mut rows = statement.query((after, last, WINDOW))?;
         let mut count = 0;
-        while let Some(row) = rows.next()? {
+        let is_cut = loop {
+            let Some(row) = rows.next()? else { break false };
             count += 1;
             after = row.get(0)?;
             if !visit(after, scalar(row.get_ref(1)?), row.get(2)?) {
                 return Ok(());
             }
-        }
-        if count < WINDOW {
+            // Long dates take long to be read.
+            if began.elapsed() > WINDOW_TIME {
+                break true;
+            }
+        };
+        if count < WINDOW && !is_cut {
             break;
         }
     }

@@ -14,6 +14,7 @@ mod documents;
 mod faults;
 mod harness;
 mod keys;
+mod large_values;
 mod lock;
 mod low_water;
 mod modes;

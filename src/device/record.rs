@@ -1,0 +1,233 @@
+//! One record of `media`, read from its pages in steps between which no lock is held.
+//!
+//! The recorder may write between two steps. When it has, the record is checked (same leaf cell, same last page) before
+//! reading goes on. Small columns may lie behind a video of any size: they are reached by the same steps.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::connection::data_version;
+use super::error::{Context, DeviceError, Result};
+use super::layout::Column;
+use super::pages::{self, Cell};
+use super::scalar::scalar;
+use super::span::{self, Span};
+use super::walk::Walk;
+use crate::row::Scalar;
+
+/// Bytes read under one lock: a few milliseconds on a slow card.
+pub(super) const STEP_BYTES: usize = 256 << 10;
+
+/// The longest small column that is sent. A longer one is no date, name or number: its row is refused.
+pub(super) const COLUMN_BYTES: u64 = 64 << 10;
+
+const READING: &str = "lecture d'un média";
+
+/// A record as it was when it was found.
+pub(super) struct Record<'c> {
+    conn: &'c Connection,
+    path: &'c Path,
+    id: i64,
+    rowid: i64,
+    cell: Cell,
+    usable: usize,
+    walk: Walk,
+    /// `PRAGMA data_version` when the record was last known to be what it was.
+    version: i64,
+    /// Somebody committed since the record was found.
+    disturbed: bool,
+}
+
+impl<'c> Record<'c> {
+    /// Finds the record of a clip; `None` when the row is gone.
+    pub(super) fn find(conn: &'c Connection, path: &'c Path, id: i64) -> Result<Option<Self>> {
+        // First: what is committed after it is noticed at the next step.
+        let version = data_version(conn).context(path, READING)?;
+        // The id is the rowid as the recorder declares it, but the page format only knows rowids.
+        let rowid: Option<i64> = conn
+            .prepare_cached("SELECT _rowid_ FROM media WHERE id_media = ?1")
+            .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+            .optional()
+            .context(path, READING)?;
+        let Some(rowid) = rowid else { return Ok(None) };
+        let usable = pages::usable_size(conn).context(path, READING)?;
+        let Some(cell) = locate(conn, path, rowid, usable)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            conn,
+            path,
+            id,
+            rowid,
+            walk: Walk::new(&cell),
+            cell,
+            usable,
+            version,
+            disturbed: false,
+        }))
+    }
+
+    /// Length of the record in bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.cell.payload_len
+    }
+
+    /// Bytes read since the start.
+    pub(super) fn position(&self) -> u64 {
+        self.walk.position
+    }
+
+    pub(super) fn is_read(&self) -> bool {
+        self.walk.position == self.cell.payload_len
+    }
+
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.disturbed
+    }
+
+    /// Checksum of what was read since the start.
+    pub(super) fn sum(&self) -> u32 {
+        self.walk.sum()
+    }
+
+    pub(super) fn rewind(&mut self) {
+        self.walk = Walk::new(&self.cell);
+    }
+
+    /// Where a column is; `None` when the record was written before the column was added to the table.
+    pub(super) fn span(&self, position: usize) -> Result<Option<Span>> {
+        span::column(&self.cell.local, position)
+            .ok_or_else(|| DeviceError::row("Enregistrement illisible dans la table media"))
+    }
+
+    /// Where a small column is; one that is too long to be sent is an error of the row.
+    pub(super) fn small_span(&self, column: Column) -> Result<Option<Span>> {
+        let span = self.span(column.position)?;
+        match span {
+            Some(span) if span.length > COLUMN_BYTES => Err(DeviceError::too_long(column.name, span.length)),
+            span => Ok(span),
+        }
+    }
+
+    /// Appends the next bytes of the record, at least `least` of them or what is left: one lock.
+    pub(super) fn step(&mut self, least: usize, out: &mut Vec<u8>) -> Result<()> {
+        let tx = self.conn.unchecked_transaction().context(self.path, READING)?;
+        self.verify()?;
+        self.walk
+            .advance(self.conn, &self.cell, self.usable, least, out)
+            .context(self.path, READING)??;
+        tx.commit().context(self.path, READING)
+    }
+
+    /// Makes sure that the record is still the one that was found.
+    fn verify(&mut self) -> Result<()> {
+        let version = data_version(self.conn).context(self.path, READING)?;
+        if version == self.version {
+            return Ok(());
+        }
+        self.disturbed = true;
+        let usable = pages::usable_size(self.conn).context(self.path, READING)?;
+        match locate(self.conn, self.path, self.rowid, usable)? {
+            None => return Err(DeviceError::vanished()),
+            Some(cell) if cell != self.cell || usable != self.usable => return Err(DeviceError::changed()),
+            Some(_) => {}
+        }
+        if !self.walk.stands(self.conn).context(self.path, READING)? {
+            return Err(DeviceError::changed());
+        }
+        self.version = version;
+        Ok(())
+    }
+
+    /// Reads small columns from the start of the record, as far as needed, and goes back to the start.
+    pub(super) fn values<const N: usize>(&mut self, columns: [Column; N]) -> Result<[Scalar; N]> {
+        let mut wanted = Wanted::of(self, columns)?;
+        self.rewind();
+        let mut bytes = Vec::new();
+        while self.walk.position < wanted.end {
+            let start = self.walk.position;
+            bytes.clear();
+            let left = usize::try_from(wanted.end - start).unwrap_or(usize::MAX);
+            self.step(left.min(STEP_BYTES), &mut bytes)?;
+            wanted.collect(start, &bytes);
+        }
+        self.rewind();
+        wanted.values(self)
+    }
+
+    /// A column that the record does not have: its default, which SQLite knows without reading further.
+    fn absent(&self, column: Column) -> Result<Scalar> {
+        self.conn
+            .prepare_cached(&format!("SELECT {} FROM media WHERE _rowid_ = ?1", column.name))
+            .and_then(|mut statement| statement.query_row([self.rowid], |row| Ok(scalar(row.get_ref(0)?))))
+            .optional()
+            .context(self.path, READING)?
+            .ok_or_else(DeviceError::vanished)
+    }
+}
+
+/// Small columns that are collected while a record is read from its start.
+pub(super) struct Wanted<const N: usize> {
+    columns: [Column; N],
+    spans: [Option<Span>; N],
+    found: [Vec<u8>; N],
+    /// Where the last of them ends.
+    end: u64,
+}
+
+impl<const N: usize> Wanted<N> {
+    pub(super) fn of(record: &Record, columns: [Column; N]) -> Result<Self> {
+        let mut spans = [None; N];
+        for (span, column) in spans.iter_mut().zip(columns) {
+            *span = record.small_span(column)?;
+        }
+        Ok(Self {
+            columns,
+            spans,
+            found: [const { Vec::new() }; N],
+            end: spans.iter().flatten().map(Span::end).max().unwrap_or(0),
+        })
+    }
+
+    /// Takes what belongs to the columns from `bytes`, which begin at `start` of the record.
+    pub(super) fn collect(&mut self, start: u64, bytes: &[u8]) {
+        for (span, found) in self.spans.iter().zip(&mut self.found) {
+            if let Some(span) = span {
+                found.extend_from_slice(span.part(start, bytes));
+            }
+        }
+    }
+
+    pub(super) fn values(self, record: &Record) -> Result<[Scalar; N]> {
+        let encoding: String = record
+            .conn
+            .query_row("PRAGMA encoding", [], |row| row.get(0))
+            .context(record.path, READING)?;
+        let mut values = [const { Scalar::Null }; N];
+        for (place, value) in values.iter_mut().enumerate() {
+            *value = match self.spans[place] {
+                None => record.absent(self.columns[place])?,
+                Some(span) => {
+                    let bytes = &self.found[place];
+                    if std::str::from_utf8(bytes).is_err() && span.is_bytes() && encoding == "UTF-8" {
+                        let (id, name) = (record.id, self.columns[place].name);
+                        log::warn!("media {id}: {name} is not UTF-8, sent with replaced characters");
+                    }
+                    span.value(bytes, &encoding)
+                        .ok_or_else(|| DeviceError::row("Enregistrement illisible dans la table media"))?
+                }
+            };
+        }
+        Ok(values)
+    }
+}
+
+/// The record's place; `None` when the row is gone.
+fn locate(conn: &Connection, path: &Path, rowid: i64, usable: usize) -> Result<Option<Cell>> {
+    let root: u32 = conn
+        .prepare_cached("SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'media' COLLATE NOCASE")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .context(path, READING)?;
+    pages::find(conn, root, rowid, usable).context(path, READING)?
+}
