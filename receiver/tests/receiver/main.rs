@@ -11,6 +11,7 @@ mod memory;
 mod modes;
 mod odd_rows;
 mod packing;
+mod power;
 mod starting;
 mod status;
 mod streaming;

@@ -108,6 +108,10 @@ impl Receiver {
         kill_process(pid, signal).unwrap();
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end, not longer than `within`.
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
         let end = Instant::now() + within;
