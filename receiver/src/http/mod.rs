@@ -31,6 +31,8 @@ pub(crate) struct App {
     config: Config,
     store: Store,
     windows: WindowBudget,
+    /// Whose turn it is to have a batch read.
+    batch_reading: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -40,6 +42,7 @@ impl App {
             config,
             store,
             windows: WindowBudget::default(),
+            batch_reading: tokio::sync::Mutex::default(),
         }
     }
 }
