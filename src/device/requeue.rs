@@ -1,20 +1,16 @@
 //! What people do to `sync_tracking` by command instead of SQL, in steps so short that the recorder never waits.
 
 use std::path::Path;
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::connection::{connect, identify};
+use super::connection::{breathe, connect, identify};
 use super::error::{Context, Result};
 use super::stock::LAST_TRACKED;
 use crate::row::Table;
 
 /// Rows changed in one transaction.
 const STEP: usize = 500;
-
-/// Time left to other writers between two transactions.
-const BREATH: Duration = Duration::from_millis(20);
 
 /// A range of the PRIMARY KEY.
 pub(super) const NEXT: &str =
@@ -96,8 +92,7 @@ fn in_steps(
     while let Some(end) = next(after, last)? {
         total += change(after, end)?;
         after = end;
-        #[allow(clippy::disallowed_methods, reason = "in a command, which a signal simply ends")]
-        std::thread::sleep(BREATH);
+        breathe();
     }
     Ok(total)
 }
