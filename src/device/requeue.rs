@@ -1,16 +1,25 @@
 //! What people do to `sync_tracking` by command instead of SQL, in steps so short that the recorder never waits.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::connection::{breathe, connect, identify};
+use super::connection::{connect, identify};
 use super::error::{Context, Result};
 use super::stock::LAST_TRACKED;
 use crate::row::Table;
 
-/// Rows changed in one transaction.
-const STEP: usize = 500;
+/// Rows changed in one transaction: as many as a fast disk does in no time, to begin with as few as a slow card may need.
+const FEWEST: i64 = 20;
+const MOST: i64 = 200;
+
+/// A transaction that took longer was too large.
+const LONGEST_STEP: Duration = Duration::from_millis(5);
+
+/// Time left to other writers between two transactions. Whoever waits with SQLite's own patience looks every 50 ms at first: a
+/// shorter gap is missed again and again.
+const BREATH: Duration = Duration::from_millis(60);
 
 /// A range of the PRIMARY KEY.
 pub(super) const NEXT: &str =
@@ -44,9 +53,9 @@ pub fn retry(path: &Path, table: Option<Table>, id: Option<i64>) -> Result<usize
                 Some(id) => conn.execute(RETRY_ONE, (name, id))?,
                 None => in_steps(
                     conn,
-                    |after, last| {
+                    |after, last, rows| {
                         conn.prepare_cached(NEXT_FAILED)?
-                            .query_row((after, last, STEP as i64, name), |row| row.get(0))
+                            .query_row((after, last, rows, name), |row| row.get(0))
                     },
                     |after, last| conn.prepare_cached(RETRY)?.execute((after, last, name)),
                 )?,
@@ -65,9 +74,9 @@ pub fn reset(path: &Path) -> Result<usize> {
     change(path, |conn| {
         in_steps(
             conn,
-            |after, last| {
+            |after, last, rows| {
                 conn.prepare_cached(NEXT)?
-                    .query_row((after, last, STEP as i64), |row| row.get(0))
+                    .query_row((after, last, rows), |row| row.get(0))
             },
             |after, last| conn.prepare_cached(FORGET)?.execute((after, last)),
         )
@@ -83,16 +92,23 @@ fn change(path: &Path, work: impl FnOnce(&Connection) -> rusqlite::Result<usize>
 /// Goes once through what was tracked when it began: `next` finds the end of a step, `change` does it.
 fn in_steps(
     conn: &Connection,
-    next: impl Fn(i64, i64) -> rusqlite::Result<Option<i64>>,
+    next: impl Fn(i64, i64, i64) -> rusqlite::Result<Option<i64>>,
     change: impl Fn(i64, i64) -> rusqlite::Result<usize>,
 ) -> rusqlite::Result<usize> {
     let last: Option<i64> = conn.query_row(LAST_TRACKED, [], |row| row.get(0))?;
     let Some(last) = last else { return Ok(0) };
-    let (mut after, mut total) = (i64::MIN, 0);
-    while let Some(end) = next(after, last)? {
+    let (mut after, mut total, mut rows) = (i64::MIN, 0, FEWEST);
+    while let Some(end) = next(after, last, rows)? {
+        let start = Instant::now();
         total += change(after, end)?;
         after = end;
-        breathe();
+        rows = if start.elapsed() > LONGEST_STEP {
+            (rows / 2).max(FEWEST)
+        } else {
+            (rows * 2).min(MOST)
+        };
+        #[allow(clippy::disallowed_methods, reason = "in a command, which a signal simply ends")]
+        std::thread::sleep(BREATH);
     }
     Ok(total)
 }

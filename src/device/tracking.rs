@@ -2,9 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::generation;
-use super::layout::Layout;
-use crate::row::{Scalar, Table};
+use crate::row::Table;
 
 /// One row by the UNIQUE index: `id` and row of a pair never change.
 pub(super) const UPDATE: &str = "UPDATE sync_tracking SET remote_id = coalesce(?3, remote_id), sync_date = ?4,
@@ -86,20 +84,10 @@ pub struct Record {
 }
 
 /// Writes one result in one short transaction.
-///
-/// `date` is the date of a clip that was sent.
-pub(super) fn write(
-    conn: &mut Connection,
-    layout: &Layout,
-    record: &Record,
-    date: Option<&Scalar>,
-) -> rusqlite::Result<()> {
+pub(super) fn write(conn: &mut Connection, record: &Record) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match &record.outcome {
-        Outcome::Success { remote_id } => {
-            mark(&tx, record, Some(*remote_id), "success", None)?;
-            generation::note_sent(&tx, layout, record.table, record.id, date)?;
-        }
+        Outcome::Success { remote_id } => mark(&tx, record, Some(*remote_id), "success", None)?,
         Outcome::Failed {
             message,
             reason,

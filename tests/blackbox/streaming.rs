@@ -39,7 +39,7 @@ fn the_recorder_never_waits_while_a_clip_goes_to_a_slow_server() {
                     .exits(0);
                 let day = recorder.stop();
                 assert!(day.inserts > 30, "the clip went too fast to prove anything: {day:?}");
-                day.assert_undisturbed();
+                day.assert_undisturbed("an upload");
                 backend.works();
                 Service::once(&device, &backend).run().exits(0);
                 assert_everything_arrived_once(&device, &backend);
@@ -57,7 +57,7 @@ fn the_recorder_never_waits_while_a_clip_goes_to_a_server_that_stops_reading() {
     Service::once(&device, &backend).run().exits(0);
     let day = recorder.stop();
     assert!(day.inserts > 20, "{day:?}");
-    day.assert_undisturbed();
+    day.assert_undisturbed("an upload");
 }
 
 #[test]

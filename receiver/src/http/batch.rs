@@ -32,15 +32,15 @@ pub(super) async fn post(
         Ok(body) => body,
         Err(refusal) => return pieces.answer(refusal),
     };
-    match store(&app, &owner, body).await {
+    match store(&app, &owner, &body).await {
         Ok(answer) => pieces.answer(answer),
         Err(refusal) => pieces.answer(refusal),
     }
 }
 
-async fn store(app: &App, owner: &Owner, body: Vec<u8>) -> Result<Response, Refusal> {
+async fn store(app: &App, owner: &Owner, body: &[u8]) -> Result<Response, Refusal> {
     let (mut events, mut outcomes) = (Vec::new(), Vec::new());
-    for entry in read(app, body).await? {
+    for entry in json::entries(body)? {
         outcomes.push(match own(owner, entry) {
             Ok((key, event)) => {
                 let owner = owner.0.clone();
@@ -62,14 +62,6 @@ async fn store(app: &App, owner: &Owner, body: Vec<u8>) -> Result<Response, Refu
     let results = results.ok_or_else(|| Refusal::unavailable("the database: fewer receipts than events"))?;
     let answer = serde_json::to_string(&Answer { results }).map_err(Refusal::unavailable)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
-}
-
-/// Reads a batch on a thread of its own, one at a time: a megabyte takes milliseconds, and many of them on the threads that
-/// serve all connections would keep everybody waiting.
-async fn read(app: &App, body: Vec<u8>) -> Result<Vec<Entry>, Refusal> {
-    let _turn = app.batch_reading.lock().await;
-    let reading = tokio::task::spawn_blocking(move || json::entries(&body));
-    reading.await.map_err(Refusal::unavailable)?
 }
 
 /// A token stores for its own device alone.

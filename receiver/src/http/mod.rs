@@ -31,8 +31,6 @@ pub(crate) struct App {
     config: Config,
     store: Store,
     windows: WindowBudget,
-    /// Whose turn it is to have a batch read.
-    batch_reading: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -42,7 +40,6 @@ impl App {
             config,
             store,
             windows: WindowBudget::default(),
-            batch_reading: tokio::sync::Mutex::default(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 mod backlog;
 mod clip;
-mod generation;
 mod plans;
 mod requeue;
 

@@ -9,7 +9,6 @@ mod look;
 mod model;
 mod order;
 mod poison;
-mod rates;
 mod replaced;
 mod schedule;
 mod sql_edits;

@@ -44,6 +44,16 @@ pub struct Running {
     peak_kb: u64,
 }
 
+/// A run whose output nobody reads.
+pub struct Unread(Child);
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[derive(Default)]
 struct Captured {
     text: Mutex<(Vec<u8>, bool)>,
@@ -151,6 +161,11 @@ impl Service {
     pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// Starts it with a standard output that nobody reads, as a pager's while a person does. Killed when dropped.
+    pub fn start_unread(mut self) -> Unread {
+        Unread(self.command.spawn().unwrap())
     }
 
     pub fn run(self) -> Run {
