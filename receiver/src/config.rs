@@ -1,5 +1,7 @@
 //! Command line and environment: every setting is both, and an error names both.
 
+mod proxy;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -8,7 +10,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::{TokenCommand, UserCommand};
 use crate::tokens::Tokens;
+pub(crate) use proxy::ProxyConfig;
 
 /// Where the receiver listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:8000";
@@ -27,10 +31,10 @@ pub struct Arguments {
     pub(crate) listen: Option<OsString>,
 
     /// Folder of the database and the clips [default: receiver-data]; made when it is not there
-    #[arg(long, env = "RECEIVER_DATA", value_name = "FOLDER")]
+    #[arg(long, env = "RECEIVER_DATA", global = true, value_name = "FOLDER")]
     pub(crate) data: Option<OsString>,
 
-    /// File of devices and tokens, a line each: `device_id token`; without it anyone may store
+    /// File of devices and tokens, a line each: `device_id token`; without it and without `token add` anyone may store
     #[arg(long, env = "RECEIVER_TOKENS_FILE", value_name = "FILE")]
     pub(crate) tokens_file: Option<OsString>,
 
@@ -54,6 +58,14 @@ pub struct Arguments {
     #[arg(long, env = "RECEIVER_MAX_PER_PEER", value_name = "COUNT")]
     pub(crate) max_per_peer: Option<OsString>,
 
+    /// Addresses and networks of proxies that say who a person is [default: none], such as 127.0.0.1,10.0.0.0/8
+    #[arg(long, env = "RECEIVER_PROXY_ADDRESSES", value_name = "ADDRESSES")]
+    pub proxy_addresses: Option<OsString>,
+
+    /// Header in which they name that person [default: none], such as X-Forwarded-User
+    #[arg(long, env = "RECEIVER_PROXY_HEADER", value_name = "HEADER")]
+    pub proxy_header: Option<OsString>,
+
     /// What to do instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -67,6 +79,12 @@ pub enum Command {
         /// Its address; that of RECEIVER_LISTEN when not given
         url: Option<String>,
     },
+    /// People who may read
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Tokens of devices, beside those of RECEIVER_TOKENS_FILE
+    #[command(subcommand)]
+    Token(TokenCommand),
 }
 
 /// A setting that is not usable.
@@ -100,6 +118,8 @@ pub struct Config {
     pub(crate) max_connections: usize,
     /// Requests at a time of one address, if that was asked for.
     pub(crate) max_per_peer: Option<usize>,
+    /// Proxies that say who a person is, if any.
+    pub(crate) proxy: Option<ProxyConfig>,
 }
 
 impl Config {
@@ -122,18 +142,27 @@ impl Config {
         let max_connections = number("RECEIVER_MAX_CONNECTIONS", &arguments.max_connections, 256, 1..=400)?;
         Ok(Self {
             listen: arguments.listen()?,
-            data: given(arguments.data.as_ref()).map_or_else(|| PathBuf::from("receiver-data"), PathBuf::from),
+            data: arguments.data(),
             tokens,
             max_clip_bytes: max_clip_mb * 1_000_000,
             stall: Duration::from_secs(stall_seconds),
             min_bytes_per_s: number("RECEIVER_MIN_RATE", &arguments.min_rate, 1_000, 0..=1_000_000_000)?,
             max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
             max_per_peer: max_per_peer.and_then(|most| usize::try_from(most).ok()),
+            proxy: ProxyConfig::new(
+                given(arguments.proxy_header.as_ref()),
+                given(arguments.proxy_addresses.as_ref()),
+            )?,
         })
     }
 }
 
 impl Arguments {
+    /// Folder of everything that is kept.
+    pub(crate) fn data(&self) -> PathBuf {
+        given(self.data.as_ref()).map_or_else(|| PathBuf::from("receiver-data"), PathBuf::from)
+    }
+
     /// Address and port, also for asking a running receiver.
     pub(crate) fn listen(&self) -> Result<String, ConfigError> {
         let text = given(self.listen.as_ref()).map_or_else(|| LISTEN.into(), |value| value.to_string_lossy());

@@ -7,13 +7,17 @@
 #![warn(unreachable_pub)]
 
 mod answer;
+pub mod cli;
 mod clock;
 pub mod config;
 mod decode;
+mod device_state;
 pub mod health;
 mod http;
 mod json;
+mod media_type;
 mod peer;
+mod people;
 mod record;
 pub mod server;
 mod store;

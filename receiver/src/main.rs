@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use sync_receiver::cli::{self, Work};
 use sync_receiver::config::{Arguments, Command, Config};
 use sync_receiver::{health, server};
 
@@ -20,10 +21,20 @@ fn main() -> ExitCode {
             return refuse(line.trim_start_matches("error: "));
         }
     };
-    if let Some(Command::Health { url }) = &arguments.command {
-        return health::ask(url.as_deref(), &arguments);
+    let work = match &arguments.command {
+        None => return serve(&arguments),
+        Some(Command::Health { url }) => return health::ask(url.as_deref(), &arguments),
+        Some(Command::User(command)) => Work::User(command),
+        Some(Command::Token(command)) => Work::Token(command),
+    };
+    match cli::run(&arguments, work) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(error),
     }
-    let config = match Config::new(&arguments) {
+}
+
+fn serve(arguments: &Arguments) -> ExitCode {
+    let config = match Config::new(arguments) {
         Ok(config) => config,
         Err(error) => return refuse(error),
     };

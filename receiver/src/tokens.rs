@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 /// Which token belongs to which device.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Tokens(Vec<(String, Digest)>);
 
 /// What is kept of a token: equally long for all, so that a comparison does not tell how long one is.

@@ -33,7 +33,10 @@ pub(super) async fn post(
         Err(refusal) => return pieces.answer(refusal),
     };
     match store(&app, &owner, &body).await {
-        Ok(answer) => pieces.answer(answer),
+        Ok(answer) => {
+            app.committed();
+            pieces.answer(answer)
+        }
         Err(refusal) => pieces.answer(refusal),
     }
 }

@@ -27,7 +27,10 @@ pub(super) async fn post(
     }
     let mut pieces = BodyReader::new(&app.config, request.into_body(), EVENT_BODY_MAX_BYTES);
     match store(&app, head, &mut pieces).await {
-        Ok(receipt) => pieces.answer(receipt),
+        Ok(receipt) => {
+            app.committed();
+            pieces.answer(receipt)
+        }
         Err(refusal) => pieces.answer(refusal),
     }
 }

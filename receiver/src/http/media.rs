@@ -45,7 +45,13 @@ async fn store(app: Arc<App>, head: Head, pieces: &mut BodyReader) -> Result<Rec
     let (clip, video) = receive(&app, &head, pieces).await?.into_clip()?;
     head.owner.check_device(&clip.origin.device_id)?;
     // In a task of its own: a sender that hangs up now must not stop us between the file and its row.
-    let storing = tokio::spawn(async move { app.store.add_clip(clip, video, head.key).await });
+    let storing = tokio::spawn(async move {
+        let stored = app.store.add_clip(clip, video, head.key).await;
+        if stored.is_ok() {
+            app.committed();
+        }
+        stored
+    });
     storing
         .await
         .map_err(Refusal::unavailable)?

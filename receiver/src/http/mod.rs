@@ -1,12 +1,18 @@
-//! The routes, and what every answer and every request to `/api` has in common.
+//! The routes of devices and of `GET /health`, and what every answer and every request to `/api` has in common; `read`
+//! has the routes of people.
 
 mod admission;
+mod assets;
 mod batch;
 mod body;
 mod event;
 mod headers;
 mod media;
+mod range;
+mod read;
+mod secure;
 mod status;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -17,11 +23,14 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use sync_protocol::{EXTENSIONS_HEADER, Extension, Extensions};
+use tokio::sync::watch;
 
 use crate::answer::Refusal;
 use crate::config::Config;
 use crate::decode::{ACCEPTED, Packing, WindowBudget};
 use crate::store::{Key, Kind, Store};
+pub(crate) use read::{Line, Reader};
+pub(crate) use tokens::Access;
 
 /// How long `GET /health` may take, so that its answer is there within a second.
 const HEALTH_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(850);
@@ -29,26 +38,44 @@ const HEALTH_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(850
 /// What every request needs.
 pub(crate) struct App {
     config: Config,
-    store: Store,
+    store: Arc<Store>,
     windows: WindowBudget,
+    access: Arc<Access>,
+    commits: watch::Sender<u64>,
 }
 
 impl App {
-    /// Serves `store` as `config` says.
-    pub(crate) fn new(config: Config, store: Store) -> Self {
+    /// Serves `store` as `config` says, to those whom `access` lets in; `commits` changes with what is stored.
+    pub(crate) fn new(config: Config, store: Store, access: Arc<Access>, commits: watch::Sender<u64>) -> Self {
         Self {
             config,
-            store,
+            store: Arc::new(store),
             windows: WindowBudget::default(),
+            access,
+            commits,
         }
+    }
+
+    /// Wakes those who follow what is stored.
+    fn committed(&self) {
+        self.commits.send_modify(|count| *count = count.wrapping_add(1));
     }
 }
 
-/// The routes of the contract, section 3, and those of the extensions.
-pub(crate) fn router(app: Arc<App>) -> Router {
-    let admission = Arc::new(admission::Admission::new(&app.config));
+/// Every route: those of devices, and those of people.
+pub(crate) fn router(app: Arc<App>, reader: Arc<Reader>) -> Router {
     let extensions = EXTENSIONS.to_string().try_into();
     let extensions: HeaderValue = extensions.unwrap_or(HeaderValue::from_static(""));
+    Router::new()
+        .merge(read::router(reader))
+        .merge(of_devices(app))
+        .fallback(not_found)
+        .layer(middleware::map_response_with_state(extensions, advertise))
+}
+
+/// The routes of the contract, section 3, and those of the extensions.
+fn of_devices(app: Arc<App>) -> Router {
+    let admission = Arc::new(admission::Admission::new(&app.config));
     Router::new()
         .route("/api/evenements", post(event::post))
         .route(sync_protocol::batch::PATH, post(batch::post))
@@ -59,8 +86,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         // Also for methods that are not served: a device can ask whether its token is good without storing anything.
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authorize))
         .route("/health", get(health).fallback(method_not_allowed))
-        .fallback(not_found)
-        .layer(middleware::map_response_with_state(extensions, advertise))
         .with_state(app)
 }
 
@@ -106,26 +131,23 @@ impl Owner {
 }
 
 async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let tokens = &app.config.tokens;
-    let owner = if tokens.is_empty() {
-        Owner(None)
-    } else {
-        let token = headers::token(request.headers());
-        match token.and_then(|token| tokens.device_of(token)) {
-            Some(device) => Owner(Some(device.to_string())),
-            None => {
-                let reason = token.map_or("jeton manquant", |_| "jeton inconnu");
-                let refusal = Refusal::new(StatusCode::UNAUTHORIZED, reason);
-                let mut response = body::answer_unread(request, refusal);
-                response
-                    .headers_mut()
-                    .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                return response;
-            }
-        }
+    let owner = match app.access.owner(headers::token(request.headers())).await {
+        Ok(owner) => Owner(owner),
+        Err(refusal) => return body::answer_unread(request, unauthorized(refusal)),
     };
     request.extensions_mut().insert(owner);
     next.run(request).await
+}
+
+/// A refusal; where it is for want of a token, with the way to show one.
+fn unauthorized(refusal: Refusal) -> Response {
+    let wants_token = refusal.status == StatusCode::UNAUTHORIZED;
+    let mut response = refusal.into_response();
+    if wants_token {
+        let way = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, way);
+    }
+    response
 }
 
 /// What is known of a request to `/api` before its body is read.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::activity::Activity;
 use super::socket::{Socket, Timeouts};
+use crate::http::Line;
 use crate::peer::Peer;
 
 /// How long a connection may lie idle between two requests.
@@ -48,11 +49,16 @@ pub(super) async fn serve(stream: TcpStream, peer: Peer, activity: Arc<Activity>
     if let Err(error) = stream.set_nodelay(true) {
         log::debug!("TCP_NODELAY: {error}");
     }
+    let line = stream.peer_addr().ok().map(|address| Line {
+        peer: address.ip(),
+        stopped: stopped.clone(),
+    });
     let router = TowerToHyperService::new(router);
     let socket = Socket::new(stream, Arc::clone(&activity), timeouts);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(|body| activity.begin(body));
         request.extensions_mut().insert(peer);
+        line.clone().map(|line| request.extensions_mut().insert(line));
         let (activity, answer) = (Arc::clone(&activity), router.call(request));
         Box::pin(async move {
             let _answering = activity.answering();

@@ -21,9 +21,9 @@ use connections::Connections;
 use socket::Timeouts;
 
 use crate::config::Config;
-use crate::http::{self, App};
+use crate::http::{self, Access, App, Reader};
 use crate::peer::Peer;
-use crate::store;
+use crate::store::{self, StoreError};
 
 /// How long requests in flight may take to end after a signal.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -85,14 +85,17 @@ async fn start(config: Config) -> Result<(), StartError> {
         .into_iter()
         .collect::<io::Result<Vec<_>>>()
         .map_err(StartError::Runtime)?;
-    let store = store::open_local(&config.data)
-        .await
-        .map_err(|error| StartError::Data(config.data.clone(), error.to_string()))?;
+    let unusable = |error: StoreError| StartError::Data(config.data.clone(), error.to_string());
+    let store = store::open_local(&config.data).await.map_err(unusable)?;
+    let desk = store::open_desk(&config.data).map_err(unusable)?;
+    let access = Arc::new(Access::new(config.tokens.clone(), Arc::clone(&desk)));
     let refused = |error| StartError::Listen(config.listen.clone(), error);
     let listener = TcpListener::bind(&config.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    if config.tokens.is_empty() && !address.ip().is_loopback() {
-        log::warn!("listening on {address} without tokens: anyone who reaches it can store; set RECEIVER_TOKENS_FILE");
+    if !address.ip().is_loopback() && !access.is_needed().await.map_err(unusable)? {
+        log::warn!(
+            "listening on {address} without tokens: anyone who reaches it can store; set RECEIVER_TOKENS_FILE or run `sync-receiver token add`"
+        );
     }
     announce(&format!("sync-receiver listening on http://{address}"));
     let wanted = 2 * config.max_connections + SPARE_CONNECTIONS;
@@ -101,7 +104,10 @@ async fn start(config: Config) -> Result<(), StartError> {
         headers: config.stall.min(HEADERS_TIMEOUT),
         answer: config.stall,
     };
-    let router = http::router(Arc::new(App::new(config, store)));
+    let (commits, committed) = watch::channel(0);
+    let app = App::new(config, store, access, commits);
+    let reader = Reader::new(&app, desk, committed);
+    let router = http::router(Arc::new(app), Arc::new(reader));
     serve(listener, connections, router, timeouts, signals).await;
     Ok(())
 }

@@ -24,6 +24,9 @@ pub(crate) trait Clips: Send + Sync {
     /// Keeps a complete clip whose row is there, or removes one whose row will never be.
     fn settle(&self, name: String, has_row: bool) -> Pending<'_, ()>;
 
+    /// As much of a settled clip as there is of `length` bytes from `offset`; nothing of one that is gone.
+    fn read(&self, name: String, offset: u64, length: usize) -> Pending<'_, Vec<u8>>;
+
     /// Whether clips can be stored; writes nothing to find out while all is well.
     fn check(&self) -> Pending<'_, ()>;
 }

@@ -8,6 +8,8 @@ mod error;
 mod folder;
 mod local;
 mod modes;
+pub(crate) mod people;
+pub(crate) mod reading;
 mod rows;
 mod sqlite;
 
@@ -19,7 +21,7 @@ use std::pin::Pin;
 pub(crate) use clips::ClipWriter;
 use clips::Clips;
 pub(crate) use error::StoreError;
-pub(crate) use local::open_local;
+pub(crate) use local::{open_desk, open_local};
 use rows::{Content, NewRow, Rows};
 pub(crate) use rows::{Key, Kind, NewStatus, Receipt};
 
@@ -27,6 +29,11 @@ use crate::record::{Clip, Event};
 
 /// An answer that takes its time.
 type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// What people read and keep, beside the rows' writer.
+pub(crate) trait Desk: reading::Reading + people::People + people::Tokens {}
+
+impl<D: reading::Reading + people::People + people::Tokens> Desk for D {}
 
 /// Everything that is kept.
 pub(crate) struct Store {
@@ -100,6 +107,11 @@ impl Store {
             log::warn!("{error}");
         }
         added.map(|added| added.receipt)
+    }
+
+    /// As much of a stored clip as there is of `length` bytes from `offset`; nothing of one that is gone.
+    pub(crate) async fn read_clip(&self, name: String, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        self.clips.read(name, offset, length).await
     }
 
     /// Whether events and clips can be stored; writes nothing to find out while all is well.

@@ -39,6 +39,13 @@ impl NewRow {
             Content::Clip(..) => Kind::Clip,
         }
     }
+
+    pub(crate) fn device_id(&self) -> &str {
+        match &self.content {
+            Content::Event(event) => &event.origin.device_id,
+            Content::Clip(clip, _) => &clip.origin.device_id,
+        }
+    }
 }
 
 /// What a row's answer is made of.

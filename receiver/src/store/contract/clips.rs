@@ -48,6 +48,7 @@ macro_rules! clips_keep_their_promises {
             a_clip_that_is_dropped_leaves_nothing
             a_crash_leaves_complete_clips_to_be_settled_and_nothing_else
             names_sort_by_arrival
+            a_settled_clip_is_read_in_pieces
             a_check_passes_and_leaves_nothing
         }
     };
@@ -126,6 +127,27 @@ async fn names_sort_by_arrival(place: impl Place) {
         names.push(store(&*clips, &[number]).await.name);
     }
     assert!(names.is_sorted());
+}
+
+async fn a_settled_clip_is_read_in_pieces(place: impl Place) {
+    let clips = place.open();
+    let video: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+    let stored = store(&*clips, &video).await;
+    ok(clips.settle(stored.name.clone(), true)).await;
+    let length = video.len() as u64;
+    for (offset, count, found) in [
+        (0, 10, &video[..10]),
+        (0, video.len() + 1, &video[..]),
+        (length - 3, 10, &video[video.len() - 3..]),
+        (150_000, 70_000, &video[150_000..220_000]),
+        (length, 10, &[]),
+        (1 << 40, 10, &[]),
+    ] {
+        let read = ok(clips.read(stored.name.clone(), offset, count)).await;
+        assert!(read == found, "{offset} {count}");
+    }
+    ok(clips.settle(stored.name.clone(), false)).await;
+    assert_eq!(ok(clips.read(stored.name, 0, 10)).await, Vec::<u8>::new());
 }
 
 async fn a_check_passes_and_leaves_nothing(place: impl Place) {

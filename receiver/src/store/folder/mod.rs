@@ -7,7 +7,7 @@
 mod writer;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -97,6 +97,10 @@ impl Clips for FolderClips {
         self.run(move |folders| folders.settle(&name, has_row))
     }
 
+    fn read(&self, name: String, offset: u64, length: usize) -> Pending<'_, Vec<u8>> {
+        self.run(move |folders| read(&folders.clips.join(name), offset, length))
+    }
+
     fn check(&self) -> Pending<'_, ()> {
         self.run(|folders| folders.check())
     }
@@ -160,6 +164,19 @@ impl Folders {
 
 fn is_part(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == PART)
+}
+
+fn read(path: &Path, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(offset))?;
+        bytes.reserve_exact(length);
+        file.take(length as u64).read_to_end(&mut bytes)
+    });
+    match read {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::file(path)(error)),
+        _ => Ok(bytes),
+    }
 }
 
 /// Removes a file that may be gone already.

@@ -1,6 +1,13 @@
 //! Rows in SQLite: one thread writes, another looks up keys meanwhile and never waits for a disk's sync.
 
+mod desk;
+mod people;
+mod pool;
+mod read_rows;
+mod reading;
+mod reading_sql;
 mod sql;
+mod tokens;
 mod worker;
 mod writer;
 
@@ -11,6 +18,7 @@ use rusqlite::{Connection, ffi};
 
 use super::rows::{Added, Key, Kind, NewRow, NewStatus, Receipt, Rows};
 use super::{Pending, StoreError, modes, sync_folder};
+pub(super) use desk::SqliteDesk;
 use worker::{Reply, Worker, answer};
 use writer::{Job, LastSuccess, Writer};
 
@@ -40,11 +48,12 @@ impl SqliteRows {
         // SQLite gives the files beside it the same mode.
         modes::make_file(path).map_err(StoreError::file(path))?;
         path.parent().map_or(Ok(()), sync_folder)?;
-        let writer = Connection::open(path)?;
+        let mut writer = Connection::open(path)?;
         writer.busy_timeout(BUSY_TIMEOUT)?;
         // A 201 means durable: FULL also in WAL mode.
         writer.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
         writer.execute_batch(sql::SCHEMA)?;
+        reading_sql::extend(&mut writer)?;
         let reader = Connection::open(path)?;
         reader.busy_timeout(BUSY_TIMEOUT)?;
         let last_success = LastSuccess::default();

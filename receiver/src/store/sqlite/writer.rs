@@ -1,11 +1,13 @@
 //! The one thread that writes: requests that come together are committed together.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::reading_sql::DEVICE_STORED;
 use super::worker::{Reply, answer};
 use super::{BUSY_TIMEOUT, sql};
 use crate::store::StoreError;
@@ -165,7 +167,13 @@ fn store(conn: &mut Connection, work: &Work) -> rusqlite::Result<Vec<Added>> {
         .rows
         .iter()
         .map(|row| sql::add(&tx, row))
-        .collect::<rusqlite::Result<_>>()?;
+        .collect::<rusqlite::Result<Vec<Added>>>()?;
+    // Once for all the rows of a device: what comes together is of few.
+    let new = work.rows.iter().zip(&added).filter(|(_, added)| added.is_new);
+    let devices: BTreeSet<&str> = new.map(|(row, _)| row.device_id()).collect();
+    for device in devices {
+        tx.prepare_cached(DEVICE_STORED)?.execute([device])?;
+    }
     for (status, _) in &work.statuses {
         sql::put_status(&tx, status)?;
     }

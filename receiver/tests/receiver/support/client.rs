@@ -66,6 +66,48 @@ impl Client {
 
     /// The next answer, also an interim one.
     pub fn answer(&mut self) -> Answer {
+        let (mut answer, body) = self.answer_with_bytes();
+        answer.body = String::from_utf8(body).unwrap();
+        answer
+    }
+
+    /// The next answer, whose body need not be text.
+    pub fn answer_with_bytes(&mut self) -> (Answer, Vec<u8>) {
+        let answer = self.answer_head();
+        let empty = matches!(answer.status, 204 | 304);
+        let length = answer.header("content-length").filter(|_| !empty);
+        let mut body = vec![0; length.map_or(0, |text| text.parse().unwrap())];
+        self.reader.read_exact(&mut body).unwrap();
+        (answer, body)
+    }
+
+    /// Asks with `HEAD`: the answer has no body, whatever its length says.
+    pub fn head(&mut self, request: impl AsRef<[u8]>) -> Answer {
+        self.send(request);
+        self.answer_head()
+    }
+
+    /// All that comes until the other side ends the connection.
+    pub fn rest(&mut self) -> String {
+        let mut text = String::new();
+        self.reader.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Whether the connection is over; takes what has come before that.
+    pub fn is_over(&mut self) -> bool {
+        self.stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let mut bytes = [0; 4096];
+        loop {
+            match self.reader.read(&mut bytes) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() == std::io::ErrorKind::ConnectionReset,
+            }
+        }
+    }
+
+    fn answer_head(&mut self) -> Answer {
         let line = self.line();
         let status = line.split(' ').nth(1).unwrap_or_default().parse();
         let status = status.unwrap_or_else(|_| panic!("not an answer: {line:?}"));
@@ -77,19 +119,14 @@ impl Client {
             };
             headers.push((name.to_ascii_lowercase(), value.trim().to_string()));
         }
-        let mut answer = Answer {
+        Answer {
             status,
             headers,
             body: String::new(),
-        };
-        let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
-        let mut body = vec![0; length];
-        self.reader.read_exact(&mut body).unwrap();
-        answer.body = String::from_utf8(body).unwrap();
-        answer
+        }
     }
 
-    fn line(&mut self) -> String {
+    pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.reader.read_line(&mut line).unwrap();
         line.trim_end().to_string()

@@ -2,10 +2,12 @@
 
 mod bodies;
 mod client;
+mod people;
 mod receiver;
 
 pub use bodies::{chunked, clip, event, media_body, noise, post, sha256};
 pub use client::{Answer, Client};
+pub use people::{PASSWORD, json};
 pub use receiver::{Receiver, program};
 
 use std::time::{Duration, Instant};

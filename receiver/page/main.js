@@ -1,0 +1,198 @@
+// The page's frame: who is here, which place, what is said.
+
+import { ApiError, get, send } from './lib/api.js';
+import { h, setText, throttle } from './lib/dom.js';
+import { language, number, otherLanguage, setLanguage, t } from './lib/i18n.js';
+import { bind } from './lib/keys.js';
+import * as live from './lib/live.js';
+
+const PLACES = { devices: '/', day: '/day', new: '/new', add: '/add' };
+const ICONS = { bad: 'icon-bad', warn: 'icon-warn' };
+
+document.documentElement.lang = language;
+let me = null;
+let view = null;
+let unsaid = [];
+
+// ── Frame ──
+const title = h('h1', { tabindex: '-1' });
+const main = h('main', { id: 'main' });
+const said = h('p', { role: 'status', class: 'visually-hidden' });
+const liveState = h('span', { class: 'live' });
+const links = Object.entries(PLACES).map(([name, href]) => h('a', { href, 'data-place': name }, t(`nav.${name}`)));
+const newCount = h('span', { class: 'count' });
+links.find((link) => link.dataset.place === 'new').append(newCount);
+const nav = h('nav', { 'aria-label': t('nav.title'), hidden: true }, links);
+const signOut = h('button', { class: 'quiet', hidden: true, click: leave }, t('signout'));
+const header = h('header', {},
+  h('a', { class: 'skip', href: '#main', click: (event) => { event.preventDefault(); title.focus(); } }, t('skip')),
+  h('a', { class: 'brand', href: '/' }, t('brand')), nav,
+  h('div', { class: 'tools' }, liveState,
+    h('button', { class: 'quiet', lang: otherLanguage, 'aria-label': t('language.other'), click: () => setLanguage(otherLanguage) }, otherLanguage.toUpperCase()),
+    h('button', { class: 'quiet keys-help', 'aria-label': t('help.title'), title: t('help.title'), click: showHelp }, '?'),
+    signOut));
+document.body.append(header, main, said);
+
+live.onState((text, isLive) => {
+  setText(liveState, text);
+  liveState.classList.toggle('on', isLive);
+});
+
+/** One polite sentence at a time, and not more than one in ten seconds. */
+const speak = throttle(() => {
+  setText(said, unsaid.length > 1 ? t('said.more', { first: unsaid.at(-1), n: unsaid.length - 1 }) : unsaid[0]);
+  unsaid = [];
+}, 10_000);
+addEventListener('say', (event) => {
+  unsaid.push(event.detail);
+  speak();
+});
+
+/** Tab and title turn with the worst state. */
+function showWorst(counts, colour) {
+  const needing = Object.entries(counts).reduce((sum, [state, n]) => (state === 'ok' || state === 'new' ? sum : sum + n), 0);
+  document.title = `${needing ? `(${number(needing)}) ` : ''}${title.textContent} – ${t('brand')}`;
+  const icon = document.querySelector('link[rel=icon]');
+  icon.href = icon.href.replace(/icon-\w+/, ICONS[colour] ?? 'icon-ok');
+}
+addEventListener('worst', (event) => showWorst(event.detail.counts, event.detail.colour));
+
+function newClips(n) {
+  setText(newCount, n > 0 ? number(n) : '');
+}
+live.onRow((kind) => {
+  if (kind === 'media') countNew();
+}, new AbortController().signal);
+const countNew = throttle(async () => {
+  const page = await get('/api/new', { limit: 1 }).catch(() => null);
+  if (page) newClips(page.count);
+}, 2000);
+
+async function showHelp() {
+  (await import('./views/help.js')).help();
+}
+
+// ── Places ──
+function route(path) {
+  if (path === '/') return ['devices', 'devices.title', {}];
+  const day = /^\/day(?:\/(\d{4}-\d\d-\d\d))?\/?$/.exec(path);
+  if (day) return ['day', 'day.title', { day: day[1] }];
+  if (path === '/new') return ['new', 'new.title', {}];
+  if (path === '/add') return ['add', 'add.title', {}];
+  return null;
+}
+
+let arrived = false;
+
+async function show() {
+  view?.abort();
+  view = new AbortController();
+  const { signal } = view;
+  const found = me ? route(location.pathname) : ['sign_in', me === null ? 'signin.title' : 'people.title', {}];
+  const [name, heading, extra] = found ?? [null, 'missing.title', {}];
+  setText(title, t(heading));
+  document.title = `${t(heading)} – ${t('brand')}`;
+  for (const link of links) {
+    if (link.dataset.place === name) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  main.className = name ?? '';
+  main.replaceChildren(title);
+  // Not when the page has just come: whoever reads it begins at its start.
+  if (arrived) title.focus({ preventScroll: true });
+  arrived = true;
+  scrollTo(0, 0);
+  if (!name) {
+    main.append(h('p', {}, t('missing.text')));
+    return;
+  }
+  const place = h('div', { class: 'place' });
+  main.append(place);
+  const tools = {
+    me, go, newClips, ...extra, reason: extra.reason ?? refusal, done: entered,
+    title: (text) => { document.title = `${text} – ${t('brand')}`; },
+  };
+  try {
+    const { mount } = await import(`./views/${name}.js`);
+    if (!signal.aborted) await mount(place, new URLSearchParams(location.search), signal, tools);
+  } catch (error) {
+    if (signal.aborted || error.name === 'AbortError') return;
+    if (error instanceof TypeError && /import|module/i.test(error.message)) reloadOnce();
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status !== 401) place.replaceChildren(problem(error));
+  }
+}
+
+/** The receiver was renewed under an open page: its modules have other addresses now. */
+function reloadOnce() {
+  const url = new URL(location.href);
+  if (url.hash === '#again') return;
+  url.hash = 'again';
+  location.replace(url);
+  location.reload();
+}
+
+function problem(error) {
+  const text = error.status === 0 ? 'error.away' : error.status === 403 ? 'error.forbidden' : error.status === 404 ? 'error.gone' : 'error.server';
+  return h('div', { class: 'empty', role: 'alert' }, h('p', {}, t(text)), h('button', { click: () => show() }, t('error.again')));
+}
+
+function go(href) {
+  history.pushState(null, '', href);
+  show();
+}
+addEventListener('popstate', () => show());
+addEventListener('click', (event) => {
+  const link = event.target.closest?.('a[href^="/"]');
+  if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || link.hasAttribute('download')) return;
+  event.preventDefault();
+  go(link.getAttribute('href'));
+});
+
+bind({
+  'g d': () => go('/'), 'g t': () => go('/day'), 'g n': () => go('/new'), '?': showHelp,
+  Escape: (event) => {
+    if (document.querySelector('dialog[open]')) return false;
+    event.target.blur?.();
+    return true;
+  },
+});
+
+// ── People ──
+let refusal = null;
+
+function entered(person) {
+  me = person;
+  refusal = null;
+  nav.hidden = false;
+  signOut.hidden = !me.sign_out;
+  links.find((link) => link.dataset.place === 'add').hidden = me.role !== 'admin';
+  live.start();
+  countNew();
+  show();
+}
+
+function left(reason) {
+  if (me === null && refusal === reason && view) return;
+  me = null;
+  refusal = reason;
+  nav.hidden = true;
+  signOut.hidden = true;
+  live.stop();
+  show();
+}
+
+async function leave() {
+  await send('DELETE', '/api/session').catch(() => null);
+  left('sign_in');
+}
+addEventListener('signed-out', (event) => left(event.detail ?? 'sign_in'));
+
+try {
+  const person = await get('/api/me');
+  entered(person);
+} catch (error) {
+  if (!(error instanceof ApiError)) throw error;
+  if (error.status === 403) left(error.reason);
+  else if (error.status !== 401) main.append(title, problem(error));
+}

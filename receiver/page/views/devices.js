@@ -1,0 +1,213 @@
+// Devices: a line each, worst first. Lines change in place; their order only when the reader asks.
+
+import { get } from '../lib/api.js';
+import { every, h, loading, setText, settle, svg, throttle } from '../lib/dom.js';
+import { percent, t } from '../lib/i18n.js';
+import { bind } from '../lib/keys.js';
+import { onRow } from '../lib/live.js';
+import { ago, span } from '../lib/time.js';
+
+const PAGE = 50;
+const COLUMNS = ['state', 'device', 'sign', 'waiting', 'disk', 'clock', 'plot'];
+/** Shape and colour of a state; the word beside it says the same. */
+export const STATES = {
+  silent: ['✕', 'bad'], disk_low: ['■', 'bad'], backlog: ['▲', 'warn'], clock_off: ['◆', 'warn'], late: ['◐', 'warn'],
+  new: ['○', 'muted'], ok: ['●', 'ok'],
+};
+
+export function badge(state) {
+  const [shape, colour] = STATES[state] ?? STATES.new;
+  return h('span', { class: `badge ${colour}` }, h('span', { 'aria-hidden': 'true' }, `${shape} `), t(`state.${state}`));
+}
+
+/** The backlog of the last day, an hour a step. */
+export function plot(hours) {
+  const known = hours.filter((value) => value !== null);
+  const most = Math.max(...known, 1);
+  const name = known.length ? t('devices.plot', { n: Math.max(...known) }) : t('devices.plot.none');
+  const drawing = svg('svg', { class: 'plot', viewBox: '0 0 96 24', role: 'img', 'aria-label': name });
+  hours.forEach((value, hour) => {
+    if (value === null) return;
+    const height = value === 0 ? 1.5 : 3 + (19 * value) / most;
+    drawing.append(svg('rect', { x: hour * 4, y: 24 - height, width: 3, height, class: value === 0 ? 'zero' : 'some' }));
+  });
+  return drawing;
+}
+
+/** What holds, in a sentence each. */
+export function sentences(device) {
+  const facts = {
+    silent: () => t('devices.silent', { time: ago(device.last_sign) }),
+    disk_low: () => t('devices.disk_low', { percent: percent(device.disk_free_percent) }),
+    backlog: () => t('devices.backlog', { n: device.waiting, time: span(device.oldest_waiting_s) }),
+    clock_off: () => t('devices.clock_off', { time: span(Math.abs(device.clock_off_s)) }),
+    late: () => t('devices.late', { time: ago(device.last_sign) }),
+    new: () => t('devices.new'),
+  };
+  return device.states.map((state) => facts[state]?.()).filter(Boolean).join(' ');
+}
+
+function clockText(offS) {
+  if (offS === null) return '–';
+  return Math.abs(offS) <= 60 ? t('devices.clock.right') : t('devices.clock.off', { time: span(Math.abs(offS)) });
+}
+
+function waitingText(device) {
+  if (device.waiting === null) return device.states[0] === 'silent' ? t('devices.unknown') : '–';
+  if (!device.waiting || device.oldest_waiting_s === null) return t('n', { n: device.waiting });
+  return `${t('n', { n: device.waiting })}, ${span(device.oldest_waiting_s)}`;
+}
+
+function fillRow(row, device) {
+  const [state, name, sign, waiting, disk, clock, day] = row.cells;
+  if (row.state !== device.states[0]) {
+    row.state = device.states[0];
+    state.replaceChildren(badge(row.state));
+  }
+  setText(name.querySelector('.why'), sentences(device));
+  setText(sign, ago(device.last_sign));
+  setText(waiting, waitingText(device));
+  setText(disk, device.disk_free_percent === null ? '–' : percent(device.disk_free_percent));
+  setText(clock, clockText(device.clock_off_s));
+  sign.title = device.version ? t('devices.version', { version: device.version }) : '';
+  const key = device.backlog_day.join();
+  if (row.plotKey !== key) {
+    row.plotKey = key;
+    // Nothing to draw of a device that says nothing of itself.
+    day.replaceChildren(...(device.backlog_day.some((value) => value !== null) ? [plot(device.backlog_day)] : []));
+  }
+}
+
+function makeRow(device) {
+  const href = `/day?device=${encodeURIComponent(device.device_id)}`;
+  const link = h('a', { href, class: 'name' }, device.device_id);
+  const cells = COLUMNS.map((column) => h('td', { role: 'cell', class: `c-${column}`, 'data-label': t(`devices.${column}`) }));
+  cells[1].append(link, h('span', { class: 'why' }));
+  const line = h('tr', { role: 'row', 'data-device': device.device_id }, cells);
+  const row = { line, cells, link };
+  fillRow(row, device);
+  return row;
+}
+
+export async function mount(place, params, signal, { me }) {
+  const summary = h('p', { class: 'summary' });
+  const search = h('input', {
+    type: 'search', placeholder: t('devices.search'), 'aria-label': t('devices.search'), value: params.get('q') ?? '',
+  });
+  const head = h('tr', { role: 'row' }, COLUMNS.map((column) => h('th', { role: 'columnheader', scope: 'col' }, t(column === 'plot' ? 'devices.plot.title' : `devices.${column}`))));
+  const body = h('tbody', { role: 'rowgroup' });
+  const table = h('table', { role: 'table', class: 'devices', 'aria-label': t('devices.title') },
+    h('thead', { role: 'rowgroup' }, head), body);
+  const changed = h('button', { class: 'news', hidden: true, click: () => load() });
+  const count = h('span', { class: 'muted' });
+  const more = h('button', { hidden: true, click: () => loadMore() }, t('more'));
+  const empty = h('div', { class: 'empty', hidden: true });
+  place.append(h('div', { class: 'bar' }, summary, search), changed, table, empty, h('p', { class: 'foot' }, count, more));
+  if (me.name === null) place.append(h('p', { class: 'muted small' }, t('people.local'), ' ', h('code', {}, 'sync-receiver user add NAME --admin')));
+  table.hidden = true;
+
+  const rows = new Map();
+  let next = null;
+  let state = params.get('state') ?? '';
+
+  const query = (limit, cursor) => get('/api/devices', { q: search.value.trim(), state, limit, cursor }, signal);
+
+  function show(page, fresh) {
+    if (fresh) {
+      rows.clear();
+      body.replaceChildren();
+    }
+    for (const device of page.devices) {
+      const row = rows.get(device.device_id) ?? makeRow(device);
+      rows.set(device.device_id, row);
+      body.append(row.line);
+    }
+    next = page.next;
+    finish(page);
+    changed.hidden = true;
+  }
+
+  function finish(page) {
+    const chips = Object.entries(page.counts).filter(([, n]) => n > 0).map(([name, n]) => {
+      const on = state === name;
+      return h('button', { class: `chip ${STATES[name][1]}`, 'aria-pressed': String(on), click: () => pick(on ? '' : name) },
+        h('span', { 'aria-hidden': 'true' }, STATES[name][0]), ` ${t('n', { n })} ${t(`state.${name}`)}`);
+    });
+    const key = `${state}|${JSON.stringify(page.counts)}`;
+    if (summary.dataset.key !== key) {
+      const had = summary.contains(document.activeElement);
+      summary.dataset.key = key;
+      summary.replaceChildren(...chips);
+      if (had) summary.querySelector('[aria-pressed=true], button')?.focus();
+    }
+    setText(count, t('devices.count', { shown: rows.size, n: page.total }));
+    more.hidden = next === null;
+    table.hidden = rows.size === 0;
+    empty.hidden = rows.size > 0;
+    if (rows.size === 0) {
+      const nothing = !search.value && !state;
+      empty.replaceChildren(h('p', {}, t(nothing ? 'devices.empty' : 'devices.nothing')),
+        nothing ? h('p', {}, h('a', { class: 'button', href: '/add' }, t('devices.first'))) : '');
+    }
+    const worst = Object.keys(STATES).find((name) => page.counts[name] > 0) ?? 'ok';
+    dispatchEvent(new CustomEvent('worst', { detail: { colour: STATES[worst][1], counts: page.counts } }));
+  }
+
+  async function load() {
+    show(await query(PAGE), true);
+  }
+  async function loadMore() {
+    show(await query(PAGE, next), false);
+  }
+  function pick(name) {
+    state = name;
+    remember();
+    load();
+  }
+  function remember() {
+    const url = new URL(location.href);
+    for (const [name, value] of [['q', search.value.trim()], ['state', state]]) {
+      if (value) url.searchParams.set(name, value);
+      else url.searchParams.delete(name);
+    }
+    history.replaceState(history.state, '', url);
+  }
+
+  /** What is shown changes in place; a new order waits for the reader. */
+  async function refresh() {
+    if (document.hidden || signal.aborted) return;
+    const page = await query(Math.min(200, Math.max(PAGE, rows.size)));
+    const before = [...body.children].map((line) => line.dataset.device);
+    let moved = 0;
+    page.devices.forEach((device, index) => {
+      if (before[index] !== device.device_id) moved += 1;
+      const row = rows.get(device.device_id);
+      if (row) fillRow(row, device);
+    });
+    if (rows.size === 0 && page.devices.length) {
+      show(page, true);
+      return;
+    }
+    finish({ ...page, next });
+    changed.hidden = moved === 0;
+    setText(changed, t('devices.changed', { n: moved }));
+  }
+
+  const soon = throttle(() => refresh().catch(() => null), 2000);
+  search.addEventListener('input', settle(() => { remember(); load(); }, 200));
+  onRow(soon, signal);
+  every(10_000, soon, signal);
+  const step = (by) => () => {
+    const links = [...body.querySelectorAll('a.name')];
+    const at = links.indexOf(document.activeElement);
+    links[Math.min(links.length - 1, Math.max(0, at + by))]?.focus();
+  };
+  bind({ j: step(1), k: step(-1), '/': () => search.focus() }, signal);
+
+  const done = loading(place, 5, signal, t('loading.long'));
+  try {
+    await load();
+  } finally {
+    done();
+  }
+}

@@ -1,0 +1,101 @@
+// The day in words: what the timeline shows, newest first; and how its lanes are made.
+
+import { h } from '../lib/dom.js';
+import { t } from '../lib/i18n.js';
+import { clock } from '../lib/time.js';
+import { source } from './player.js';
+
+const PAGE = 50;
+const MOST_LANES = 14;
+
+function grouped(items, keyOf) {
+  const lanes = new Map();
+  for (const item of items) {
+    const key = keyOf(item);
+    if (!lanes.has(key)) lanes.set(key, { name: key, events: [], clips: [] });
+    lanes.get(key)[item.kind === 'media' ? 'clips' : 'events'].push(item);
+  }
+  return [...lanes.values()].sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+}
+
+/** A lane for each sensor and camera of each device; where those are too many, one for each device. */
+export function lanesOf(items, device) {
+  const alone = device || new Set(items.map((item) => item.row.device_id)).size === 1;
+  const fine = grouped(items, (item) => (alone ? source(item.row) : `${item.row.device_id} · ${source(item.row)}`));
+  if (fine.length <= MOST_LANES || alone) {
+    return { lanes: fine.slice(0, 2 * MOST_LANES), note: fine.length > 2 * MOST_LANES ? t('day.more_lanes', { n: fine.length - 2 * MOST_LANES }) : '' };
+  }
+  const coarse = grouped(items, (item) => item.row.device_id);
+  const left = coarse.length - MOST_LANES;
+  return { lanes: coarse.slice(0, MOST_LANES), note: left > 0 ? t('day.more_devices', { n: left }) : '' };
+}
+
+export function list(place, { pick }) {
+  const title = h('h2', {}, t('list.title'));
+  const body = h('ol', { class: 'list' });
+  const more = h('button', { hidden: true }, t('more'));
+  const csv = h('p', { class: 'foot' }, more);
+  place.append(title, body, csv);
+  let items = [];
+  let shown = PAGE;
+  let chosen = null;
+  let readerOf = () => null;
+  const lines = new Map();
+
+  function line(item) {
+    const reader = readerOf(item);
+    const film = item.kind === 'media';
+    const button = h('button', { type: 'button', class: 'line', click: () => pick(item) },
+      h('span', { class: 'when' }, clock(item.s), reader ? h('span', { class: 'muted small' }, ` ${t('list.here', { time: reader })}`) : ''),
+      h('span', { class: film ? 'mark clip' : 'mark event', 'aria-hidden': 'true' }, film ? '▶' : '•'),
+      h('span', { class: 'what' }, source(item.row), h('span', { class: 'muted small of' }, ` ${item.row.device_id}`)),
+      h('span', { class: 'kind muted small' }, t(film ? 'clip' : item.row.capteur.etat === 0 ? 'event.off' : 'event')));
+    const made = h('li', {}, button);
+    lines.set(item, button);
+    if (item === chosen) button.setAttribute('aria-current', 'true');
+    return made;
+  }
+
+  function draw() {
+    lines.clear();
+    body.replaceChildren(...items.slice(0, shown).map(line));
+    more.hidden = shown >= items.length;
+  }
+  more.addEventListener('click', () => {
+    body.append(...items.slice(shown, shown + PAGE).map(line));
+    shown += PAGE;
+    more.hidden = shown >= items.length;
+  });
+
+  function select(item, focus) {
+    lines.get(chosen)?.removeAttribute('aria-current');
+    chosen = item;
+    const index = items.indexOf(item);
+    if (index >= shown) {
+      shown = index + PAGE;
+      draw();
+    }
+    const button = lines.get(item);
+    button?.setAttribute('aria-current', 'true');
+    if (focus) button?.focus();
+  }
+
+  return {
+    set(all, readers) {
+      items = [...all].reverse();
+      body.classList.toggle('one-device', new Set(items.map((item) => item.row.device_id)).size === 1);
+      readerOf = readers;
+      title.hidden = items.length === 0;
+      draw();
+    },
+    select,
+    step(by, choose) {
+      const item = items[Math.min(items.length - 1, Math.max(0, items.indexOf(chosen) + by))];
+      if (!item) return false;
+      choose(item);
+      const button = lines.get(item);
+      button?.focus();
+      return true;
+    },
+  };
+}

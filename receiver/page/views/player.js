@@ -1,0 +1,148 @@
+// Plays a clip, or shows a picture; says what the browser cannot play.
+
+import { get, send } from '../lib/api.js';
+import { h, setText } from '../lib/dom.js';
+import { bytes, t } from '../lib/i18n.js';
+import { bind } from '../lib/keys.js';
+import { moment, readersTime } from '../lib/time.js';
+
+const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4, 8];
+const CODECS = { avc1: 'H.264', avc3: 'H.264', hvc1: 'H.265', hev1: 'H.265', av01: 'AV1', vp09: 'VP9', vp08: 'VP8', mp4v: 'MPEG-4' };
+
+/** "Caméra 1" once where the sensor is called like its camera. */
+export function source(row) {
+  const name = row.capteur.nom ?? t('sensor.number', { id: row.capteur.id ?? '?' });
+  if (row.numero_camera === undefined || row.numero_camera === null) return String(name);
+  const camera = t('camera', { id: row.numero_camera });
+  return String(name).replace(/\W/g, '').endsWith(String(row.numero_camera)) ? String(name) : `${name} · ${camera}`;
+}
+
+export function player(place, { me, step, signal }) {
+  const stage = h('div', { class: 'stage' }, h('p', { class: 'muted' }, t('player.none')));
+  const title = h('p', { class: 'caption' });
+  const note = h('p', { class: 'muted small' });
+  const problem = h('p', { class: 'problem', role: 'alert' });
+  const button = (key, text, work) => h('button', { type: 'button', 'aria-label': t(key), title: t(key), click: work }, text);
+  const previous = button('player.previous', '‹', () => step(-1));
+  const next = button('player.next', '›', () => step(1));
+  const speed = h('select', { 'aria-label': t('player.speed'), change: () => setSpeed(Number(speed.value)) },
+    SPEEDS.map((value) => h('option', { value: String(value) }, t('player.times', { n: value }))));
+  speed.value = '1';
+  const pin = h('button', { type: 'button', class: 'pin', 'aria-pressed': 'false', click: togglePin }, t('player.pin'));
+  const download = h('a', { class: 'button', download: '' }, t('player.download'));
+  const controls = h('div', { class: 'controls', hidden: true }, previous, next, speed, pin, download);
+  const section = h('section', { class: 'player', 'aria-label': t('player.title') }, stage, title, note, problem, controls);
+  place.append(section);
+
+  let clip = null;
+  let video = null;
+  let rate = 1;
+
+  function setSpeed(value) {
+    rate = value;
+    speed.value = String(value);
+    if (video) video.playbackRate = value;
+  }
+  function showPin() {
+    pin.setAttribute('aria-pressed', String(clip.pinned));
+    setText(pin, t(clip.pinned ? 'player.pinned' : 'player.pin'));
+    pin.hidden = me.role !== 'admin' && !clip.pinned;
+    pin.disabled = me.role !== 'admin';
+  }
+  async function togglePin() {
+    const mine = clip;
+    try {
+      await send('PUT', `/api/media/${mine.id}/pin`, { pinned: !mine.pinned }, signal);
+      mine.pinned = !mine.pinned;
+    } catch (error) {
+      if (error.name !== 'AbortError') setText(problem, t(error.status === 0 ? 'error.away' : 'error.server'));
+    }
+    if (mine === clip) showPin();
+  }
+
+  /** The codec or the file: why it does not play, and the way out. */
+  async function explain(mine) {
+    let details;
+    try {
+      details = await get(`/api/media/${mine.id}`, {}, signal);
+    } catch (error) {
+      if (error.name === 'AbortError' || mine !== clip) return;
+      setText(problem, t(error.status === 0 ? 'error.away' : error.status === 404 ? 'player.gone' : 'error.server'));
+      return;
+    }
+    if (mine !== clip) return;
+    if (details.media_type === 'application/octet-stream') setText(problem, t('player.unknown'));
+    else setText(problem, t('player.cannot', { codec: CODECS[details.codec] ?? details.codec ?? details.media_type }));
+    download.classList.add('primary');
+  }
+
+  function play(row, offsetS, begin = true) {
+    clip = row;
+    const address = `/api/media/${row.id}/video`;
+    setText(problem, '');
+    download.classList.remove('primary');
+    download.href = `${address}?download=1`;
+    setText(title, `${moment(row.date)} · ${source(row)}`);
+    const reader = readersTime(row.date, offsetS);
+    const times = reader ? t('player.reader', { time: reader }) : t('player.theirs');
+    setText(note, [row.device_id, times, bytes(row.size_bytes)].join(' · '));
+    controls.hidden = false;
+    showPin();
+    if (row.media_type?.startsWith('image/')) {
+      video = null;
+      const picture = h('img', { src: address, alt: title.textContent, error: () => explain(row) });
+      stage.replaceChildren(picture);
+      return;
+    }
+    if (!video) {
+      video = h('video', { controls: true, playsinline: true, preload: 'metadata', 'aria-label': t('player.video') });
+      video.muted = true;
+      video.addEventListener('error', () => { if (clip && video?.error) explain(clip); });
+      stage.replaceChildren(video);
+    }
+    video.src = address;
+    video.playbackRate = rate;
+    if (!begin) return;
+    // Refused by a browser that saves power or data: its own play button is there.
+    video.play().catch(() => null);
+  }
+
+  const seek = (by) => () => {
+    if (!video) return false;
+    video.currentTime = Math.max(0, video.currentTime + by);
+    return true;
+  };
+  const faster = (by) => () => setSpeed(SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, SPEEDS.indexOf(rate) + by))]);
+  bind({
+    n: () => step(1), p: () => step(-1),
+    ' ': () => {
+      if (!video) return false;
+      if (video.paused) video.play().catch(() => null);
+      else video.pause();
+      return true;
+    },
+    ArrowLeft: seek(-5), ArrowRight: seek(5), '<': faster(-1), '>': faster(1),
+    d: () => (clip ? download.click() : false), x: () => (clip && !pin.disabled ? togglePin() : false),
+  }, signal);
+  signal.addEventListener('abort', () => {
+    // Lets go of the connection at once.
+    video?.removeAttribute('src');
+    video?.load();
+  });
+
+  return {
+    play,
+    clear(text) {
+      clip = null;
+      video?.removeAttribute('src');
+      video = null;
+      stage.replaceChildren(h('p', { class: 'muted' }, text ?? t('player.none')));
+      setText(title, '');
+      setText(note, '');
+      controls.hidden = true;
+    },
+    get clip() { return clip; },
+    /** On a phone the player may be above what is seen. */
+    reveal() { section.scrollIntoView({ block: 'nearest' }); },
+  };
+}

@@ -1,0 +1,90 @@
+//! What is done from a shell beside the running receiver: people and tokens.
+
+mod token;
+mod user;
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+pub use token::TokenCommand;
+pub use user::UserCommand;
+
+use crate::config::Arguments;
+use crate::people::{PASSWORD_LEAST, PASSWORD_MOST};
+use crate::store::open_desk;
+
+/// Runs one command of these.
+///
+/// # Errors
+/// One line: what failed, and what to do.
+pub fn run(arguments: &Arguments, work: Work<'_>) -> Result<(), String> {
+    let folder = arguments.data();
+    let open = |error| format!("RECEIVER_DATA={}: {error}", folder.display());
+    let desk = open_desk(&folder).map_err(open)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))?;
+    runtime.block_on(async {
+        match work {
+            Work::User(command) => user::run(command, &*desk).await,
+            Work::Token(command) => token::run(command, &*desk).await,
+        }
+    })
+}
+
+/// Which command.
+pub enum Work<'a> {
+    /// `user …`
+    User(&'a UserCommand),
+    /// `token …`
+    Token(&'a TokenCommand),
+}
+
+fn say(line: &str) -> Result<(), String> {
+    writeln!(io::stdout(), "{line}").map_err(|error| format!("standard output: {error}"))
+}
+
+/// A new password: asked twice on a terminal, where it is not shown; else the first line of standard input.
+fn new_password(name: &str) -> Result<String, String> {
+    let password = if io::stdin().is_terminal() {
+        let first = hidden(&format!("Password of {name}: "))?;
+        if hidden("Again: ")? != first {
+            return Err("the two passwords differ: nothing was changed".to_string());
+        }
+        first
+    } else {
+        line()?
+    };
+    match password.chars().count() {
+        count if count < PASSWORD_LEAST => Err(format!("a password has at least {PASSWORD_LEAST} characters")),
+        _ if password.len() > PASSWORD_MOST => Err(format!("a password has at most {PASSWORD_MOST} bytes")),
+        _ => Ok(password),
+    }
+}
+
+fn line() -> Result<String, String> {
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|error| format!("standard input: {error}"))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_string())
+}
+
+fn hidden(prompt: &str) -> Result<String, String> {
+    let terminal = |error| format!("terminal: {error}");
+    let stdin = io::stdin();
+    let shown = tcgetattr(&stdin).map_err(|error| terminal(io::Error::from(error)))?;
+    let mut quiet = shown.clone();
+    quiet.local_modes.remove(LocalModes::ECHO);
+    let mut error_out = io::stderr();
+    write!(error_out, "{prompt}")
+        .and_then(|()| error_out.flush())
+        .map_err(terminal)?;
+    tcsetattr(&stdin, OptionalActions::Flush, &quiet).map_err(|error| terminal(io::Error::from(error)))?;
+    let answer = line();
+    tcsetattr(&stdin, OptionalActions::Flush, &shown).map_err(|error| terminal(io::Error::from(error)))?;
+    writeln!(error_out).map_err(terminal)?;
+    answer
+}

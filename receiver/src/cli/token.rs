@@ -1,0 +1,63 @@
+//! `sync-receiver token`: which devices may store.
+
+use clap::Subcommand;
+
+use super::say;
+use crate::people::{fingerprint, is_name, secret};
+use crate::store::Desk;
+use crate::store::people::TOKENS_MOST;
+
+/// Tokens of devices, kept in the database as fingerprints.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token for a device and print it, this once
+    Add {
+        /// Its DEVICE_ID
+        device: String,
+    },
+    /// List the tokens by number and device
+    List,
+    /// End a token's life
+    Revoke {
+        /// Its number, as `token list` shows it
+        number: i64,
+    },
+}
+
+pub(super) async fn run(command: &TokenCommand, desk: &dyn Desk) -> Result<(), String> {
+    let say_error = |error: crate::store::StoreError| error.to_string();
+    match command {
+        TokenCommand::Add { device } => {
+            if !is_name(device) {
+                return Err(format!(
+                    "{}: a device's name has 1 to 100 characters, none of them a control character",
+                    device.escape_debug()
+                ));
+            }
+            let token = secret().map_err(|error| error.to_string())?;
+            match desk
+                .add_token(device.clone(), fingerprint(&token))
+                .await
+                .map_err(say_error)?
+            {
+                Some(_) => say(&token),
+                None => Err(format!(
+                    "{device} has {TOKENS_MOST} tokens already: revoke one first, see `sync-receiver token list`"
+                )),
+            }
+        }
+        TokenCommand::List => {
+            let tokens = desk.tokens().await.map_err(say_error)?;
+            tokens
+                .iter()
+                .try_for_each(|token| say(&format!("{}  {}  {}", token.id, token.device_id, token.created_at)))
+        }
+        TokenCommand::Revoke { number } => {
+            if desk.revoke_token(*number).await.map_err(say_error)? {
+                say(&format!("token {number} is revoked"))
+            } else {
+                Err(format!("there is no token {number}: see `sync-receiver token list`"))
+            }
+        }
+    }
+}

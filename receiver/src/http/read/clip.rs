@@ -1,0 +1,218 @@
+//! `GET /api/media/{id}`, its bytes with `Range`, and its pin.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Reader;
+use super::query;
+use super::shapes::{ClipDetails, Problem};
+use super::visitor::Visitor;
+use crate::answer::Refusal;
+use crate::http::range::{self, Wanted};
+use crate::media_type;
+use crate::store::StoreError;
+use crate::store::reading::ClipRow;
+
+/// Bytes of a clip that are read, and wait to be sent, at a time.
+const PIECE: usize = 256 << 10;
+
+/// How far the codec is looked for at each end of an MP4.
+const CODEC_WITHIN: usize = 128 << 10;
+
+/// A clip that this visitor may see. Another's is not there.
+async fn find(reader: &Reader, visitor: &Visitor, id: &str) -> Result<ClipRow, Refusal> {
+    let nothing = || Refusal::new(StatusCode::NOT_FOUND, "média inconnu");
+    let id = id.parse().map_err(|_| nothing())?;
+    let clip = reader.desk.clip(id).await.map_err(Refusal::unavailable)?;
+    clip.filter(|clip| visitor.sees(&clip.device_id)).ok_or_else(nothing)
+}
+
+/// What the bytes say. Neither video nor picture: bytes, to be kept as a file alone.
+async fn type_of(reader: &Reader, clip: &ClipRow) -> Result<&'static str, Refusal> {
+    let start = reader
+        .store
+        .read_clip(clip.file.clone(), 0, media_type::START)
+        .await
+        .map_err(Refusal::unavailable)?;
+    Ok(media_type::of(&start).unwrap_or("application/octet-stream"))
+}
+
+/// A clip: its fields, its media type and its codec.
+#[utoipa::path(get, path = "/api/media/{id}", params(("id" = i64, Path)), responses(
+    (status = 200, body = ClipDetails), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn one(
+    State(reader): State<Arc<Reader>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Result<Json<ClipDetails>, Refusal> {
+    let clip = find(&reader, &visitor, &id).await?;
+    let media_type = type_of(&reader, &clip).await?;
+    let mut codec = None;
+    if matches!(media_type, "video/mp4" | "video/quicktime") {
+        for offset in [0, clip.size_bytes.saturating_sub(CODEC_WITHIN as u64)] {
+            let piece = reader
+                .store
+                .read_clip(clip.file.clone(), offset, CODEC_WITHIN)
+                .await
+                .map_err(Refusal::unavailable)?;
+            codec = codec.or_else(|| media_type::codec(&piece).map(str::to_string));
+        }
+    }
+    Ok(Json(ClipDetails::new(clip, media_type, codec.as_deref())))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct How {
+    /// `1`: to be kept as a file, not shown.
+    download: Option<String>,
+}
+
+/// A clip's bytes, or the range of them that is asked for.
+#[utoipa::path(get, path = "/api/media/{id}/video", params(("id" = i64, Path), How), responses(
+    (status = 200, description = "All bytes", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 206, description = "The bytes of `Range`", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 304, description = "`If-None-Match` names it"), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 416, description = "No byte is in `Range`"),
+    (status = 503, body = Problem)))]
+pub(super) async fn video(
+    State(reader): State<Arc<Reader>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let clip = find(&reader, &visitor, &id).await?;
+    let how: How = query::parameters(&uri)?;
+    let media_type = type_of(&reader, &clip).await?;
+    let length = clip.size_bytes;
+    let etag = format!("\"{}\"", clip.sha256);
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+
+    let mut response = Response::new(Body::empty());
+    let set = response.headers_mut();
+    set.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    set.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    set.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    insert(set, header::ETAG, &etag);
+    if how.download.is_some() || !media_type::shown(media_type) {
+        insert(
+            set,
+            header::CONTENT_DISPOSITION,
+            &format!("attachment; filename=\"{}\"", file_name(&clip, media_type)),
+        );
+    }
+    if text(header::IF_NONE_MATCH).is_some_and(|known| {
+        known
+            .split(',')
+            .any(|known| known.trim() == etag || known.trim() == "*")
+    }) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    // A range of another version would be a wrong one.
+    let is_same = text(header::IF_RANGE).is_none_or(|known| known == etag);
+    let wanted = range::wanted(text(header::RANGE).filter(|_| is_same), length);
+    let part = match wanted {
+        Wanted::Whole => 0..length,
+        Wanted::Part(part) => {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            insert(
+                response.headers_mut(),
+                header::CONTENT_RANGE,
+                &format!("bytes {}-{}/{length}", part.start, part.end - 1),
+            );
+            part
+        }
+        Wanted::Nothing => {
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            insert(
+                response.headers_mut(),
+                header::CONTENT_RANGE,
+                &format!("bytes */{length}"),
+            );
+            return Ok(response);
+        }
+    };
+    insert(
+        response.headers_mut(),
+        header::CONTENT_LENGTH,
+        &(part.end - part.start).to_string(),
+    );
+    if method != Method::HEAD {
+        *response.body_mut() = bytes(reader, clip.file, part);
+    }
+    Ok(response)
+}
+
+fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// Letters, digits and dashes alone: names and dates come from devices.
+fn file_name(clip: &ClipRow, media_type: &str) -> String {
+    let plain = |text: &str| -> String {
+        text.chars()
+            .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
+            .collect()
+    };
+    let moment = clip.moment.get(..19).unwrap_or_default();
+    let ending = media_type::extension(Some(media_type));
+    format!("{}-{}-{}.{ending}", plain(&clip.device_id), plain(moment), clip.id)
+}
+
+/// Read as fast as the browser takes it: a paused player holds a piece, no thread and no file.
+fn bytes(reader: Arc<Reader>, file: String, part: Range<u64>) -> Body {
+    Body::from_stream(stream::try_unfold(
+        (reader, file, part),
+        |(reader, file, part)| async move {
+            if part.is_empty() {
+                return Ok(None);
+            }
+            let length = usize::try_from(part.end - part.start).unwrap_or(PIECE).min(PIECE);
+            let piece = reader.store.read_clip(file.clone(), part.start, length).await?;
+            if piece.is_empty() {
+                // Shorter than its row says: the browser must not take what came for all of it.
+                return Err(StoreError::Unavailable(format!("{file}: shorter than its row says")));
+            }
+            let rest = part.start + piece.len() as u64..part.end;
+            Ok(Some((Bytes::from(piece), (reader, file, rest))))
+        },
+    ))
+}
+
+/// Whether a clip is pinned.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct Pin {
+    pinned: bool,
+}
+
+/// Keeps a clip whatever its age, or no more. Admins alone.
+#[utoipa::path(put, path = "/api/media/{id}/pin", params(("id" = i64, Path)), request_body = Pin, responses(
+    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 404, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn pin(
+    State(reader): State<Arc<Reader>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    visitor.admin()?;
+    let clip = find(&reader, &visitor, &id).await?;
+    let Pin { pinned } = super::session::json(&body)?;
+    reader.desk.pin(clip.id, pinned).await.map_err(Refusal::unavailable)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,215 @@
+//! `GET /api/live`: what is stored, as it is committed, once each and in that order.
+//!
+//! The stream holds a place in the tables, no rows: it reads them when its browser takes them, so that a slow one costs
+//! nothing and misses nothing, and one that comes back goes on after the last id it names.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
+use utoipa::IntoParams;
+
+use super::shapes::{Clip, Event, Problem};
+use super::visitor::{Visitor, who};
+use super::{Line, Reader, query};
+use crate::answer::Refusal;
+use crate::store::reading::{Change, Cursor};
+
+/// Rows of each kind sent together.
+const TOGETHER: u32 = 200;
+
+/// How often the tables are looked at without being told: another program may have written them.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Rows that are committed within this are sent together.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// How often something is sent at least.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How often it is asked whether the person may still read.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// When a browser should come back, as it is told.
+const RETRY_MS: u32 = 2000;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct After {
+    /// The last id that was seen, as in `Last-Event-ID`, which wins. Without either: from now on.
+    after: Option<String>,
+}
+
+/// One reader's stream.
+struct Follower {
+    reader: Arc<Reader>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    peer: Option<IpAddr>,
+    cursor: Cursor,
+    commits: watch::Receiver<u64>,
+    stopped: Option<watch::Receiver<bool>>,
+    greeting: Option<Bytes>,
+    checked: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What is stored from here on, as server-sent events: `hello`, `evenement`, `media`.
+#[utoipa::path(get, path = "/api/live", params(After), responses(
+    (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn follow(
+    State(reader): State<Arc<Reader>>,
+    visitor: Visitor,
+    line: Option<Extension<Line>>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Response> {
+    let begin = async {
+        let After { after } = query::parameters(&uri)?;
+        let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+        let after = query::given(last).or(query::given(after.as_deref()));
+        let newest = reader.desk.newest().await.map_err(Refusal::unavailable)?;
+        match after {
+            None => Ok(newest),
+            Some(text) => cursor(&text).ok_or_else(|| Refusal::bad("after: pas un identifiant de ce flux")),
+        }
+    };
+    let cursor = begin.await.map_err(Refusal::into_response)?;
+    let Ok(place) = Arc::clone(&reader.live).try_acquire_owned() else {
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "trop de pages suivent le direct");
+        return Err((refusal.status, [(header::RETRY_AFTER, "30")], refusal).into_response());
+    };
+    let line = line.map(|Extension(line)| line);
+    let follower = Follower {
+        commits: reader.commits.clone(),
+        reader,
+        visitor,
+        headers,
+        peer: line.as_ref().map(|line| line.peer),
+        cursor,
+        stopped: line.map(|line| line.stopped),
+        greeting: Some(Bytes::from(format!(
+            "retry: {RETRY_MS}\n{}",
+            message("hello", cursor, "{}")
+        ))),
+        checked: Instant::now(),
+        _place: place,
+    };
+    let pieces = stream::unfold(follower, |mut follower| async move {
+        let piece = follower.next().await?;
+        Some((Ok::<_, Infallible>(piece), follower))
+    });
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), "text/event-stream"),
+        (header::CACHE_CONTROL.as_str(), "no-store"),
+        // nginx would gather what is sent.
+        ("x-accel-buffering", "no"),
+    ];
+    Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+impl Follower {
+    /// What is sent next; `None` ends the stream, and the browser comes back.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(greeting) = self.greeting.take() {
+            return Some(greeting);
+        }
+        let silent_until = Instant::now() + KEEP_ALIVE;
+        loop {
+            // Marked as seen before the look: what comes during it is looked at again.
+            self.commits.mark_unchanged();
+            if self.checked.elapsed() >= ASK_EVERY {
+                self.checked = Instant::now();
+                self.visitor = who(&self.reader, &self.headers, self.peer).await.ok()?;
+            }
+            let visible = self.visitor.person.devices.clone();
+            let (changes, cursor) = match self.reader.desk.changes(self.cursor, visible, TOGETHER).await {
+                Ok(found) => found,
+                Err(error) => {
+                    log::error!("{error}");
+                    return None;
+                }
+            };
+            if !changes.is_empty() {
+                return Some(self.tell(changes, cursor));
+            }
+            self.cursor = cursor;
+            if Instant::now() >= silent_until {
+                return Some(Bytes::from_static(b": still here\n\n"));
+            }
+            if !self.wait().await {
+                return None;
+            }
+        }
+    }
+
+    fn tell(&mut self, changes: Vec<Change>, end: Cursor) -> Bytes {
+        let mut text = String::new();
+        let last = changes.len() - 1;
+        for (index, change) in changes.into_iter().enumerate() {
+            match &change {
+                Change::Event(event) => self.cursor.event = event.id,
+                Change::Clip(clip) => self.cursor.clip = clip.id,
+            }
+            if index == last {
+                self.cursor = end;
+            }
+            text += &match change {
+                Change::Event(event) => of("evenement", self.cursor, &Event::from(event)),
+                Change::Clip(clip) => of("media", self.cursor, &Clip::from(clip)),
+            };
+        }
+        Bytes::from(text)
+    }
+
+    /// Waits for the next look; `false` when the receiver stops.
+    async fn wait(&mut self) -> bool {
+        let stopping = async {
+            match &mut self.stopped {
+                // The sender is gone: so is the receiver.
+                Some(stopped) => drop(stopped.wait_for(|stopped| *stopped).await),
+                None => std::future::pending().await,
+            }
+        };
+        let commits = &mut self.commits;
+        let committed = async {
+            match commits.changed().await {
+                Ok(()) => tokio::time::sleep(GATHER).await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stopping => false,
+            () = committed => true,
+            () = tokio::time::sleep(LOOK_EVERY) => true,
+        }
+    }
+}
+
+fn of(kind: &str, cursor: Cursor, row: &impl Serialize) -> String {
+    // JSON has no line break of its own: one in a name is escaped.
+    serde_json::to_string(row).map_or_else(|_| String::new(), |data| message(kind, cursor, &data))
+}
+
+fn message(kind: &str, cursor: Cursor, data: &str) -> String {
+    format!("event: {kind}\nid: {}.{}\ndata: {data}\n\n", cursor.event, cursor.clip)
+}
+
+fn cursor(text: &str) -> Option<Cursor> {
+    let (event, clip) = text.split_once('.')?;
+    Some(Cursor {
+        event: event.parse().ok()?,
+        clip: clip.parse().ok()?,
+    })
+}

@@ -1,0 +1,100 @@
+//! What people see: the page and the reading API. Each answer goes through one door (`visitor`), and each list through
+//! what that person may see.
+
+mod clip;
+mod devices;
+mod live;
+mod openapi;
+mod query;
+mod rows;
+mod session;
+mod shapes;
+mod tokens;
+mod unseen;
+mod visitor;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post, put};
+use tokio::sync::{Semaphore, watch};
+
+use super::{Access, App, assets, secure};
+use crate::config::ProxyConfig;
+use crate::store::{Desk, Store};
+
+/// Longest body of a request by a person: a name and a password.
+const BODY_MOST: usize = 16 << 10;
+
+/// Pages that follow what is stored, at a time.
+const LIVE_MOST: usize = 128;
+
+/// Passwords hashed at a time: each takes 20 MB.
+const HASHING_MOST: usize = 2;
+
+/// What a request of a person needs.
+pub(crate) struct Reader {
+    pub(super) desk: Arc<dyn Desk>,
+    pub(super) store: Arc<Store>,
+    pub(super) access: Arc<Access>,
+    pub(super) proxy: Option<ProxyConfig>,
+    /// Changes when something was committed here.
+    pub(super) commits: watch::Receiver<u64>,
+    live: Arc<Semaphore>,
+    hashing: Arc<Semaphore>,
+}
+
+impl Reader {
+    pub(crate) fn new(app: &App, desk: Arc<dyn Desk>, commits: watch::Receiver<u64>) -> Self {
+        Self {
+            desk,
+            store: Arc::clone(&app.store),
+            access: Arc::clone(&app.access),
+            proxy: app.config.proxy.clone(),
+            commits,
+            live: Arc::new(Semaphore::new(LIVE_MOST)),
+            hashing: Arc::new(Semaphore::new(HASHING_MOST)),
+        }
+    }
+}
+
+/// What a request's connection tells: who is at its other end, and whether the receiver is about to stop.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) peer: IpAddr,
+    pub(crate) stopped: watch::Receiver<bool>,
+}
+
+/// The routes of the page and of the reading API.
+pub(super) fn router(reader: Arc<Reader>) -> Router {
+    Router::new()
+        .route("/", get(assets::index))
+        .route("/day", get(assets::index))
+        .route("/day/{date}", get(assets::index))
+        .route("/new", get(assets::index))
+        .route("/add", get(assets::index))
+        .route("/assets/{sum}/{*path}", get(assets::file))
+        .route("/api/openapi.json", get(openapi::document))
+        .route("/api/me", get(session::me))
+        .route("/api/session", post(session::begin).delete(session::end))
+        .route("/api/devices", get(devices::list))
+        .route("/api/devices/{device_id}", get(devices::one))
+        .route("/api/devices/{device_id}/tokens", post(tokens::add))
+        .route("/api/evenements.csv", get(rows::csv))
+        .route("/api/hours", get(rows::hours))
+        .route("/api/media/{id}", get(clip::one))
+        .route("/api/media/{id}/video", get(clip::video))
+        .route("/api/media/{id}/pin", put(clip::pin))
+        .route("/api/new", get(unseen::list).put(unseen::seen))
+        .route("/api/live", get(live::follow))
+        .method_not_allowed_fallback(super::method_not_allowed)
+        // Devices write on these two, and their side says what else is not accepted.
+        .route("/api/evenements", get(rows::events))
+        .route("/api/media", get(rows::clips))
+        .layer(DefaultBodyLimit::max(BODY_MOST))
+        .layer(middleware::map_response(secure::secure))
+        .with_state(reader)
+}

@@ -1,0 +1,306 @@
+//! The one door: who a request is of, and whether it may write.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::{Line, Reader};
+use crate::answer::Refusal;
+use crate::http::headers;
+use crate::people::{SESSION_S, fingerprint, now_s, same};
+use crate::store::StoreError;
+use crate::store::people::{Person, Role};
+
+/// The cookie of a session: `id.secret`.
+pub(super) const COOKIE: &str = "receiver_session";
+
+/// A session lives on when this much of its time is used up: not every request writes.
+const PROLONG_AFTER_S: i64 = 86_400;
+
+/// How a person came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By a session of this id.
+    Session(String),
+    /// A trusted proxy said so.
+    Proxy,
+    /// Nobody is set up, and this is the receiver's own machine.
+    Local,
+}
+
+/// A person whose request this is. No handler that reads does without.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    pub(super) person: Person,
+    pub(super) way: Way,
+}
+
+/// Why a request is nobody's.
+#[derive(Debug)]
+pub(super) enum NoVisitor {
+    /// No session, or one that is over.
+    SignIn,
+    /// Nobody is set up, and this is not the receiver's own machine.
+    NoPeople,
+    /// A proxy names somebody who is not set up.
+    UnknownPerson,
+    /// A device's token: it reads nothing.
+    Device,
+    /// Another site's page asks for a change.
+    OtherSite,
+    /// The database does not answer.
+    Unwell(StoreError),
+}
+
+impl NoVisitor {
+    fn refusal(self) -> (Refusal, Option<&'static str>) {
+        let (status, text, reason) = match self {
+            Self::SignIn => (StatusCode::UNAUTHORIZED, "connexion requise", "sign_in"),
+            Self::NoPeople => (
+                StatusCode::UNAUTHORIZED,
+                "aucune personne n'est enregistrée: seule la machine du récepteur peut lire; lancez-y « sync-receiver user add NOM --admin »",
+                "no_people",
+            ),
+            Self::UnknownPerson => (
+                StatusCode::FORBIDDEN,
+                "la personne nommée par le proxy n'est pas enregistrée",
+                "unknown_person",
+            ),
+            Self::Device => (StatusCode::FORBIDDEN, "le jeton d'un appareil ne lit rien", "device"),
+            Self::OtherSite => (StatusCode::FORBIDDEN, "demande venue d'un autre site", "other_site"),
+            Self::Unwell(error) => return (Refusal::unavailable(error), None),
+        };
+        (Refusal::new(status, text), Some(reason))
+    }
+}
+
+impl IntoResponse for NoVisitor {
+    fn into_response(self) -> Response {
+        let (refusal, reason) = self.refusal();
+        let Some(reason) = reason else {
+            return refusal.into_response();
+        };
+        log::info!("{}: {}", refusal.status, refusal.reason);
+        let body = serde_json::json!({ "error": refusal.reason, "reason": reason });
+        (refusal.status, axum::Json(body)).into_response()
+    }
+}
+
+impl FromRequestParts<Arc<Reader>> for Visitor {
+    type Rejection = NoVisitor;
+
+    async fn from_request_parts(parts: &mut Parts, reader: &Arc<Reader>) -> Result<Self, NoVisitor> {
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            check_site(&parts.headers)?;
+        }
+        let peer = parts.extensions.get::<Line>().map(|line| line.peer);
+        who(reader, &parts.headers, peer).await
+    }
+}
+
+/// Finds whose request it is.
+pub(super) async fn who(reader: &Reader, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Visitor, NoVisitor> {
+    if headers::token(headers).is_some() {
+        return Err(NoVisitor::Device);
+    }
+    if let Some(proxy) = reader
+        .proxy
+        .as_ref()
+        .filter(|proxy| peer.is_some_and(|peer| proxy.trusts(peer)))
+    {
+        if let Some(name) = headers.get(&proxy.header) {
+            let name = name.to_str().unwrap_or_default().trim().to_string();
+            let found = reader.desk.person(name).await.map_err(NoVisitor::Unwell)?;
+            let person = found.ok_or(NoVisitor::UnknownPerson)?.person;
+            return Ok(Visitor {
+                person,
+                way: Way::Proxy,
+            });
+        }
+    }
+    if let Some((id, secret)) = cookie(headers) {
+        if let Some(visitor) = by_session(reader, id, secret).await.map_err(NoVisitor::Unwell)? {
+            return Ok(visitor);
+        }
+    }
+    if reader.desk.has_people().await.map_err(NoVisitor::Unwell)? {
+        return Err(NoVisitor::SignIn);
+    }
+    if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) || is_forwarded(headers) || !is_local_name(headers) {
+        return Err(NoVisitor::NoPeople);
+    }
+    Ok(Visitor {
+        person: Person {
+            name: String::new(),
+            role: Role::Admin,
+            devices: None,
+        },
+        way: Way::Local,
+    })
+}
+
+async fn by_session(reader: &Reader, id: &str, secret: &str) -> Result<Option<Visitor>, StoreError> {
+    let Some(session) = reader.desk.session(id.to_string()).await? else {
+        return Ok(None);
+    };
+    let now = now_s();
+    if !same(&session.secret, &fingerprint(secret)) || session.expires_s <= now {
+        return Ok(None);
+    }
+    if session.expires_s - now < SESSION_S - PROLONG_AFTER_S {
+        reader.desk.prolong_session(id.to_string(), now + SESSION_S).await?;
+    }
+    Ok(Some(Visitor {
+        person: session.person,
+        way: Way::Session(id.to_string()),
+    }))
+}
+
+/// Id and secret of the session's cookie.
+pub(super) fn cookie(headers: &HeaderMap) -> Option<(&str, &str)> {
+    let all = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut cookies = all
+        .flat_map(|value| value.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='));
+    cookies
+        .find(|(name, _)| *name == COOKIE)
+        .and_then(|(_, value)| value.split_once('.'))
+}
+
+/// Whether a request that changes something comes from our own page, or from no page at all. A browser says it itself:
+/// `Sec-Fetch-Site` over TLS and on the same machine, else `Origin`.
+pub(super) fn check_site(headers: &HeaderMap) -> Result<(), NoVisitor> {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return if matches!(site.as_bytes(), b"same-origin" | b"none") {
+            Ok(())
+        } else {
+            Err(NoVisitor::OtherSite)
+        };
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    let host = headers.get(header::HOST).map(axum::http::HeaderValue::as_bytes);
+    let own = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    match own {
+        Some((_, authority)) if Some(authority.as_bytes()) == host => Ok(()),
+        _ => Err(NoVisitor::OtherSite),
+    }
+}
+
+/// A proxy on this machine makes everybody's requests look like our own.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    ["forwarded", "x-forwarded-for", "x-real-ip", "via", "x-forwarded-host"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+}
+
+/// A page elsewhere may give its own name our address; the browser then still sends that name.
+fn is_local_name(headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+impl Visitor {
+    /// Only an admin goes on.
+    ///
+    /// # Errors
+    /// 403.
+    pub(super) fn admin(&self) -> Result<(), Refusal> {
+        match self.person.role {
+            Role::Admin => Ok(()),
+            Role::Viewer => Err(Refusal::new(StatusCode::FORBIDDEN, "réservé aux administrateurs")),
+        }
+    }
+
+    /// Whether a device is theirs to see.
+    pub(super) fn sees(&self, device_id: &str) -> bool {
+        let devices = self.person.devices.as_deref();
+        devices.is_none_or(|pattern| crate::people::matches(pattern, device_id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_change_comes_from_our_own_page() {
+        let good: [&[(&str, &str)]; 4] = [
+            &[],
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("origin", "https://sync.example.org"),
+                ("host", "127.0.0.1:8000"),
+            ],
+            &[("sec-fetch-site", "none")],
+            &[("origin", "http://192.0.2.1:8000"), ("host", "192.0.2.1:8000")],
+        ];
+        for lines in good {
+            assert!(check_site(&headers(lines)).is_ok(), "{lines:?}");
+        }
+        let bad: [&[(&str, &str)]; 5] = [
+            &[("sec-fetch-site", "cross-site"), ("origin", "http://a"), ("host", "a")],
+            &[("sec-fetch-site", "same-site")],
+            &[("origin", "http://evil.example"), ("host", "192.0.2.1:8000")],
+            &[("origin", "null"), ("host", "192.0.2.1:8000")],
+            &[("origin", "http://192.0.2.1:8001"), ("host", "192.0.2.1:8000")],
+        ];
+        for lines in bad {
+            assert!(check_site(&headers(lines)).is_err(), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_own_machine_is_called_by_its_own_name() {
+        for host in [
+            "localhost",
+            "localhost:8000",
+            "127.0.0.1:8000",
+            "[::1]:8000",
+            "[::1]",
+            "127.9.9.9",
+        ] {
+            assert!(is_local_name(&headers(&[("host", host)])), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "evil.example:8000",
+            "192.0.2.1",
+            "localhost.evil.example",
+            "",
+        ] {
+            assert!(!is_local_name(&headers(&[("host", host)])), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let found = headers(&[("cookie", "a=b; receiver_session=id.secret; c=d")]);
+        assert_eq!(cookie(&found), Some(("id", "secret")));
+        assert_eq!(cookie(&headers(&[("cookie", "xreceiver_session=id.secret")])), None);
+        assert_eq!(cookie(&headers(&[("cookie", "receiver_session=id")])), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! Connections for those who read, and one for the few things that people write. Rows have a writer of their own.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tokio::sync::Semaphore;
+
+use crate::store::rows::lost;
+use crate::store::{StoreError, blocking};
+
+/// Reads at a time; more wait. Each has a thread and a few MB of cache.
+const AT_ONCE: usize = 4;
+
+/// How long a writer waits for the writer of rows, which is done in milliseconds as a rule.
+pub(super) const BUSY: Duration = Duration::from_secs(3);
+
+/// Connections to one database, opened as they are needed.
+#[derive(Clone)]
+pub(super) struct Pool {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    places: Arc<Semaphore>,
+}
+
+impl Pool {
+    /// For the database at `path`, whose tables are there.
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            idle: Arc::default(),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// Runs `work` with a connection, on a thread that may wait.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| lost("the reading connections"))?;
+        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        blocking(move || {
+            let _place = place;
+            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut conn = match taken {
+                Some(conn) => conn,
+                None => open(&path)?,
+            };
+            let result = work(&mut conn);
+            // One that failed may have a broken file behind it: the next one opens it afresh.
+            if result.is_ok() {
+                idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            }
+            Ok(result?)
+        })
+        .await
+    }
+
+    /// Runs `work` in a transaction that writes.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.with(move |conn| {
+            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&tx)?;
+            tx.commit()?;
+            Ok(done)
+        })
+        .await
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    conn.busy_timeout(BUSY)?;
+    conn.execute_batch("PRAGMA synchronous = FULL;")?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(conn)
+}

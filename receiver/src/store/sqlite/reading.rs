@@ -1,0 +1,274 @@
+//! [`Reading`] on SQLite and a folder.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::desk::SqliteDesk;
+use super::read_rows::{clip, device, event};
+use super::reading_sql::{self as sql, Along, List};
+use crate::store::Pending;
+use crate::store::reading::{
+    Backlog, Change, ClipRow, Cursor, DeviceRow, EventRow, Filter, HourRow, Reading, Slice, UNSEEN_MOST, Unseen,
+};
+
+/// After every moment: they begin with a digit.
+const END_OF_TIME: &str = "~";
+
+/// Somebody who looks for the first time is shown this many clips as new, not all that there are.
+const NEW_AT_FIRST: i64 = 20;
+
+/// SQLite's pattern for one with `*` and `?` alone: a bracket is a plain character.
+fn pattern(visible: Option<String>) -> Option<String> {
+    visible.map(|visible| visible.replace('[', "[[]"))
+}
+
+fn along(filter: &Filter) -> Along {
+    match (&filter.device, &filter.sensor) {
+        (Some(_), _) => Along::Device,
+        (None, Some(_)) => Along::Sensor,
+        (None, None) => Along::Moment,
+    }
+}
+
+fn page<T>(
+    conn: &Connection,
+    list: List,
+    filter: Filter,
+    slice: &Slice,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut statement = conn.prepare_cached(&list.page(along(&filter), slice.ascending))?;
+    let from = filter.from.unwrap_or_default();
+    let to = filter.to.unwrap_or_else(|| END_OF_TIME.to_string());
+    let (start, end) = if slice.ascending { (from, to) } else { (to, from) };
+    // No id is 0: a moment alone begins before all of its rows, downwards and upwards.
+    let (moment, id) = match &slice.after {
+        Some(place) => (place.moment.clone(), place.id),
+        None => (start, 0),
+    };
+    let rows = statement.query_map(
+        params![
+            moment,
+            id,
+            end,
+            filter.device,
+            filter.sensor,
+            pattern(filter.visible),
+            filter.camera,
+            slice.limit
+        ],
+        read,
+    )?;
+    rows.collect()
+}
+
+fn count_hours(conn: &Connection, list: List, filter: &Filter) -> rusqlite::Result<Vec<(usize, u64)>> {
+    let mut statement = conn.prepare_cached(&list.hours(along(filter)))?;
+    let none = Value::Null;
+    let rows = statement.query_map(
+        params![
+            filter.from,
+            none,
+            filter.to,
+            filter.device,
+            filter.sensor,
+            pattern(filter.visible.clone()),
+            filter.camera,
+            none
+        ],
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+    )?;
+    rows.map(|row| row.map(|(hour, count)| (usize::try_from(hour).unwrap_or(0), u64::try_from(count).unwrap_or(0))))
+        .collect()
+}
+
+fn changes(
+    conn: &mut Connection,
+    cursor: Cursor,
+    visible: Option<String>,
+    limit: u32,
+) -> rusqlite::Result<(Vec<Change>, Cursor)> {
+    // One look at both tables: the ids of a table are committed in their order, by one writer.
+    let tx = conn.transaction()?;
+    let visible = pattern(visible);
+    let mut newest = [cursor.event, cursor.clip];
+    let mut found: Vec<(String, Change)> = Vec::new();
+    for (list, last) in [List::Events, List::Clips].into_iter().zip(&mut newest) {
+        let before = *last;
+        let highest: i64 = tx.prepare_cached(&list.newest())?.query_row([], |row| row.get(0))?;
+        let mut statement = tx.prepare_cached(&list.after())?;
+        let rows = statement.query_map(params![before, visible, limit], |row| match list {
+            List::Events => event(row).map(|event| (event.id, event.received_at.clone(), Change::Event(event))),
+            List::Clips => clip(row).map(|clip| (clip.id, clip.received_at.clone(), Change::Clip(clip))),
+        })?;
+        let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        // Where the page is not full, what is left belongs to devices that this reader does not see.
+        *last = match rows.last() {
+            Some((id, ..)) if rows.len() == limit as usize => *id,
+            _ => highest.max(before),
+        };
+        found.extend(rows.into_iter().map(|(_, at, change)| (at, change)));
+    }
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let [event, clip] = newest;
+    Ok((
+        found.into_iter().map(|(_, change)| change).collect(),
+        Cursor { event, clip },
+    ))
+}
+
+fn unseen(conn: &mut Connection, person: &str, visible: Option<String>, limit: u32) -> rusqlite::Result<Unseen> {
+    let tx = conn.transaction()?;
+    let visible = pattern(visible);
+    let newest: i64 = tx
+        .prepare_cached(&List::Clips.newest())?
+        .query_row([], |row| row.get(0))?;
+    let seen: Option<i64> = tx
+        .prepare_cached(sql::SEEN_BY)?
+        .query_row([person], |row| row.get(0))
+        .optional()?;
+    let seen = seen.unwrap_or(newest - NEW_AT_FIRST);
+    let count: i64 = tx
+        .prepare_cached(sql::COUNT_AFTER)?
+        .query_row(params![seen, visible, UNSEEN_MOST], |row| row.get(0))?;
+    let clips = tx
+        .prepare_cached(&List::Clips.after())?
+        .query_map(params![seen, visible, limit], clip)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Unseen {
+        count: u64::try_from(count).unwrap_or(0),
+        newest,
+        clips,
+    })
+}
+
+impl Reading for SqliteDesk {
+    fn events(&self, filter: Filter, slice: Slice) -> Pending<'_, Vec<EventRow>> {
+        Box::pin(async move {
+            self.pool
+                .with(move |conn| page(conn, List::Events, filter, &slice, event))
+                .await
+        })
+    }
+
+    fn clips(&self, filter: Filter, slice: Slice) -> Pending<'_, Vec<ClipRow>> {
+        Box::pin(async move {
+            self.pool
+                .with(move |conn| page(conn, List::Clips, filter, &slice, clip))
+                .await
+        })
+    }
+
+    fn clip(&self, id: i64) -> Pending<'_, Option<ClipRow>> {
+        Box::pin(async move {
+            self.pool
+                .with(move |conn| conn.prepare_cached(&sql::one_clip())?.query_row([id], clip).optional())
+                .await
+        })
+    }
+
+    fn pin(&self, id: i64, pinned: bool) -> Pending<'_, ()> {
+        Box::pin(async move {
+            self.pool
+                .write(move |tx| tx.execute(sql::PIN, params![id, pinned]).map(drop))
+                .await
+        })
+    }
+
+    fn hours(&self, filter: Filter) -> Pending<'_, [HourRow; 24]> {
+        Box::pin(async move {
+            self.pool
+                .with(move |conn| {
+                    let mut hours = [HourRow::default(); 24];
+                    // Events have no camera.
+                    let events = if filter.camera.is_none() {
+                        count_hours(conn, List::Events, &filter)?
+                    } else {
+                        Vec::new()
+                    };
+                    for (hour, count) in events {
+                        if let Some(row) = hours.get_mut(hour) {
+                            row.events = count;
+                        }
+                    }
+                    for (hour, count) in count_hours(conn, List::Clips, &filter)? {
+                        if let Some(row) = hours.get_mut(hour) {
+                            row.clips = count;
+                        }
+                    }
+                    Ok(hours)
+                })
+                .await
+        })
+    }
+
+    fn devices(&self, visible: Option<String>) -> Pending<'_, Vec<DeviceRow>> {
+        Box::pin(async move {
+            self.pool
+                .with(move |conn| {
+                    let mut statement = conn.prepare_cached(&sql::device_list())?;
+                    let rows = statement.query_map([pattern(visible)], device)?;
+                    rows.collect()
+                })
+                .await
+        })
+    }
+
+    fn device(&self, device_id: String) -> Pending<'_, Option<DeviceRow>> {
+        Box::pin(async move {
+            self.pool
+                .with(move |conn| {
+                    conn.prepare_cached(sql::ONE_DEVICE)?
+                        .query_row([device_id], device)
+                        .optional()
+                })
+                .await
+        })
+    }
+
+    fn backlogs(&self, device_ids: Vec<String>, since_s: i64) -> Pending<'_, Vec<Vec<Backlog>>> {
+        Box::pin(self.pool.with(move |conn| {
+            let mut statement = conn.prepare_cached(sql::BACKLOG)?;
+            let of = |device_id: &String| {
+                let rows = statement.query_map(params![device_id, since_s], |row| {
+                    Ok(Backlog {
+                        quarter_s: row.get(0)?,
+                        rows: u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0),
+                    })
+                })?;
+                rows.collect()
+            };
+            device_ids.iter().map(of).collect()
+        }))
+    }
+
+    fn newest(&self) -> Pending<'_, Cursor> {
+        Box::pin(async move {
+            self.pool
+                .with(|conn| {
+                    let newest = |list: List| conn.query_row(&list.newest(), [], |row| row.get(0));
+                    Ok(Cursor {
+                        event: newest(List::Events)?,
+                        clip: newest(List::Clips)?,
+                    })
+                })
+                .await
+        })
+    }
+
+    fn changes(&self, cursor: Cursor, visible: Option<String>, limit: u32) -> Pending<'_, (Vec<Change>, Cursor)> {
+        Box::pin(async move { self.pool.with(move |conn| changes(conn, cursor, visible, limit)).await })
+    }
+
+    fn unseen(&self, person: String, visible: Option<String>, limit: u32) -> Pending<'_, Unseen> {
+        Box::pin(async move { self.pool.with(move |conn| unseen(conn, &person, visible, limit)).await })
+    }
+
+    fn seen(&self, person: String, clip: i64) -> Pending<'_, ()> {
+        Box::pin(async move {
+            self.pool
+                .write(move |tx| tx.execute(sql::SEE, params![person, clip]).map(drop))
+                .await
+        })
+    }
+}

@@ -1,0 +1,303 @@
+//! What is read: the columns and indexes for it, and every statement, each with the index that serves it.
+
+use rusqlite::Connection;
+
+/// A row's moment: its date as text that sorts, or when it came where its date is none.
+const MOMENT: &str = "moment TEXT GENERATED ALWAYS AS (
+    CASE WHEN typeof(date) = 'text' AND date GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]*'
+    THEN substr(replace(date, ' ', 'T'), 1, 40) ELSE substr(received_at, 1, 23) END) VIRTUAL";
+
+/// What a sensor is called: its name, or its id where it has none.
+const SENSOR: &str = "sensor TEXT GENERATED ALWAYS AS (CAST(coalesce(capteur_nom, capteur_id) AS TEXT)) VIRTUAL";
+
+const CAMERA: &str = "camera TEXT GENERATED ALWAYS AS (CAST(numero_camera AS TEXT)) VIRTUAL";
+
+const PINNED: &str = "pinned INTEGER NOT NULL DEFAULT 0";
+
+const COLUMNS: [(&str, &str); 6] = [
+    ("evenement", MOMENT),
+    ("evenement", SENSOR),
+    ("media", MOMENT),
+    ("media", SENSOR),
+    ("media", CAMERA),
+    ("media", PINNED),
+];
+
+const TABLES: &str = "
+CREATE INDEX IF NOT EXISTS evenement_by_moment ON evenement (moment);
+CREATE INDEX IF NOT EXISTS evenement_by_device ON evenement (device_id, moment);
+CREATE INDEX IF NOT EXISTS evenement_by_sensor ON evenement (sensor, moment);
+CREATE INDEX IF NOT EXISTS media_by_moment ON media (moment);
+CREATE INDEX IF NOT EXISTS media_by_device ON media (device_id, moment);
+CREATE INDEX IF NOT EXISTS media_by_sensor ON media (sensor, moment);
+CREATE TABLE IF NOT EXISTS person_seen (
+    person   TEXT PRIMARY KEY,
+    media_id INTEGER NOT NULL
+) WITHOUT ROWID;
+";
+
+/// Every device that ever stored a row, and when it last did.
+const DEVICES: &str = "
+CREATE TABLE device_row (
+    device_id TEXT PRIMARY KEY,
+    row_at    INTEGER NOT NULL -- seconds since 1970
+) WITHOUT ROWID;
+INSERT INTO device_row
+SELECT device_id, max(CAST(strftime('%s', received_at) AS INTEGER))
+FROM (SELECT device_id, received_at FROM evenement UNION ALL SELECT device_id, received_at FROM media)
+GROUP BY device_id;
+";
+
+/// Adds what an older database lacks. Safe to repeat.
+pub(super) fn extend(conn: &mut Connection) -> rusqlite::Result<()> {
+    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    for (table, column) in COLUMNS {
+        let name = column.split(' ').next().unwrap_or_default();
+        let there: bool = tx.query_row(
+            "SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE name = ?2)",
+            [table, name],
+            |row| row.get(0),
+        )?;
+        if !there {
+            tx.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column}"))?;
+        }
+    }
+    tx.execute_batch(TABLES)?;
+    let has_devices: bool = tx.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'device_row')",
+        [],
+        |row| row.get(0),
+    )?;
+    if !has_devices {
+        tx.execute_batch(DEVICES)?;
+    }
+    tx.commit()
+}
+
+/// A device has stored a row now.
+pub(super) const DEVICE_STORED: &str = "
+INSERT INTO device_row (device_id, row_at) VALUES (?1, CAST(strftime('%s') AS INTEGER))
+ON CONFLICT (device_id) DO UPDATE SET row_at = excluded.row_at WHERE row_at <> excluded.row_at";
+
+const EVENT: &str = "id, date, capteur_id, capteur_nom, capteur_etat, device_id, received_at, moment";
+const CLIP: &str = "id, date, capteur_id, capteur_nom, numero_camera, device_id, received_at, moment, size_bytes, sha256, pinned, file";
+
+/// Which of the two tables, and what is read of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Events,
+    Clips,
+}
+
+/// The index that a list is read along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Along {
+    Moment,
+    Device,
+    Sensor,
+}
+
+impl List {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Events => "evenement",
+            Self::Clips => "media",
+        }
+    }
+
+    /// Parameters: 1 and 2 the place after which, 3 the other end, 4 device, 5 sensor, 6 pattern of devices, 7 camera,
+    /// 8 how many.
+    pub(super) fn page(self, along: Along, ascending: bool) -> String {
+        let (table, columns) = (self.table(), if self == Self::Events { EVENT } else { CLIP });
+        let filter = self.filter(along);
+        let (after, until, order) = if ascending {
+            (">", "<", "ASC")
+        } else {
+            ("<", ">=", "DESC")
+        };
+        format!(
+            "SELECT {columns} FROM {table} INDEXED BY {} WHERE {filter} AND (moment, id) {after} (?1, ?2) \
+             AND moment {until} ?3 ORDER BY moment {order}, id {order} LIMIT ?8",
+            self.index(along)
+        )
+    }
+
+    /// Rows an hour, with the parameters of a page: 1 the first moment, 3 the end.
+    pub(super) fn hours(self, along: Along) -> String {
+        format!(
+            "SELECT CAST(substr(moment, 12, 2) AS INTEGER), count(*) FROM {} INDEXED BY {} \
+             WHERE {} AND moment >= ?1 AND moment < ?3 AND ?2 IS ?8 GROUP BY 1",
+            self.table(),
+            self.index(along),
+            self.filter(along)
+        )
+    }
+
+    pub(super) fn index(self, along: Along) -> String {
+        let name = match along {
+            Along::Moment => "moment",
+            Along::Device => "device",
+            Along::Sensor => "sensor",
+        };
+        format!("{}_by_{name}", self.table())
+    }
+
+    fn filter(self, along: Along) -> String {
+        let equal = |column: &str, number: u8, is_index: bool| {
+            if is_index {
+                format!("{column} = ?{number}")
+            } else {
+                format!("(?{number} IS NULL OR {column} = ?{number})")
+            }
+        };
+        let camera = match self {
+            Self::Events => "?7 IS NULL".to_string(),
+            Self::Clips => equal("camera", 7, false),
+        };
+        format!(
+            "{} AND {} AND (?6 IS NULL OR device_id GLOB ?6) AND {camera}",
+            equal("device_id", 4, along == Along::Device),
+            equal("sensor", 5, along == Along::Sensor)
+        )
+    }
+
+    /// By primary key: 1 the last id that was seen, 2 pattern of devices, 3 how many.
+    pub(super) fn after(self) -> String {
+        let columns = if self == Self::Events { EVENT } else { CLIP };
+        format!(
+            "SELECT {columns} FROM {} WHERE id > ?1 AND (?2 IS NULL OR device_id GLOB ?2) ORDER BY id LIMIT ?3",
+            self.table()
+        )
+    }
+
+    pub(super) fn newest(self) -> String {
+        format!("SELECT coalesce(max(id), 0) FROM {}", self.table())
+    }
+}
+
+pub(super) fn one_clip() -> String {
+    format!("SELECT {CLIP} FROM media WHERE id = ?1")
+}
+
+pub(super) const PIN: &str = "UPDATE media SET pinned = ?2 WHERE id = ?1";
+
+/// Devices that stored rows, or told how they are, or both.
+const DEVICE: &str = "
+SELECT coalesce(device_row.device_id, device.device_id), row_at, unixepoch(received_at), status, clock_ahead_ms
+FROM device_row FULL JOIN device ON device.device_id = device_row.device_id";
+
+pub(super) fn device_list() -> String {
+    format!("{DEVICE} WHERE ?1 IS NULL OR coalesce(device_row.device_id, device.device_id) GLOB ?1")
+}
+
+/// Each half by its key: a full join would be read as a whole.
+pub(super) const ONE_DEVICE: &str = "
+SELECT wanted.device_id, row_at, unixepoch(received_at), status, clock_ahead_ms
+FROM (SELECT ?1 AS device_id) AS wanted
+LEFT JOIN device_row ON device_row.device_id = wanted.device_id
+LEFT JOIN device ON device.device_id = wanted.device_id
+WHERE row_at IS NOT NULL OR received_at IS NOT NULL";
+
+/// Of a device since a quarter of an hour.
+pub(super) const BACKLOG: &str =
+    "SELECT quarter, most_rows FROM device_backlog WHERE device_id = ?1 AND quarter > ?2 ORDER BY quarter";
+
+/// Counted no further than told.
+pub(super) const COUNT_AFTER: &str = "
+SELECT count(*) FROM (SELECT 1 FROM media WHERE id > ?1 AND (?2 IS NULL OR device_id GLOB ?2) LIMIT ?3)";
+
+pub(super) const SEEN_BY: &str = "SELECT media_id FROM person_seen WHERE person = ?1";
+
+/// Never back: what was seen stays seen.
+pub(super) const SEE: &str = "
+INSERT INTO person_seen (person, media_id) VALUES (?1, ?2)
+ON CONFLICT (person) DO UPDATE SET media_id = max(media_id, excluded.media_id)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> Connection {
+        let mut conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(super::super::sql::SCHEMA).unwrap();
+        extend(&mut conn).unwrap();
+        conn
+    }
+
+    fn plan(conn: &Connection, sql: &str) -> String {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        for number in 1..=statement.parameter_count() {
+            statement.raw_bind_parameter(number, "1").unwrap();
+        }
+        let mut rows = statement.raw_query();
+        let mut plan = String::new();
+        while let Some(row) = rows.next().unwrap() {
+            plan += &format!("{}\n", row.get::<_, String>(3).unwrap());
+        }
+        plan
+    }
+
+    #[test]
+    fn every_list_is_read_along_its_index_without_sorting() {
+        let conn = database();
+        for list in [List::Events, List::Clips] {
+            for (along, begins) in [
+                (Along::Moment, "moment"),
+                (Along::Device, "device_id=? AND moment"),
+                (Along::Sensor, "sensor=? AND moment"),
+            ] {
+                let index = list.index(along);
+                for sql in [list.page(along, false), list.page(along, true), list.hours(along)] {
+                    let plan = plan(&conn, &sql);
+                    assert!(plan.contains(&format!("SEARCH {}", list.table())), "{sql}\n{plan}");
+                    assert!(
+                        plan.contains(&index) && plan.contains(&format!("({begins}")),
+                        "{sql}\n{plan}"
+                    );
+                    // The hours of a day are few: grouping them may sort.
+                    assert!(
+                        !plan.contains("TEMP B-TREE") || sql.contains("GROUP BY"),
+                        "{sql}\n{plan}"
+                    );
+                }
+            }
+            let plan = plan(&conn, &list.after());
+            assert!(
+                plan.contains("SEARCH") && plan.contains("INTEGER PRIMARY KEY (rowid>?)"),
+                "{plan}"
+            );
+        }
+        assert!(plan(&conn, COUNT_AFTER).contains("INTEGER PRIMARY KEY (rowid>?)"));
+        assert!(plan(&conn, BACKLOG).contains("PRIMARY KEY (device_id=? AND quarter>?)"));
+        let one = plan(&conn, ONE_DEVICE);
+        assert!(one.contains("(device_id=?)") && !one.contains("SCAN device"), "{one}");
+    }
+
+    #[test]
+    fn an_older_database_is_extended_once() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(super::super::sql::SCHEMA).unwrap();
+        conn.execute_batch(
+            "INSERT INTO evenement (date, capteur_id, capteur_nom, capteur_etat, device_id, source, received_at) VALUES
+             ('2025-12-18 17:30:00', 7, NULL, 1, 'a', 's', '2025-12-18T16:30:01.000Z'),
+             (12, 7, 'Tapis', 1, 'a', 's', '2025-12-18T16:30:02.000Z')",
+        )
+        .unwrap();
+        for _ in 0..2 {
+            extend(&mut conn).unwrap();
+        }
+        let read = |sql: &str| -> Vec<String> {
+            let mut statement = conn.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| row.get(0)).unwrap();
+            rows.collect::<Result<_, _>>().unwrap()
+        };
+        assert_eq!(
+            read("SELECT moment || ' ' || sensor FROM evenement ORDER BY id"),
+            ["2025-12-18T17:30:00 7", "2025-12-18T16:30:02.000 Tapis"]
+        );
+        assert_eq!(
+            read("SELECT device_id || ' ' || row_at FROM device_row"),
+            ["a 1766075402"]
+        );
+    }
+}
