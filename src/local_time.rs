@@ -5,6 +5,9 @@ use chrono::{DateTime, Local, NaiveDateTime};
 /// Date and time as the reports show them.
 pub const SECONDS: &str = "%Y-%m-%d %H:%M:%S";
 
+/// The same to the minute.
+pub const MINUTES: &str = "%Y-%m-%d %H:%M";
+
 /// ISO 8601 to the second, for machines.
 pub const ISO: &str = "%Y-%m-%dT%H:%M:%S";
 

@@ -9,9 +9,11 @@ use super::output::{duration, local, print};
 use crate::clock;
 use crate::device::StatusReader;
 use crate::instance::{self, InstanceInfo};
+use crate::local_time;
 use crate::notice::TableState;
 use crate::row::Table;
 use crate::text::one_line;
+use crate::upload::{Rate, Timetable};
 
 /// A service that has shown no sign of life for so long hangs. A body may make no progress for 30 s, three times.
 const HANGS_AFTER_S: i64 = 300;
@@ -23,7 +25,18 @@ struct Shape<'a> {
     database: String,
     running: bool,
     service: Option<&'a InstanceInfo>,
+    /// What holds of `SYNC_MAX_RATE_KBPS` now.
+    rate: Option<RateShape>,
     tables: Tables,
+}
+
+#[derive(Serialize)]
+struct RateShape {
+    /// `null`: as fast as it goes, or clips wait.
+    kbps: Option<u64>,
+    clips_wait: bool,
+    /// Local time at which another rate holds.
+    until: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +54,7 @@ pub(super) fn status(path: &Path, json: bool) -> Result<u8, String> {
         database: path.display().to_string(),
         running: service.is_some(),
         service: service.as_ref(),
+        rate: service.as_ref().and_then(rate),
         tables,
     };
     if json {
@@ -66,7 +80,7 @@ fn text(shape: &Shape) -> String {
     let mut text = format!("💾 Base de données : {}\n", one_line(&shape.database));
     text += &match shape.service {
         None => "⏹️  Service : arrêté\n".to_string(),
-        Some(notice) => running(notice),
+        Some(notice) => running(notice) + &shape.rate.as_ref().map(rate_line).unwrap_or_default(),
     };
     text += "\n                    en attente    échoués    envoyés  supprimés avant envoi\n";
     for (name, table) in [("evenement", &shape.tables.evenement), ("media", &shape.tables.media)] {
@@ -88,6 +102,33 @@ fn text(shape: &Shape) -> String {
         text += &format!("   {name:<12} {oldest}; dernier succès : {}\n", one_line(success));
     }
     text
+}
+
+/// What holds now of the running service's setting. Nothing, if it can't be read: anybody may have written it.
+fn rate(info: &InstanceInfo) -> Option<RateShape> {
+    let timetable: Timetable = info.max_rate.as_ref()?.parse().ok()?;
+    let in_force = timetable.in_force(clock::local_now());
+    Some(RateShape {
+        kbps: match in_force.rate {
+            Rate::Kbps(kbps) => Some(kbps),
+            Rate::Unlimited | Rate::EventsOnly => None,
+        },
+        clips_wait: in_force.rate == Rate::EventsOnly,
+        until: in_force.until.map(|until| until.format(local_time::ISO).to_string()),
+    })
+}
+
+fn rate_line(rate: &RateShape) -> String {
+    let holds = match rate.kbps {
+        Some(kbps) => format!("{kbps} ko/s"),
+        None if rate.clips_wait => "les vidéos attendent".to_string(),
+        None => "sans limite".to_string(),
+    };
+    let until = rate
+        .until
+        .as_ref()
+        .map(|until| format!(" jusqu'au {}", until.replace('T', " ")));
+    format!("🚦 Débit : {holds}{}\n", until.unwrap_or_default())
 }
 
 fn running(notice: &InstanceInfo) -> String {

@@ -48,6 +48,9 @@ fn every_wrong_value_names_variable_value_and_what_is_accepted() {
         ("SYNC_COMPRESSION", "brotli"),
         ("SYNC_MAX_RATE_KBPS", "0"),
         ("SYNC_MAX_RATE_KBPS", "fast"),
+        ("SYNC_MAX_RATE_KBPS", "07:00,50 19:00"),
+        ("SYNC_MAX_RATE_KBPS", "07:00,0 19:00,0"),
+        ("SYNC_MAX_RATE_KBPS", "25:00,50"),
         ("SYNC_ALERT_AFTER_MINUTES", "0"),
     ] {
         let message = read(&[(name, value)]).unwrap_err().to_string();

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use super::error::ConfigError;
 use super::reader::EnvReader;
-use crate::upload::{Compression, Secret, Timeouts, UploadConfig, WebUrl, without_credentials};
+use crate::upload::{
+    Compression, Secret, Timeouts, Timetable, TimetableError, UploadConfig, WebUrl, without_credentials,
+};
 
 /// Everything the uploader is told.
 ///
@@ -27,7 +29,7 @@ pub(super) fn upload_config(reader: &EnvReader) -> Result<UploadConfig, ConfigEr
         ca_file: reader.path("BACKEND_CA_FILE")?,
         client_cert,
         client_key,
-        max_rate_kbps: rate(reader)?,
+        max_rate: rate(reader)?,
         device_id: device_id(reader)?,
         timeouts: Timeouts::default(),
     })
@@ -77,15 +79,14 @@ fn device_id(reader: &EnvReader) -> Result<String, ConfigError> {
     Ok(value)
 }
 
-fn rate(reader: &EnvReader) -> Result<Option<u64>, ConfigError> {
+fn rate(reader: &EnvReader) -> Result<Timetable, ConfigError> {
     let name = "SYNC_MAX_RATE_KBPS";
     let Some(value) = reader.optional(name)? else {
-        return Ok(None);
+        return Ok(Timetable::default());
     };
-    match value.trim().parse::<u64>() {
-        Ok(rate @ 1..=10_000_000) => Ok(Some(rate)),
-        _ => Err(reader.wrong(name, value)),
-    }
+    value
+        .parse()
+        .map_err(|error: TimetableError| reader.because(name, Some(value), &error.to_string()))
 }
 
 fn token(reader: &EnvReader) -> Result<Option<Secret>, ConfigError> {

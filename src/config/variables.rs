@@ -27,7 +27,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "SYNC_MAX_RATE_KBPS",
         "",
-        "un nombre entier de kilo-octets par seconde, de 1 à 10000000",
+        "un nombre entier de kilo-octets par seconde, de 1 à 10000000, off, ou un horaire: « 07:00,50 19:00,400 23:30,off », avec des jours « Mon-00:00,512 Sat-08:00,off »; 0 y fait attendre les vidéos",
     ),
     variable(
         "BACKEND_TOKEN",

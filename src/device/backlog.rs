@@ -7,6 +7,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::due::{Due, FailedDue};
+use super::generation;
 use super::layout::Layout;
 use super::low_water::LowWaterMark;
 use super::scalar::{order_key, scalar};
@@ -77,6 +78,7 @@ pub(super) fn take(
     table: Table,
     failed_due: FailedDue,
 ) -> rusqlite::Result<Backlog> {
+    generation::check(conn, layout, table)?;
     tracked::pull_in(conn, table, failed_due)?;
     let mark = LowWaterMark::read(conn, table)?;
     let stock = Stock::count(conn, layout, table, failed_due, &mark)?;

@@ -13,8 +13,12 @@ use super::error::{Context, DeviceError, Kind, Result};
 /// How long we wait for another writer, as the recorder does.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Time left to other writers between two transactions. Whoever waits with SQLite's own patience looks every 50 ms at first: a
+/// shorter gap is missed again and again.
+const BREATH: Duration = Duration::from_millis(60);
+
 /// Statements kept prepared: all of a pass.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 96;
 
 /// The longest value that a statement takes into memory. Columns have a limit of their own, with a message; this one
 /// stands behind it, for whatever else lies in the file.
@@ -42,6 +46,12 @@ pub(super) fn connect(path: &Path, mode: OpenFlags) -> Result<Connection> {
     };
     prepare().context(path, "ouverture")?;
     Ok(conn)
+}
+
+/// Leaves other writers their turn between two transactions of a series.
+#[allow(clippy::disallowed_methods, reason = "too short for a stop to wait for")]
+pub(super) fn breathe() {
+    std::thread::sleep(BREATH);
 }
 
 /// Bounds the memory of every connection of this process together.

@@ -9,7 +9,8 @@ use super::connection::{connect, identify, schema_version};
 use super::error::{Context, DeviceError, Kind, Result};
 use super::layout::{self, Layout};
 use super::quiet::Quiet;
-use super::{Device, schema};
+use super::{Device, generation, schema};
+use crate::row::Table;
 
 /// A recorder's database that was found and recognised, and in which nothing was written yet.
 pub struct Found {
@@ -56,6 +57,7 @@ impl Found {
         Ok(Device {
             quiet,
             oldest_clip: RefCell::new(None),
+            clip_sent: RefCell::default(),
             conn: self.conn,
             path: self.path,
             layout: self.layout,
@@ -91,6 +93,12 @@ pub fn inspect(path: &Path) -> Vec<Result<String>> {
         conn.execute_batch("BEGIN IMMEDIATE; CREATE TABLE sync_check (x); ROLLBACK;")
             .context(path, "essai d'écriture")?;
         facts.push(Ok("Base de données accessible en écriture".to_string()));
+        if schema::is_complete(&conn).context(path, "lecture du schéma")? {
+            for table in Table::ALL {
+                let said = generation::describe(&conn, &layout, table).context(path, "lecture de l'état")?;
+                facts.extend(said.map(Ok));
+            }
+        }
         Ok(())
     };
     if let Err(error) = look() {

@@ -4,6 +4,7 @@
 //! or a bounded chunk, no lock is held while anything else happens, every write is one row's transaction, and
 //! the file's lasting settings (journal mode, page size, …) are the recorder's.
 
+mod archive;
 mod backlog;
 mod clip;
 mod codes;
@@ -14,6 +15,8 @@ mod due;
 mod error;
 mod failed_rows;
 mod found;
+mod generation;
+mod identity;
 mod layout;
 mod look;
 mod low_water;
@@ -73,6 +76,8 @@ pub struct Device {
     quiet: Quiet,
     /// The clip that waits longest, and its date.
     oldest_clip: RefCell<Option<(i64, Scalar)>>,
+    /// The clip read last, with its date: what is kept of it when it is sent.
+    clip_sent: RefCell<Option<(i64, Scalar)>>,
 }
 
 impl Device {
@@ -171,7 +176,9 @@ impl Device {
     /// # Errors
     /// The row can't be read.
     pub fn clip(&self, id: i64, date: Option<&Scalar>) -> Result<Option<(Clip, ClipReader<'_>)>> {
-        clip::open(&self.conn, &self.path, &self.layout, id, date).map_err(error::of_row)
+        let opened = clip::open(&self.conn, &self.path, &self.layout, id, date).map_err(error::of_row)?;
+        *self.clip_sent.borrow_mut() = opened.as_ref().map(|(clip, _)| (id, clip.date.clone()));
+        Ok(opened)
     }
 
     /// How often a row has failed so far.
@@ -187,7 +194,12 @@ impl Device {
     /// # Errors
     /// The database can't be written; nothing was.
     pub fn record(&mut self, record: &Record) -> Result<()> {
-        tracking::write(&mut self.conn, record).context(&self.path, "écriture de sync_tracking")
+        let date = self.clip_sent.borrow();
+        let date = date
+            .as_ref()
+            .filter(|(id, _)| record.table == Table::Media && *id == record.id)
+            .map(|(_, date)| date);
+        tracking::write(&mut self.conn, &self.layout, record, date).context(&self.path, "écriture de sync_tracking")
     }
 
     /// Counts by status.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::connection::{connect, identify};
+use super::connection::{breathe, connect, identify};
 use super::error::{Context, Result};
 use super::stock::LAST_TRACKED;
 use crate::row::Table;
@@ -16,10 +16,6 @@ const MOST: i64 = 200;
 
 /// A transaction that took longer was too large.
 const LONGEST_STEP: Duration = Duration::from_millis(5);
-
-/// Time left to other writers between two transactions. Whoever waits with SQLite's own patience looks every 50 ms at first: a
-/// shorter gap is missed again and again.
-const BREATH: Duration = Duration::from_millis(60);
 
 /// A range of the PRIMARY KEY.
 pub(super) const NEXT: &str =
@@ -107,8 +103,7 @@ fn in_steps(
         } else {
             (rows * 2).min(MOST)
         };
-        #[allow(clippy::disallowed_methods, reason = "in a command, which a signal simply ends")]
-        std::thread::sleep(BREATH);
+        breathe();
     }
     Ok(total)
 }

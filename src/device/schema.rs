@@ -29,7 +29,10 @@ CREATE INDEX IF NOT EXISTS idx_sync_status ON sync_tracking (sync_status, table_
 /// - `sync_meta`: `database_id`, the namespace of idempotency keys, and what must outlive the process.
 /// - `sync_low_water`: per table, the id up to which every row has a row in `sync_tracking` (`low_water`), how often
 ///   tracking rows went or were renamed (`edits`), up to which id gaps were counted and how many rows the recorder deleted before
-///   they were sent (`counted_to`, `vanished`), how many rows have which status and whether that is sure (`checked`).
+///   they were sent (`counted_to`, `vanished`), how many rows have which status and whether that is sure (`checked`); how often its ids
+///   started over (`generation`), the row of its counter, the row sent last, and what is on its way to `sync_archive`.
+/// - `sync_anchor`: rows sent earlier, with what tells them from others with their ids.
+/// - `sync_archive`: what was tracked of rows whose ids were given again.
 /// - `sync_retry`: per failed row, why, in how many passes it failed (`refusals`: for its own fault, `suspicions`: the backend
 ///   failed over it), since when, and when it is due (Unix seconds); by its indexes, what is due.
 const STATE: &str = "
@@ -43,7 +46,31 @@ CREATE TABLE IF NOT EXISTS sync_low_water (
     success    INTEGER NOT NULL DEFAULT 0,
     failed     INTEGER NOT NULL DEFAULT 0,
     pending    INTEGER NOT NULL DEFAULT 0,
-    checked    INTEGER NOT NULL DEFAULT 0
+    checked    INTEGER NOT NULL DEFAULT 0,
+    generation INTEGER NOT NULL DEFAULT 1,
+    sequence_row  INTEGER,
+    sent_id       INTEGER,
+    sent_shown,
+    sent_date,
+    archive_above INTEGER,
+    archive_last  INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sync_anchor (
+    table_name TEXT NOT NULL,
+    local_id   INTEGER NOT NULL,
+    shown,
+    date,
+    PRIMARY KEY (table_name, local_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sync_archive (
+    table_name    TEXT NOT NULL,
+    generation    INTEGER NOT NULL,
+    local_id      INTEGER NOT NULL,
+    remote_id     INTEGER,
+    sync_date     TEXT NOT NULL,
+    sync_status   TEXT NOT NULL,
+    error_message TEXT,
+    PRIMARY KEY (table_name, generation, local_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sync_retry (
     table_name TEXT NOT NULL,
@@ -60,9 +87,17 @@ CREATE INDEX IF NOT EXISTS sync_retry_due ON sync_retry (table_name, reason, due
 CREATE INDEX IF NOT EXISTS sync_retry_now ON sync_retry (table_name, local_id) WHERE reason IN ('backend', 'unknown');
 ";
 
-/// What a recorder's clean-up may delete.
+/// What a recorder's clean-up may delete: nothing of a table whose ids started over since the last pass (its row in
+/// `sqlite_sequence` is another one, or counts less than is tracked), nothing that is on its way to `sync_archive`. It names no table
+/// of the recorder: a view that does would stop it from renaming one.
 const UPLOADED: &str = "CREATE VIEW sync_uploaded AS
-    SELECT table_name, local_id, remote_id, sync_date FROM sync_tracking WHERE sync_status = 'success'";
+    SELECT t.table_name, t.local_id, t.remote_id, t.sync_date
+    FROM sync_low_water w CROSS JOIN sync_tracking t ON t.table_name = w.table_name
+    WHERE t.sync_status = 'success'
+    AND w.sequence_row IS (SELECT rowid FROM sqlite_sequence WHERE name = w.table_name COLLATE NOCASE)
+    AND (w.sequence_row IS NULL OR (SELECT seq FROM sqlite_sequence WHERE name = w.table_name COLLATE NOCASE) >= coalesce(
+        (SELECT max(local_id) FROM sync_tracking WHERE table_name = w.table_name AND local_id <= 9223372036854775807), 0))
+    AND (w.archive_last IS NULL OR t.id > w.archive_last OR t.local_id <= w.archive_above)";
 
 /// Triggers of the first version, under which its marks can be relied on.
 const FIRST_TRIGGERS: &str =
@@ -95,14 +130,15 @@ pub(super) fn ensure(conn: &mut Connection, path: &Path) -> Result<Uuid> {
 }
 
 /// Whether everything is there, so that most starts take no write lock.
-fn is_complete(conn: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_complete(conn: &Connection) -> rusqlite::Result<bool> {
     let objects: i64 = conn.query_row(
         "SELECT count(*) FROM sqlite_schema WHERE name IN
-         ('sync_tracking','idx_sync_status','sync_meta','sync_low_water','sync_retry','sync_retry_due','sync_retry_now')",
+         ('sync_tracking','idx_sync_status','sync_meta','sync_low_water','sync_retry','sync_retry_due',
+          'sync_retry_now','sync_anchor','sync_archive')",
         [],
         |row| row.get(0),
     )?;
-    if objects < 7 || !counts_suspicions(conn)? || !view_stands(conn)? || !triggers::stand(conn)? {
+    if objects < 9 || !counts_suspicions(conn)? || !view_stands(conn)? || !triggers::stand(conn)? {
         return Ok(false);
     }
     let rows: i64 = conn.query_row(
@@ -163,9 +199,10 @@ fn create(conn: &mut Connection) -> rusqlite::Result<()> {
         // Gaps from before our time are nobody's loss: counting starts where tracking or the rows start.
         tx.execute(
             &format!(
-                "INSERT OR IGNORE INTO sync_low_water (table_name, low_water, counted_to) VALUES (?1, ?2,
+                "INSERT OR IGNORE INTO sync_low_water (table_name, low_water, counted_to, sequence_row) VALUES (?1, ?2,
                  max(coalesce((SELECT max(local_id) FROM sync_tracking WHERE table_name = ?1 AND local_id <= ?3), ?2),
-                     coalesce((SELECT min({id}) - 1 FROM {table}), ?2)))"
+                     coalesce((SELECT min({id}) - 1 FROM {table}), ?2)),
+                 (SELECT rowid FROM sqlite_sequence WHERE name = ?1 COLLATE NOCASE))"
             ),
             (table, i64::MIN, i64::MAX),
         )?;

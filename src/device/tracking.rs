@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use crate::row::Table;
+use super::generation;
+use super::layout::Layout;
+use crate::row::{Scalar, Table};
 
 /// One row by the UNIQUE index: `id` and row of a pair never change.
 pub(super) const UPDATE: &str = "UPDATE sync_tracking SET remote_id = coalesce(?3, remote_id), sync_date = ?4,
@@ -84,10 +86,20 @@ pub struct Record {
 }
 
 /// Writes one result in one short transaction.
-pub(super) fn write(conn: &mut Connection, record: &Record) -> rusqlite::Result<()> {
+///
+/// `date` is the date of a clip that was sent.
+pub(super) fn write(
+    conn: &mut Connection,
+    layout: &Layout,
+    record: &Record,
+    date: Option<&Scalar>,
+) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match &record.outcome {
-        Outcome::Success { remote_id } => mark(&tx, record, Some(*remote_id), "success", None)?,
+        Outcome::Success { remote_id } => {
+            mark(&tx, record, Some(*remote_id), "success", None)?;
+            generation::note_sent(&tx, layout, record.table, record.id, date)?;
+        }
         Outcome::Failed {
             message,
             reason,

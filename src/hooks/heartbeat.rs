@@ -59,7 +59,7 @@ impl Heartbeat {
 impl Reporter for Heartbeat {
     fn notice(&mut self, notice: &Notice) {
         if let Notice::PassEnded(report) = notice {
-            if report.is_complete() {
+            if report.is_well() {
                 self.start();
             }
         }

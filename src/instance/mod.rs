@@ -37,6 +37,8 @@ pub struct InstanceInfo {
     pub alive: i64,
     /// Why the service waits, if it is in trouble.
     pub trouble: Option<String>,
+    /// `SYNC_MAX_RATE_KBPS`, if it is set.
+    pub max_rate: Option<String>,
 }
 
 /// The longest file that is read: what lies there may be anybody's.

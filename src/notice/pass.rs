@@ -1,5 +1,7 @@
 //! What became of a pass.
 
+use chrono::NaiveDateTime;
+
 use crate::row::Table;
 
 /// What went over the wire since the process started.
@@ -39,6 +41,8 @@ pub struct PassReport {
     pub backend: String,
     /// Whether there is more than one backend to choose from.
     pub several_backends: bool,
+    /// Until when clips wait by the timetable of rates (local time), if some did.
+    pub clips_wait_until: Option<NaiveDateTime>,
     /// Why the pass ended before its rows did.
     pub ended_by: Option<String>,
     /// How long it took, in milliseconds.
@@ -54,6 +58,14 @@ impl PassReport {
             Table::Event => &mut self.events,
             Table::Media => &mut self.media,
         }
+    }
+
+    /// Whether every row arrived that was due and allowed to go.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        let clips_wait = self.clips_wait_until.is_some() && self.ended_by.is_none();
+        let failed = self.events.failed + self.media.failed;
+        self.is_complete() || (clips_wait && failed == 0 && self.events.waiting == 0)
     }
 
     /// Whether every row that was due arrived.

@@ -131,6 +131,12 @@ fn pass_box(report: &PassReport) -> String {
             events.waiting, media.waiting
         );
     }
+    if let Some(until) = report.clips_wait_until {
+        text += &format!(
+            "⏸️  Les vidéos attendent jusqu'au {} (SYNC_MAX_RATE_KBPS)\n",
+            until.format(local_time::MINUTES)
+        );
+    }
     if events.vanished + media.vanished > 0 {
         text += &format!(
             "🗑️  Supprimés avant envoi : {} événement(s), {} média(s)\n",

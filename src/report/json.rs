@@ -68,6 +68,7 @@ fn pass(report: &PassReport) -> Value {
     json!({
         "type": "pass", "evenement": table(report.events), "media": table(report.media),
         "backend": report.backend, "ended_by": report.ended_by, "duration_ms": report.duration_ms,
+        "clips_wait_until": report.clips_wait_until.map(|until| until.format(local_time::ISO).to_string()),
     })
 }
 

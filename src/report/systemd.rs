@@ -80,6 +80,10 @@ fn sentence(report: &PassReport) -> String {
         events.failed + media.failed,
         events.waiting + media.waiting,
     );
+    if let (None, 0, Some(until)) = (&report.ended_by, failed, report.clips_wait_until) {
+        let until = until.format(local_time::MINUTES);
+        return format!("{sent} ligne(s) envoyée(s), {waiting} vidéo(s) en attente jusqu'au {until}");
+    }
     match (&report.ended_by, failed) {
         (Some(reason), _) => format!("{reason}; {} ligne(s) en attente", waiting + failed),
         (None, 0) if sent == 0 => "À jour, rien à envoyer".to_string(),

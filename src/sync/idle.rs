@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::Mode;
 use crate::device::{Device, DeviceError, FailedDue};
+use crate::notice::PassReport;
 use crate::row::Table;
 
 use super::aftermath::Aftermath;
@@ -15,10 +16,18 @@ use super::service::Service;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Service<'_> {
-    /// Waits for the next pass; `true` when a stop is asked for.
-    pub(super) fn idle(&mut self, device: &mut Device, aftermath: &mut Aftermath, delay: Duration, well: bool) -> bool {
+    /// Waits for the pass after `last`; `true` when a stop is asked for.
+    pub(super) fn idle(
+        &mut self,
+        device: &mut Device,
+        aftermath: &mut Aftermath,
+        delay: Duration,
+        last: &PassReport,
+    ) -> bool {
         // With the backend away, new rows change nothing.
-        let watches = self.config.mode == Mode::Realtime && well;
+        let watches = self.config.mode == Mode::Realtime && last.ended_by.is_none();
+        // By the wall clock as it is then: it may have been wrong when the pass ended. `periodic` keeps its grid.
+        let clips_wait = last.clips_wait_until.is_some() && self.config.mode != Mode::Periodic;
         let end = self.clock.monotonic() + delay;
         // Nothing is known yet of what came during the pass: the first look is a real one.
         let mut seen = None;
@@ -34,8 +43,11 @@ impl Service<'_> {
                     Err(error) => log::debug!("{error}"),
                 }
             }
+            if clips_wait && self.wire.clips_wait_until().is_none() {
+                return false;
+            }
             let left = end.saturating_sub(self.clock.monotonic());
-            let slice = if watches || aftermath.is_alerting() {
+            let slice = if watches || clips_wait || aftermath.is_alerting() {
                 left.min(LOOK_EVERY)
             } else {
                 left
@@ -61,6 +73,9 @@ impl Service<'_> {
             longest_delay: policy::LONGEST_DELAY_S,
         };
         for table in Table::ALL {
+            if table == Table::Media && self.wire.clips_wait_until().is_some() {
+                continue;
+            }
             if device.backlog(table, failed_due)?.due > 0 {
                 return Ok(true);
             }

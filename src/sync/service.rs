@@ -178,7 +178,7 @@ impl Service<'_> {
                 .saturating_add(i64::try_from(delay.as_secs()).unwrap_or(0));
             self.tell(Some(next_pass), report.ended_by.as_deref());
             self.reporter.notice(&Notice::Idle { next_pass });
-            if self.idle(device, &mut aftermath, delay, report.ended_by.is_none()) {
+            if self.idle(device, &mut aftermath, delay, &report) {
                 return End::Clean;
             }
         }
@@ -244,6 +244,7 @@ impl Service<'_> {
             next_pass,
             alive: now,
             trouble: trouble.map(str::to_string),
+            max_rate: Some(self.config.upload.max_rate.as_str().to_string()).filter(|rate| rate != "off"),
         });
     }
 }

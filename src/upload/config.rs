@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::timetable::Timetable;
 use super::url::WebUrl;
 
 /// What URLs write with `%` (RFC 3986, 2.3).
@@ -102,8 +103,8 @@ pub struct UploadConfig {
     pub client_cert: Option<PathBuf>,
     /// Its key.
     pub client_key: Option<PathBuf>,
-    /// Most bytes on the wire, in 1000 per second.
-    pub max_rate_kbps: Option<u64>,
+    /// How fast bytes may leave.
+    pub max_rate: Timetable,
     /// The device's name in every body.
     pub device_id: String,
     /// Patience.

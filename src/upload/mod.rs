@@ -19,6 +19,7 @@ mod resolver;
 mod retry_after;
 #[cfg(test)]
 mod tests;
+mod timetable;
 mod tls;
 mod token_exposure;
 mod transport;
@@ -31,6 +32,7 @@ pub use client::http_agent;
 pub use config::{Compression, Secret, Timeouts, UploadConfig, UploadError};
 pub use probe::{Fact, probe};
 pub use retry_after::RetryAfter;
+pub use timetable::{Rate, Timetable, TimetableError};
 pub use uploader::Uploader;
 pub use url::{WebUrl, without_credentials};
 pub use verdict::Verdict;

@@ -223,7 +223,7 @@ fn a_low_rate_is_not_taken_for_a_server_that_ignores_the_question() {
     // The head waits 0.4 s for its turn, longer than the question is waited for.
     let await_100 = Duration::from_millis(300);
     let config = UploadConfig {
-        max_rate_kbps: Some(1),
+        max_rate: "1".parse().unwrap(),
         timeouts: Timeouts {
             await_100,
             ..Timeouts::default()

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::NaiveDateTime;
 use ureq::Body;
 use ureq::http::Response;
 
@@ -19,6 +20,7 @@ use super::rate_limiter::RateLimiter;
 use super::verdict::{Verdict, judge};
 use super::wire::Wire;
 use super::{ClipProgress, client, payload, tls, token_exposure};
+use crate::clock;
 use crate::notice::WireStats;
 use crate::row::{Clip, Event};
 use crate::shutdown::Shutdown;
@@ -81,7 +83,7 @@ impl Uploader {
             has_certificate: config.client_cert.is_some(),
             device_id: config.device_id,
             timeouts: config.timeouts,
-            limiter: RateLimiter::new(config.max_rate_kbps, Arc::clone(&shutdown)),
+            limiter: RateLimiter::new(config.max_rate, Box::new(clock::local_now), Arc::clone(&shutdown)),
             stats: WireStats::default(),
             shutdown,
             exchange,
@@ -282,6 +284,10 @@ impl Wire for Uploader {
 
     fn prefer_first(&mut self, now: Duration) {
         self.backends.prefer_first(now);
+    }
+
+    fn clips_wait_until(&self) -> Option<NaiveDateTime> {
+        self.limiter.clips_wait_until()
     }
 
     fn backend(&self) -> &str {

@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::time::Duration;
 
+use chrono::NaiveDateTime;
+
 use super::verdict::Verdict;
 use crate::notice::WireStats;
 use crate::row::{Clip, Event};
@@ -24,6 +26,9 @@ pub trait Wire {
 
     /// Returns to the first backend when its time has come at `now` (monotonic).
     fn prefer_first(&mut self, now: Duration);
+
+    /// Until when clips wait by the timetable of rates (local time), if they do; events go all the same.
+    fn clips_wait_until(&self) -> Option<NaiveDateTime>;
 
     /// The backend in use.
     fn backend(&self) -> &str;

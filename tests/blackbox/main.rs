@@ -12,6 +12,7 @@ mod crash;
 mod disks;
 mod documents;
 mod faults;
+mod generations;
 mod harness;
 mod keys;
 mod large_values;

@@ -32,7 +32,7 @@ pub(super) async fn post(
         Ok(body) => body,
         Err(refusal) => return pieces.answer(refusal),
     };
-    match store(&app, &owner, &body).await {
+    match store(&app, &owner, body).await {
         Ok(answer) => {
             app.committed();
             pieces.answer(answer)
@@ -41,9 +41,9 @@ pub(super) async fn post(
     }
 }
 
-async fn store(app: &App, owner: &Owner, body: &[u8]) -> Result<Response, Refusal> {
+async fn store(app: &App, owner: &Owner, body: Vec<u8>) -> Result<Response, Refusal> {
     let (mut events, mut outcomes) = (Vec::new(), Vec::new());
-    for entry in json::entries(body)? {
+    for entry in read(app, body).await? {
         outcomes.push(match own(owner, entry) {
             Ok((key, event)) => {
                 let owner = owner.0.clone();
@@ -65,6 +65,14 @@ async fn store(app: &App, owner: &Owner, body: &[u8]) -> Result<Response, Refusa
     let results = results.ok_or_else(|| Refusal::unavailable("the database: fewer receipts than events"))?;
     let answer = serde_json::to_string(&Answer { results }).map_err(Refusal::unavailable)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
+}
+
+/// Reads a batch on a thread of its own, one at a time: a megabyte takes milliseconds, and many of them on the threads that
+/// serve all connections would keep everybody waiting.
+async fn read(app: &App, body: Vec<u8>) -> Result<Vec<Entry>, Refusal> {
+    let _turn = app.batch_reading.lock().await;
+    let reading = tokio::task::spawn_blocking(move || json::entries(&body));
+    reading.await.map_err(Refusal::unavailable)?
 }
 
 /// A token stores for its own device alone.

@@ -42,6 +42,8 @@ pub(crate) struct App {
     windows: WindowBudget,
     access: Arc<Access>,
     commits: watch::Sender<u64>,
+    /// Whose turn it is to have a batch read.
+    batch_reading: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -53,6 +55,7 @@ impl App {
             windows: WindowBudget::default(),
             access,
             commits,
+            batch_reading: tokio::sync::Mutex::default(),
         }
     }
 

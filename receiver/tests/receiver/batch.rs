@@ -367,3 +367,36 @@ fn batches_do_not_keep_others_waiting() {
     });
     assert_eq!(receiver.count("evenement"), 20_000);
 }
+
+#[test]
+fn health_is_told_within_a_second_while_many_long_batches_are_read() {
+    let receiver = Receiver::start();
+    // Nothing of it is stored: all the time goes into reading.
+    let row = format!(r#"{{"key":"w","evenement":{{"x":[{}0]}}}}"#, "0,".repeat(450));
+    let body = list(&vec![row; 1_000]);
+    assert!((900_000..1_000_000).contains(&body.len()));
+    let (whole, last) = body.as_bytes().split_at(body.len() - 1);
+    let request = post(PATH, "", &body);
+    let head = &request[..request.len() - body.len()];
+    let mut senders: Vec<_> = (0..20).map(|_| receiver.client()).collect();
+    for sender in &mut senders {
+        sender.send(head);
+        sender.send(whole);
+    }
+    // All at once.
+    for sender in &mut senders {
+        sender.send(last);
+    }
+    let reading = std::thread::spawn(move || {
+        for mut sender in senders {
+            assert!(results(&sender.answer()).iter().all(|result| result["status"] == 400));
+        }
+    });
+    while !reading.is_finished() {
+        let start = Instant::now();
+        let answer = receiver.ask("GET /health HTTP/1.1\r\nHost: receiver\r\n\r\n");
+        assert_eq!(answer.status, 200);
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+    reading.join().unwrap();
+}

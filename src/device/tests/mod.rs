@@ -2,6 +2,7 @@
 
 mod backlog;
 mod clip;
+mod generation;
 mod plans;
 mod requeue;
 

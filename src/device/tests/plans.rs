@@ -1,6 +1,10 @@
 //! How SQLite finds what a pass asks for: by an index, never through a table.
 
 use super::*;
+use crate::device::{
+    archive, backlog, counts, generation, look, low_water, meta, quiet, requeue, state, stock, tracked, tracking,
+    untracked,
+};
 
 /// Small by nature: one row a table with AUTOINCREMENT, one page, and windows that were read by an index already.
 const SCANS: [&str; 5] = [
@@ -37,11 +41,24 @@ fn statements(layout: &Layout) -> Vec<(String, String)> {
         ("look::PLAN", look::PLAN),
         ("quiet::HEADER", quiet::HEADER),
         ("quiet::HIGHEST_GIVEN", quiet::HIGHEST_GIVEN),
-        ("requeue::NEXT", crate::device::requeue::NEXT),
-        ("requeue::FORGET", crate::device::requeue::FORGET),
-        ("requeue::NEXT_FAILED", crate::device::requeue::NEXT_FAILED),
-        ("requeue::RETRY", crate::device::requeue::RETRY),
-        ("requeue::RETRY_ONE", crate::device::requeue::RETRY_ONE),
+        ("generation::READ", generation::READ),
+        ("generation::SEQUENCE_ROW", generation::SEQUENCE_ROW),
+        ("generation::KEEP_SEQUENCE_ROW", generation::KEEP_SEQUENCE_ROW),
+        ("generation::HIGHEST_TRACKED", generation::HIGHEST_TRACKED),
+        ("generation::ADD_ANCHOR", generation::ADD_ANCHOR),
+        ("generation::ANCHORS", generation::ANCHORS),
+        ("generation::DROP_ANCHOR", generation::DROP_ANCHOR),
+        ("archive::BEGIN", archive::BEGIN),
+        ("archive::DROP_ANCHORS", archive::DROP_ANCHORS),
+        ("archive::UNDER_WAY", archive::UNDER_WAY),
+        ("archive::COPY", archive::COPY),
+        ("archive::REMOVE", archive::REMOVE),
+        ("archive::END", archive::END),
+        ("requeue::NEXT", requeue::NEXT),
+        ("requeue::FORGET", requeue::FORGET),
+        ("requeue::NEXT_FAILED", requeue::NEXT_FAILED),
+        ("requeue::RETRY", requeue::RETRY),
+        ("requeue::RETRY_ONE", requeue::RETRY_ONE),
         ("state::LAST_SUCCESS", state::LAST_SUCCESS),
         ("meta::READ", meta::READ),
         ("meta::WRITE", meta::WRITE),
@@ -52,10 +69,15 @@ fn statements(layout: &Layout) -> Vec<(String, String)> {
         .collect();
     for table in Table::ALL {
         all.push((format!("untracked::window {table}"), untracked::window(table, layout)));
-        all.push((
-            format!("backlog::date_of {table}"),
-            crate::device::backlog::date_of(table, layout),
-        ));
+        all.push((format!("backlog::date_of {table}"), backlog::date_of(table, layout)));
+        for (name, sql) in [
+            ("note_sent", generation::note_sent_sql(table, layout)),
+            ("sent_is_same", generation::sent_is_same(table, layout)),
+            ("anchors_are_same", generation::anchors_are_same(table, layout)),
+            ("add_anchor_near", generation::add_anchor_near(table, layout)),
+        ] {
+            all.push((format!("generation::{name} {table}"), sql));
+        }
         all.push((format!("stock::is_there {table}"), stock::is_there(table)));
         all.push((format!("quiet::highest_there {table}"), quiet::highest_there(table)));
         all.push((format!("look::compare {table}"), look::compare(table)));

@@ -97,6 +97,9 @@ impl Pass<'_> {
             running.rows(table, backlog, due)?;
         }
         let mut report = running.report;
+        if report.media.waiting == 0 {
+            report.clips_wait_until = None;
+        }
         report.backend = self.wire.backend().to_string();
         report.several_backends = self.wire.backend_count() > 1;
         report.wire = self.wire.stats();
@@ -170,7 +173,7 @@ impl Running<'_, '_> {
     /// Sends the `due` rows of a backlog; those that an ended pass leaves are counted as waiting.
     fn rows(&mut self, table: Table, mut backlog: Backlog, due: u64) -> Result<(), PassError> {
         let mut handled = 0;
-        'pages: while !self.ended() {
+        'pages: while !self.ended() && !self.waits(table) {
             let page = self.pass.on_database(|device| device.next_page(&mut backlog))?;
             if page.is_empty() {
                 break;
@@ -179,17 +182,27 @@ impl Running<'_, '_> {
                 if table == Table::Media {
                     self.events_meanwhile()?;
                 }
-                if self.ended() {
+                if self.ended() || self.waits(table) {
                     break 'pages;
                 }
                 self.row(table, &row)?;
                 handled += 1;
             }
         }
-        if self.ended() {
+        if self.ended() || (table == Table::Media && self.report.clips_wait_until.is_some()) {
             self.report.table_mut(table).waiting += due.saturating_sub(handled);
         }
         Ok(())
+    }
+
+    /// Whether the rows of a table wait by the timetable of rates: clips, from the first that had to until the pass ends.
+    fn waits(&mut self, table: Table) -> bool {
+        if table == Table::Event {
+            return false;
+        }
+        let until = &mut self.report.clips_wait_until;
+        *until = until.or_else(|| self.pass.wire.clips_wait_until());
+        until.is_some()
     }
 
     /// Sends events that came since they were last looked at: a person waits for an event, not for a clip.

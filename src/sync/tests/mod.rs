@@ -9,6 +9,7 @@ mod look;
 mod model;
 mod order;
 mod poison;
+mod rates;
 mod replaced;
 mod schedule;
 mod sql_edits;

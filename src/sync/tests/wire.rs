@@ -9,7 +9,7 @@ use super::clock::SimClock;
 use crate::clock::Clock;
 use crate::notice::WireStats;
 use crate::row::{Clip, Event, Table};
-use crate::upload::{RetryAfter, Verdict, Wire};
+use crate::upload::{Rate, RetryAfter, Timetable, Verdict, Wire};
 
 /// A request as the server sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,8 @@ pub struct ScriptedWire {
     pub calls: Vec<Call>,
     /// What the servers took, by key.
     pub stored: BTreeMap<String, (Table, i64)>,
+    /// `SYNC_MAX_RATE_KBPS`, as far as it holds clips back.
+    pub rates: Timetable,
     /// How long a request takes.
     pub takes: Duration,
     /// Whether the last request's body was begun: of one that met a server.
@@ -52,6 +54,7 @@ impl ScriptedWire {
             script: Box::new(done),
             calls: Vec::new(),
             stored: BTreeMap::new(),
+            rates: Timetable::default(),
             takes: Duration::ZERO,
             body_begun: false,
         }
@@ -127,6 +130,13 @@ impl Wire for ScriptedWire {
 
     fn backend(&self) -> &str {
         &self.backends[self.current]
+    }
+
+    fn clips_wait_until(&self) -> Option<chrono::NaiveDateTime> {
+        self.rates
+            .in_force(self.clock.local())
+            .until
+            .filter(|_| self.rates.in_force(self.clock.local()).rate == Rate::EventsOnly)
     }
 
     fn stats(&self) -> WireStats {

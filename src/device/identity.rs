@@ -1,0 +1,54 @@
+//! What tells a row from another one that later got its id: an event's date, a clip's date and length. None of it needs a video to be
+//! read.
+
+use super::layout::{Layout, quoted};
+use crate::row::Table;
+
+/// A date longer than this is told by its length.
+const DATE_BYTES: u32 = 256;
+
+/// Without an index on dates, the date behind a video is read up to this length of the video.
+const VIDEO_BYTES: u32 = 65_536;
+
+/// What of row `r` is kept (`shown`).
+pub(super) fn shown(table: Table, layout: &Layout) -> String {
+    match table {
+        Table::Event => {
+            let date = layout.event_date;
+            format!("CASE WHEN octet_length(r.{date}) <= {DATE_BYTES} THEN r.{date} ELSE octet_length(r.{date}) END")
+        }
+        Table::Media => "octet_length(r.video)".to_string(),
+    }
+}
+
+/// The date of clip `r` where reading it costs little. Large clips are told apart by their lengths.
+pub(super) fn cheap_date(table: Table, layout: &Layout) -> String {
+    match table {
+        Table::Event => "NULL".to_string(),
+        Table::Media => {
+            let date = layout.media_date;
+            format!(
+                "CASE WHEN octet_length(r.video) <= {VIDEO_BYTES} AND octet_length(r.{date}) <= {DATE_BYTES}
+                AND typeof(r.{date}) = 'text' THEN r.{date} END"
+            )
+        }
+    }
+}
+
+/// Whether row `r` is the one of which `shown` and `date` were kept: by the date's index where there is one.
+pub(super) fn is_same(table: Table, layout: &Layout, shown: &str, date: &str) -> String {
+    let same = format!("({}) IS {shown}", self::shown(table, layout));
+    let Table::Media = table else { return same };
+    let column = layout.media_date;
+    match &layout.media_indexes.date {
+        Some(index) => format!(
+            "{same} AND ({date} IS NULL OR EXISTS (SELECT 1 FROM media d INDEXED BY {}
+                WHERE d.{column} = {date} AND d.id_media = r.id_media))",
+            quoted(index)
+        ),
+        None => format!(
+            "{same} AND ({date} IS NULL OR CASE WHEN octet_length(r.video) <= {VIDEO_BYTES} AND octet_length(r.{column}) <= {DATE_BYTES}
+                THEN r.{column} IS {date} ELSE 1 END)"
+        ),
+    }
+}
