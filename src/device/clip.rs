@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::error::{self, Context, DeviceError, Result};
 use super::layout::Layout;
-use super::record::{Record, STEP_BYTES, Wanted};
+use super::record::{STEP_BYTES, StoredRecord, Wanted};
 use super::rows::{self, ClipColumns};
 use super::span::Span;
 use crate::row::{Clip, Scalar};
@@ -21,7 +21,7 @@ const READING: &str = "lecture d'un média";
 const WHOLE_BYTES: u64 = 64 << 10;
 
 /// By its id (PRIMARY KEY); of a video that is text or a number, the bytes as SQLite converts them.
-const VIDEO: &str = "SELECT CAST(video AS BLOB) FROM media WHERE id_media = ?1";
+pub(super) const VIDEO: &str = "SELECT CAST(video AS BLOB) FROM media WHERE id_media = ?1";
 
 /// The video of one clip. Errors are [`DeviceError`]s inside [`io::Error`]s.
 pub struct ClipReader<'a> {
@@ -43,7 +43,7 @@ struct Paged<'a> {
     path: &'a Path,
     layout: &'a Layout,
     id: i64,
-    record: Record<'a>,
+    record: StoredRecord<'a>,
     video: Span,
     columns: ClipColumns,
     /// Whether the columns came from the indexes.
@@ -59,7 +59,7 @@ pub(super) fn open<'a>(
     date: Option<&Scalar>,
 ) -> Result<Option<(Clip, ClipReader<'a>)>> {
     let tx = conn.unchecked_transaction().context(path, READING)?;
-    let Some(mut record) = Record::find(conn, path, id)? else {
+    let Some(mut record) = StoredRecord::find(conn, path, id)? else {
         return Ok(None);
     };
     for column in layout.media_columns {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row};
 use super::due::Due;
 use super::error::{Context, DeviceError, Kind, Result, is_too_large};
 use super::layout::{Layout, quoted};
-use super::record::{COLUMN_BYTES, Record, STEP_BYTES};
+use super::record::{COLUMN_BYTES, STEP_BYTES, StoredRecord};
 use super::scalar::{order_key, scalar};
 use crate::row::{Scalar, Table};
 
@@ -33,8 +33,8 @@ const WHOLE_BYTES: usize = 64;
 const SEARCHING: &str = "recherche des dates";
 
 /// From which end the date index is read.
-#[derive(Clone, Copy)]
-enum From {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Side {
     Newest,
     Oldest,
 }
@@ -56,7 +56,7 @@ fn find(conn: &Connection, path: &Path, layout: &Layout, page: &mut [Due]) -> Re
     }
     if layout.media_indexes.date.is_some() {
         let most = SEARCH_LEAST.max(page.len() * SEARCH_PER_CLIP);
-        return search(conn, path, layout, page, From::Newest, most);
+        return search(conn, path, layout, page, Side::Newest, most);
     }
     let mut left = READ_BYTES;
     for due in page.iter_mut() {
@@ -74,7 +74,7 @@ pub(super) fn cheap(conn: &Connection, path: &Path, layout: &Layout, id: i64) ->
         return Ok(Some(date));
     }
     let mut page = [Due { id, date: None }];
-    for from in [From::Newest, From::Oldest] {
+    for from in [Side::Newest, Side::Oldest] {
         search(conn, path, layout, &mut page, from, SEARCH_SINGLE)?;
         if page[0].date.is_some() {
             break;
@@ -96,7 +96,7 @@ pub(super) fn thorough(conn: &Connection, path: &Path, layout: &Layout, id: i64)
 fn in_row(conn: &Connection, path: &Path, layout: &Layout, id: i64, most: u64) -> Result<(Option<Scalar>, u64)> {
     let [date, ..] = layout.media_columns;
     let read = || -> Result<(Option<Scalar>, u64)> {
-        let Some(mut record) = Record::find(conn, path, id)? else {
+        let Some(mut record) = StoredRecord::find(conn, path, id)? else {
             return Ok((None, 0));
         };
         let end = record.small_span(date)?.map_or(0, |span| span.end());
@@ -117,7 +117,7 @@ fn in_row(conn: &Connection, path: &Path, layout: &Layout, id: i64, most: u64) -
 }
 
 /// Looks for dates in the index, `most` entries far.
-fn search(conn: &Connection, path: &Path, layout: &Layout, page: &mut [Due], from: From, most: usize) -> Result<()> {
+fn search(conn: &Connection, path: &Path, layout: &Layout, page: &mut [Due], from: Side, most: usize) -> Result<()> {
     let mut wanted: HashMap<i64, usize> = page.iter().enumerate().map(|(place, due)| (due.id, place)).collect();
     let mut start = None;
     let mut searched = 0;
@@ -166,11 +166,11 @@ fn search(conn: &Connection, path: &Path, layout: &Layout, page: &mut [Due], fro
 
 /// A window of the date index, by the index alone: id, the date as far as pages are ordered by it, and whether that is
 /// all of it.
-fn window(layout: &Layout, from: From, continued: bool) -> Option<String> {
+pub(super) fn window(layout: &Layout, from: Side, continued: bool) -> Option<String> {
     let (index, date) = (quoted(layout.media_indexes.date.as_ref()?), layout.media_date);
     let (direction, beyond) = match from {
-        From::Newest => ("DESC", "<="),
-        From::Oldest => ("ASC", ">="),
+        Side::Newest => ("DESC", "<="),
+        Side::Oldest => ("ASC", ">="),
     };
     let continued = if continued {
         format!("WHERE {date} {beyond} ?1")

@@ -8,7 +8,7 @@ use super::error::{Context, DeviceError, Kind, Result};
 
 /// Where the values we send are found. Names are SQL identifiers of this database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
+pub(super) struct Layout {
     /// `date`, or `date_evenement` in the older layout.
     pub event_date: &'static str,
     /// `c.etat_capteur`, or `e.etat_capteur` in the older layout.
@@ -26,7 +26,7 @@ pub struct Layout {
 
 /// A column and its place in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
+pub(super) struct Column {
     /// As SQL names it.
     pub name: &'static str,
     /// Among the stored columns.
@@ -35,20 +35,14 @@ pub struct Column {
 
 /// Names of usable indexes on `media`, if there are any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MediaIndexes {
-    /// On the date column.
+pub(super) struct MediaIndexes {
     pub date: Option<String>,
-    /// On `id_capteur`.
     pub sensor: Option<String>,
-    /// On `numero_camera`.
     pub camera: Option<String>,
 }
 
-/// Reads the layout of the database.
-///
-/// # Errors
-/// A missing table or column, by name.
-pub fn detect(conn: &Connection, path: &Path) -> Result<Layout> {
+/// Reads the layout of the database; a missing table or column is an error that names it.
+pub(super) fn detect(conn: &Connection, path: &Path) -> Result<Layout> {
     let sensor = columns(conn, path, "capteur")?;
     let event = columns(conn, path, "evenement")?;
     let media = columns(conn, path, "media")?;
@@ -83,6 +77,15 @@ pub fn detect(conn: &Connection, path: &Path) -> Result<Layout> {
     })
 }
 
+/// Virtual generated columns (hidden = 2) are in no record.
+const STORED_COLUMNS: &str = "SELECT lower(name) FROM pragma_table_xinfo(?1) WHERE hidden <> 2 ORDER BY cid";
+
+/// Complete (not partial) indexes on one column, in the plain byte order that comparisons with our parameters use.
+const INDEX_ON: &str = "SELECT l.name FROM pragma_index_list('media') l, pragma_index_xinfo(l.name) x
+    WHERE l.partial = 0 AND x.seqno = 0 AND lower(x.name) = ?1 AND x.coll = 'BINARY'
+      AND (SELECT count(*) FROM pragma_index_xinfo(l.name) k WHERE k.key = 1) = 1
+    ORDER BY l.name";
+
 /// The columns of a table in the order in which a record stores them, in lower case.
 struct Columns {
     table: &'static str,
@@ -91,9 +94,7 @@ struct Columns {
 
 fn columns(conn: &Connection, path: &Path, table: &'static str) -> Result<Columns> {
     let read = || -> rusqlite::Result<Vec<String>> {
-        // Virtual generated columns (hidden = 2) are in no record.
-        let mut statement =
-            conn.prepare("SELECT lower(name) FROM pragma_table_xinfo(?1) WHERE hidden <> 2 ORDER BY cid")?;
+        let mut statement = conn.prepare(STORED_COLUMNS)?;
         let rows = statement.query_map([table], |row| row.get(0))?;
         rows.collect()
     };
@@ -144,16 +145,10 @@ impl Columns {
     }
 }
 
-/// An index of `media` whose first column is `column`, complete (not partial) and in the plain byte order
-/// that comparisons with our parameters use.
+/// An index of `media` that finds rows by `column` alone.
 fn index_on(conn: &Connection, path: &Path, column: &str) -> Result<Option<String>> {
     let read = || -> rusqlite::Result<Option<String>> {
-        let mut statement = conn.prepare(
-            "SELECT l.name FROM pragma_index_list('media') l, pragma_index_xinfo(l.name) x
-             WHERE l.partial = 0 AND x.seqno = 0 AND lower(x.name) = ?1 AND x.coll = 'BINARY'
-             AND (SELECT count(*) FROM pragma_index_xinfo(l.name) k WHERE k.key = 1) = 1
-             ORDER BY l.name",
-        )?;
+        let mut statement = conn.prepare(INDEX_ON)?;
         let mut rows = statement.query([column])?;
         match rows.next()? {
             Some(row) => Ok(Some(row.get(0)?)),

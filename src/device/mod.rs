@@ -53,7 +53,6 @@ pub use due::{Due, FailedDue};
 pub use error::{DeviceError, Kind, Result};
 pub use failed_rows::FailedRow;
 pub use found::{Found, inspect};
-pub use layout::Layout;
 pub use requeue::{reset, retry};
 pub use state::StatusReader;
 pub use tracking::{Failures, Outcome, Reason, Record};
@@ -62,6 +61,7 @@ use crate::notice::{Counts, TableState};
 use crate::row::{Clip, Event, Scalar, Table};
 use connection::{connect, data_version, identify, schema_version};
 use error::Context;
+use layout::Layout;
 use quiet::Quiet;
 
 /// The local database, open for uploading.

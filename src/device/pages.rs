@@ -31,14 +31,16 @@ pub(super) fn usable_size(conn: &Connection) -> rusqlite::Result<usize> {
     Ok(page_size as usize - usize::from(reserved))
 }
 
+/// A page by its number, which is how this table is kept.
+pub(super) const PAGE: &str = "SELECT data FROM sqlite_dbpage WHERE pgno = ?1";
+
 /// Reads pages one after the other through one statement.
 pub(super) struct PageReader<'c>(CachedStatement<'c>);
 
 impl<'c> PageReader<'c> {
     /// A reader of `conn`'s main database.
     pub(super) fn new(conn: &'c Connection) -> rusqlite::Result<Self> {
-        conn.prepare_cached("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")
-            .map(Self)
+        conn.prepare_cached(PAGE).map(Self)
     }
 
     /// Shows a page to `read`; `None` when the file has no such page.

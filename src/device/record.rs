@@ -24,8 +24,14 @@ pub(super) const COLUMN_BYTES: u64 = 64 << 10;
 
 const READING: &str = "lecture d'un média";
 
+/// The id is the rowid as the recorder declares it (PRIMARY KEY), but the page format only knows rowids.
+pub(super) const ROWID: &str = "SELECT _rowid_ FROM media WHERE id_media = ?1";
+
+/// The schema is in memory; its table has a row for each table and index.
+const ROOT: &str = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'media' COLLATE NOCASE";
+
 /// A record as it was when it was found.
-pub(super) struct Record<'c> {
+pub(super) struct StoredRecord<'c> {
     conn: &'c Connection,
     path: &'c Path,
     id: i64,
@@ -39,14 +45,13 @@ pub(super) struct Record<'c> {
     disturbed: bool,
 }
 
-impl<'c> Record<'c> {
+impl<'c> StoredRecord<'c> {
     /// Finds the record of a clip; `None` when the row is gone.
     pub(super) fn find(conn: &'c Connection, path: &'c Path, id: i64) -> Result<Option<Self>> {
         // First: what is committed after it is noticed at the next step.
         let version = data_version(conn).context(path, READING)?;
-        // The id is the rowid as the recorder declares it, but the page format only knows rowids.
         let rowid: Option<i64> = conn
-            .prepare_cached("SELECT _rowid_ FROM media WHERE id_media = ?1")
+            .prepare_cached(ROWID)
             .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
             .optional()
             .context(path, READING)?;
@@ -177,7 +182,7 @@ pub(super) struct Wanted<const N: usize> {
 }
 
 impl<const N: usize> Wanted<N> {
-    pub(super) fn of(record: &Record, columns: [Column; N]) -> Result<Self> {
+    pub(super) fn of(record: &StoredRecord, columns: [Column; N]) -> Result<Self> {
         let mut spans = [None; N];
         for (span, column) in spans.iter_mut().zip(columns) {
             *span = record.small_span(column)?;
@@ -199,7 +204,7 @@ impl<const N: usize> Wanted<N> {
         }
     }
 
-    pub(super) fn values(self, record: &Record) -> Result<[Scalar; N]> {
+    pub(super) fn values(self, record: &StoredRecord) -> Result<[Scalar; N]> {
         let encoding: String = record
             .conn
             .query_row("PRAGMA encoding", [], |row| row.get(0))
@@ -226,7 +231,7 @@ impl<const N: usize> Wanted<N> {
 /// The record's place; `None` when the row is gone.
 fn locate(conn: &Connection, path: &Path, rowid: i64, usable: usize) -> Result<Option<Cell>> {
     let root: u32 = conn
-        .prepare_cached("SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'media' COLLATE NOCASE")
+        .prepare_cached(ROOT)
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .context(path, READING)?;
     pages::find(conn, root, rowid, usable).context(path, READING)?

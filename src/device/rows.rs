@@ -14,21 +14,47 @@ use crate::row::{Event, Scalar, Table};
 /// Distinct values of a small column that are tried through its index before the row itself is read.
 const DISTINCT_MOST: usize = 64;
 
-/// Reads an event (`evenement` and `capteur` by their PRIMARY KEYs); `None` when it is gone.
+/// `evenement` and `capteur` by their PRIMARY KEYs.
+pub(super) fn event_sql(layout: &Layout) -> String {
+    let columns = [
+        &format!("e.{}", layout.event_date),
+        "e.id_capteur",
+        "c.nom_capteur",
+        layout.event_state,
+    ];
+    format!(
+        "SELECT {} FROM evenement e LEFT JOIN capteur c ON c.id_capteur = e.id_capteur WHERE e.id_evenement = ?1",
+        columns.map(bounded).join(", ")
+    )
+}
+
+/// By the PRIMARY KEY of `capteur`.
+pub(super) fn sensor_name_sql() -> String {
+    format!("SELECT {} FROM capteur WHERE id_capteur = ?1", bounded("nom_capteur"))
+}
+
+/// By the PRIMARY KEY of `media`, of a record without a large video.
+pub(super) fn clip_columns_sql(layout: &Layout) -> String {
+    let date = layout.media_date;
+    format!("SELECT {date}, id_capteur, numero_camera FROM media WHERE id_media = ?1")
+}
+
+/// Whether an index has a value for an id: one seek, since its entries end in the rowid.
+pub(super) fn holds_sql(index: &str, column: &str) -> String {
+    let index = quoted(index);
+    format!("SELECT 1 FROM media INDEXED BY {index} WHERE {column} = ?1 AND id_media = ?2")
+}
+
+/// The next distinct value of an index: one seek.
+pub(super) fn next_value_sql(index: &str, column: &str) -> String {
+    let index = quoted(index);
+    format!("SELECT min({column}) FROM media INDEXED BY {index} WHERE {column} > ?1")
+}
+
+/// Reads an event; `None` when it is gone.
 pub(super) fn event(conn: &Connection, path: &Path, layout: &Layout, id: i64) -> Result<Option<Event>> {
     let reading = "lecture d'un événement";
-    let columns = [
-        format!("e.{}", layout.event_date),
-        "e.id_capteur".to_string(),
-        "c.nom_capteur".to_string(),
-        layout.event_state.to_string(),
-    ]
-    .map(|column| bounded(&column))
-    .join(", ");
-    let sql = format!(
-        "SELECT {columns} FROM evenement e LEFT JOIN capteur c ON c.id_capteur = e.id_capteur WHERE e.id_evenement = ?1"
-    );
-    let mut statement = conn.prepare_cached(&sql).context(path, reading)?;
+    let mut statement = conn.prepare_cached(&event_sql(layout)).context(path, reading)?;
     let mut rows = statement.query([id]).context(path, reading)?;
     let Some(row) = rows.next().context(path, reading)? else {
         return Ok(None);
@@ -81,11 +107,7 @@ impl From<[Scalar; 3]> for ClipColumns {
 
 /// Reads the small columns of a clip from its row, which has no large video.
 pub(super) fn clip_columns(conn: &Connection, layout: &Layout, id: i64) -> rusqlite::Result<ClipColumns> {
-    conn.prepare_cached(&format!(
-        "SELECT {}, id_capteur, numero_camera FROM media WHERE id_media = ?1",
-        layout.media_date
-    ))?
-    .query_row([id], |row| {
+    conn.prepare_cached(&clip_columns_sql(layout))?.query_row([id], |row| {
         Ok(ClipColumns {
             date: told_scalar(row, 0, Table::Media, id, "date")?,
             sensor_id: told_scalar(row, 1, Table::Media, id, "id_capteur")?,
@@ -136,12 +158,9 @@ fn search_indexes(
     })
 }
 
-/// Whether the index has (`value`, `id`): one seek, since an index entry ends in the rowid.
+/// Whether the index has (`value`, `id`).
 fn holds(conn: &Connection, index: &str, column: &str, value: &Scalar, id: i64) -> rusqlite::Result<bool> {
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT 1 FROM media INDEXED BY {} WHERE {column} = ?1 AND id_media = ?2",
-        quoted(index)
-    ))?;
+    let mut statement = conn.prepare_cached(&holds_sql(index, column))?;
     match value {
         Scalar::Null => Ok(false),
         Scalar::Integer(number) => statement.exists((number, id)),
@@ -150,12 +169,9 @@ fn holds(conn: &Connection, index: &str, column: &str, value: &Scalar, id: i64) 
     }
 }
 
-/// The column's value for `id`, found by trying the few distinct values the index has, one seek each.
+/// The column's value for `id`, found by trying the few distinct values the index has.
 fn value_in_index(conn: &Connection, index: &str, column: &str, id: i64) -> rusqlite::Result<Option<Scalar>> {
-    let mut next = conn.prepare_cached(&format!(
-        "SELECT min({column}) FROM media INDEXED BY {} WHERE {column} > ?1",
-        quoted(index)
-    ))?;
+    let mut next = conn.prepare_cached(&next_value_sql(index, column))?;
     // Integers sort before text: any integer is greater than this start, a NULL is never found.
     let mut value = Scalar::Integer(i64::MIN);
     for _ in 0..DISTINCT_MOST {
@@ -173,17 +189,17 @@ fn value_in_index(conn: &Connection, index: &str, column: &str, id: i64) -> rusq
     Ok(None)
 }
 
-/// The name of a sensor (PRIMARY KEY); NULL when it no longer exists.
+/// The name of a sensor; NULL when it no longer exists.
 pub(super) fn sensor_name(conn: &Connection, path: &Path, sensor_id: &Scalar, clip: i64) -> Result<Scalar> {
-    let name = bounded("nom_capteur");
-    let sql = format!("SELECT {name} FROM capteur WHERE id_capteur = ?1");
     let read = |row: &Row| small_value(row, 0, Table::Media, clip, "nom_capteur");
-    let name = conn.prepare_cached(&sql).and_then(|mut statement| match sensor_id {
-        Scalar::Null => Ok(Ok(Scalar::Null)),
-        Scalar::Integer(number) => statement.query_row([number], read),
-        Scalar::Real(number) => statement.query_row([number], read),
-        Scalar::Text(text) => statement.query_row([text], read),
-    });
+    let name = conn
+        .prepare_cached(&sensor_name_sql())
+        .and_then(|mut statement| match sensor_id {
+            Scalar::Null => Ok(Ok(Scalar::Null)),
+            Scalar::Integer(number) => statement.query_row([number], read),
+            Scalar::Real(number) => statement.query_row([number], read),
+            Scalar::Text(text) => statement.query_row([text], read),
+        });
     let name = name.optional().context(path, "lecture d'un capteur")?;
     name.unwrap_or(Ok(Scalar::Null))
 }

@@ -69,11 +69,11 @@ pub(super) struct Prefetched {
     at: usize,
     begun: bool,
     /// How the body ended, once it has: what breaks off never ends well afterwards.
-    end: Option<End>,
+    end: Option<BodyEnd>,
 }
 
 /// How a body ended.
-enum End {
+enum BodyEnd {
     Complete,
     /// By an error, which is told again to whoever reads on.
     Broken(io::ErrorKind, String),
@@ -84,8 +84,8 @@ impl Prefetched {
     fn next_piece(&mut self) -> io::Result<Vec<u8>> {
         match &self.end {
             None => {}
-            Some(End::Complete) => return Ok(Vec::new()),
-            Some(End::Broken(kind, message)) => return Err(io::Error::new(*kind, message.clone())),
+            Some(BodyEnd::Complete) => return Ok(Vec::new()),
+            Some(BodyEnd::Broken(kind, message)) => return Err(io::Error::new(*kind, message.clone())),
         }
         let spares = if self.begun { 1 } else { PIECES };
         self.begun = true;
@@ -100,9 +100,9 @@ impl Prefetched {
             .recv()
             .unwrap_or_else(|_| Err(io::ErrorKind::UnexpectedEof.into()));
         match &next {
-            Ok(piece) if piece.is_empty() => self.end = Some(End::Complete),
+            Ok(piece) if piece.is_empty() => self.end = Some(BodyEnd::Complete),
             Ok(_) => {}
-            Err(error) => self.end = Some(End::Broken(error.kind(), error.to_string())),
+            Err(error) => self.end = Some(BodyEnd::Broken(error.kind(), error.to_string())),
         }
         next
     }

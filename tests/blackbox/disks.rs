@@ -1,10 +1,11 @@
 //! Disks that are full, read-only or busy, for real.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::service::{PATIENCE, emulated};
+use crate::support::preloaded;
+use crate::support::service::PATIENCE;
 use crate::support::{Act, Backend, Device, Layout, Running, Service, assert_everything_arrived_once, eventually};
 
 fn size(device: &Device) -> u64 {
@@ -249,34 +250,10 @@ fn a_database_ruined_under_a_running_service_ends_it_with_the_next_step() {
     assert!(last.contains(device.path().to_str().unwrap()), "{run}");
 }
 
-/// `bad_sector.c`, compiled; `None` under an emulator, which this machine's code can't be loaded into.
-fn bad_sector(folder: &Path) -> Option<PathBuf> {
-    if emulated() {
-        println!("skipped: under an emulator");
-        return None;
-    }
-    let library = folder.join("bad_sector.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/blackbox/support/bad_sector.c");
-    let compiled = Command::new("cc")
-        .args([
-            "-Wall",
-            "-shared",
-            "-fPIC",
-            "-o",
-            library.to_str().unwrap(),
-            source,
-            "-ldl",
-        ])
-        .status()
-        .unwrap();
-    assert!(compiled.success());
-    Some(library)
-}
-
 #[test]
 fn a_clip_on_an_unreadable_sector_waits_and_the_rows_behind_it_go() {
     let (device, backend) = (Device::new(), Backend::start());
-    let Some(library) = bad_sector(device.folder()) else {
+    let Some(library) = preloaded(device.folder(), "bad_sector.c") else {
         return;
     };
     let bad = device.big_clip(3_000_000);
@@ -307,7 +284,7 @@ fn a_clip_on_an_unreadable_sector_waits_and_the_rows_behind_it_go() {
 #[test]
 fn a_clip_that_cannot_be_read_for_a_while_is_not_refused_for_it() {
     let (device, backend) = (Device::new(), Backend::start());
-    let Some(library) = bad_sector(device.folder()) else {
+    let Some(library) = preloaded(device.folder(), "bad_sector.c") else {
         return;
     };
     let bad = device.big_clip(3_000_000);

@@ -2,14 +2,10 @@
 
 use std::io::Read;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-use rusqlite::Connection;
+use std::time::Duration;
 
 use crate::support::service::{binary, emulated, most_kb};
-use crate::support::{Backend, Device, Service, assert_everything_arrived_once};
+use crate::support::{Backend, Device, Run, Service, assert_everything_arrived_once, preloaded};
 
 const NO_INDEXES: &str = "DROP INDEX idx_media_date; DROP INDEX idx_media_capteur; DROP INDEX idx_media_camera;
     DROP INDEX idx_evenement_date; DROP INDEX idx_evenement_capteur;";
@@ -19,68 +15,24 @@ fn text(bytes: usize) -> String {
     format!("replace(hex(zeroblob({})), '0', '2')", bytes / 2)
 }
 
-/// The longest that somebody who wants the database for himself had to wait, and how long on a database of his own.
-struct Watcher {
-    stop: Arc<AtomicBool>,
-    threads: Vec<std::thread::JoinHandle<Duration>>,
-    _alone: Device,
-}
+/// What may be read under one lock: 50 ms of a card that reads 10 MB/s.
+const LOCKED_BYTES: u64 = 500_000;
 
-impl Watcher {
-    fn of(device: &Device) -> Self {
-        let (stop, alone) = (Arc::new(AtomicBool::new(false)), Device::new());
-        let threads = [device.path(), alone.path()]
-            .map(|path| {
-                let stop = stop.clone();
-                std::thread::spawn(move || longest_wait(&Connection::open(path).unwrap(), &stop))
-            })
-            .into();
-        Watcher {
-            stop,
-            threads,
-            _alone: alone,
-        }
-    }
-
-    /// How long a lock stood in the way beyond what this machine costs anyone.
-    fn longest(self) -> Duration {
-        self.stop.store(true, Ordering::Relaxed);
-        let waits: Vec<Duration> = self.threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-        waits[0].saturating_sub(waits[1])
-    }
-}
-
-/// No lock stood in the way for longer than 50 ms while `work` was done. A busy machine may take the processor away from
-/// who holds a lock; a lock that is held for long is so each time.
+/// Runs `service`, and makes sure that it read little under each of its locks.
 #[track_caller]
-fn locks_nothing_for_long(device: &Device, mut work: impl FnMut()) {
-    let mut longest = Vec::new();
-    for _ in 0..4 {
-        let watcher = Watcher::of(device);
-        work();
-        longest.push(watcher.longest());
-        if longest.last() <= Some(&Duration::from_millis(50)) {
-            return;
-        }
-    }
-    panic!("locked for {longest:?}");
-}
-
-fn longest_wait(db: &Connection, stop: &AtomicBool) -> Duration {
-    // As patient as the recorder, and quicker to notice: SQLite's own waits grow to 100 ms.
-    db.busy_handler(Some(|_| {
-        std::thread::sleep(Duration::from_micros(500));
-        true
-    }))
-    .unwrap();
-    let mut longest = Duration::ZERO;
-    while !stop.load(Ordering::Relaxed) {
-        let began = Instant::now();
-        db.execute_batch("BEGIN EXCLUSIVE; COMMIT").unwrap();
-        longest = longest.max(began.elapsed());
-        std::thread::sleep(Duration::from_millis(3));
-    }
-    longest
+fn locking_briefly(device: &Device, service: Service) -> Run {
+    let Some(library) = preloaded(device.folder(), "lock_bytes.c") else {
+        return service.run();
+    };
+    let file = device.folder().join("lock_bytes");
+    let run = service
+        .env("LD_PRELOAD", library)
+        .env("LOCK_BYTES", &file)
+        .run_within(Duration::from_secs(180));
+    let most: u64 = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+    assert!(most > 0, "it read nothing, or was not watched");
+    assert!(most <= LOCKED_BYTES, "{most} bytes read under one lock: {run}");
+    run
 }
 
 #[test]
@@ -176,9 +128,8 @@ fn status_reads_little_and_locks_nothing_for_long_beside_clips_of_any_size() {
                 backend.refuse();
                 Service::once(&device, &backend).run().exits_with_words(1);
             }
-            locks_nothing_for_long(&device, || {
-                bytes_read(&device, "status");
-            });
+            let status = Service::command(&["status"]).env("LOCAL_DB_PATH", device.path());
+            locking_briefly(&device, status).exits(0);
             let (read, shown) = bytes_read(&device, "status");
             assert!(read <= 1_000_000, "indexed {indexed}, tracked {tracked}: {read} bytes");
             assert!(shown.contains("plus ancienne ligne en attente : 1"), "{shown}");
@@ -199,15 +150,11 @@ fn a_pass_with_metrics_locks_nothing_for_long_beside_clips_of_any_size() {
             device.sql(NO_INDEXES);
         }
         device.event();
-        device.big_clip(200_000_000);
+        device.big_clip(20_000_000);
         let metrics = device.folder().join("metrics.prom");
         backend.refuse();
-        locks_nothing_for_long(&device, || {
-            Service::once(&device, &backend)
-                .env("SYNC_METRICS_FILE", &metrics)
-                .run()
-                .exits_with_words(1);
-        });
+        let pass = || Service::once(&device, &backend).env("SYNC_METRICS_FILE", &metrics);
+        locking_briefly(&device, pass()).exits_with_words(1);
         let told = std::fs::read_to_string(&metrics).unwrap();
         let age = told
             .lines()
@@ -215,14 +162,7 @@ fn a_pass_with_metrics_locks_nothing_for_long_beside_clips_of_any_size() {
             .unwrap();
         assert!(!age.ends_with(" 0"), "the alert needs the age: {age}");
         backend.listen_again();
-        device.sql("UPDATE media SET video = randomblob(40000000)");
-        locks_nothing_for_long(&device, || {
-            device.sql("DELETE FROM sync_tracking");
-            Service::once(&device, &backend)
-                .env("SYNC_METRICS_FILE", &metrics)
-                .run()
-                .exits(0);
-        });
+        locking_briefly(&device, pass()).exits(0);
         assert_everything_arrived_once(&device, &backend);
     }
 }

@@ -2,8 +2,10 @@
 
 mod backlog;
 mod clip;
+mod connection;
 mod generation;
 mod plans;
+mod record;
 mod requeue;
 
 use std::path::PathBuf;

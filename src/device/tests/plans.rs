@@ -2,14 +2,16 @@
 
 use super::*;
 use crate::device::{
-    archive, backlog, counts, generation, look, low_water, meta, quiet, requeue, state, stock, tracked, tracking,
-    untracked,
+    archive, backlog, clip, counts, dates, failed_rows, generation, look, low_water, meta, oldest, pages, quiet,
+    record, requeue, rows, state, stock, tracked, tracking, untracked,
 };
 
-/// Small by nature: one row a table with AUTOINCREMENT, one page, and windows that were read by an index already.
-const SCANS: [&str; 5] = [
+/// Small by nature: one row a table with AUTOINCREMENT, one page, one end of an index, and windows that were read by an index already.
+const SCANS: [&str; 7] = [
     "SCAN sqlite_sequence",
     "SCAN sqlite_dbpage VIRTUAL TABLE INDEX 3:",
+    "SCAN sqlite_dbpage VIRTUAL TABLE INDEX 1:",
+    "SCAN media USING COVERING INDEX idx_media_date",
     "SCAN w",
     "SCAN t",
     "SCAN (subquery-1)",
@@ -60,6 +62,10 @@ fn statements(layout: &Layout) -> Vec<(String, String)> {
         ("requeue::RETRY", requeue::RETRY),
         ("requeue::RETRY_ONE", requeue::RETRY_ONE),
         ("state::LAST_SUCCESS", state::LAST_SUCCESS),
+        ("clip::VIDEO", clip::VIDEO),
+        ("pages::PAGE", pages::PAGE),
+        ("record::ROWID", record::ROWID),
+        ("state::SENT_BYTES", state::SENT_BYTES),
         ("meta::READ", meta::READ),
         ("meta::WRITE", meta::WRITE),
     ];
@@ -67,7 +73,28 @@ fn statements(layout: &Layout) -> Vec<(String, String)> {
         .iter()
         .map(|(name, sql)| ((*name).to_string(), (*sql).to_string()))
         .collect();
+    let indexes = &layout.media_indexes;
+    let (date, sensor) = (indexes.date.as_ref().unwrap(), indexes.sensor.as_ref().unwrap());
+    all.extend([
+        ("rows::event".to_string(), rows::event_sql(layout)),
+        ("rows::sensor_name".to_string(), rows::sensor_name_sql()),
+        ("rows::clip_columns".to_string(), rows::clip_columns_sql(layout)),
+        ("rows::holds".to_string(), rows::holds_sql(date, layout.media_date)),
+        (
+            "rows::next_value".to_string(),
+            rows::next_value_sql(sensor, "id_capteur"),
+        ),
+        ("failed_rows::window".to_string(), failed_rows::window()),
+        ("failed_rows::details".to_string(), failed_rows::details()),
+    ]);
+    for side in [dates::Side::Newest, dates::Side::Oldest] {
+        for continued in [true, false] {
+            let sql = dates::window(layout, side, continued).unwrap();
+            all.push((format!("dates::window {side:?} {continued}"), sql));
+        }
+    }
     for table in Table::ALL {
+        all.push((format!("oldest::known {table}"), oldest::known(table, layout)));
         all.push((format!("untracked::window {table}"), untracked::window(table, layout)));
         all.push((format!("backlog::date_of {table}"), backlog::date_of(table, layout)));
         for (name, sql) in [

@@ -19,6 +19,7 @@ pub use layout::{Journal, Layout};
 pub use recorder::Recorder;
 pub use service::{Run, Running, Service};
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Waits until `condition` holds; `what` names it when it never does.
@@ -29,4 +30,25 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A library of `tests/blackbox/support`, compiled for `LD_PRELOAD`; `None` under an emulator, which this machine's code
+/// can't be loaded into.
+pub fn preloaded(folder: &Path, source: &str) -> Option<PathBuf> {
+    if service::emulated() {
+        println!("skipped: under an emulator");
+        return None;
+    }
+    let library = folder.join(source).with_extension("so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/blackbox/support")
+        .join(source);
+    let compiled = std::process::Command::new("cc")
+        .args(["-Wall", "-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .arg("-ldl")
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+    Some(library)
 }
