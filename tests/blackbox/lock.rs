@@ -94,7 +94,7 @@ fn no_second_service_starts_when_the_files_of_the_first_are_deleted() {
         assert!(second.stderr.contains("Une autre instance"), "{second}");
     }
     assert_eq!(backend.stored_count(), 1, "the second one sent");
-    first.stop().exits(0);
+    first.stop().exits_with_words(0);
     Service::once(&device, &backend).run().exits(0);
     assert_eq!(backend.stored_count(), 2);
 }
