@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 
 use super::exit;
 use super::reporters::reporters;
-use crate::clock::SystemClock;
+use crate::clock::{self, SystemClock};
 use crate::config::Config;
 use crate::device;
 use crate::hooks::alert::Alert;
@@ -37,8 +37,8 @@ enum Wakeup {
 /// Runs the service until it ends or a signal comes.
 pub(super) fn run(config: &Config) -> Result<u8, String> {
     let shutdown = Arc::new(Shutdown::default());
-    let mut uploader =
-        Uploader::new(config.upload.clone(), Arc::clone(&shutdown)).map_err(|error| error.to_string())?;
+    let mut uploader = Uploader::new(config.upload.clone(), Arc::clone(&shutdown), Box::new(clock::local_now))
+        .map_err(|error| error.to_string())?;
     let instance = Instance::default();
     let heartbeat = heartbeat(config)?;
     let reporters = reporters(config, &instance, heartbeat.as_ref());

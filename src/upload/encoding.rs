@@ -1,5 +1,7 @@
 //! Which packing a server takes: `Accept-Encoding` in answers (RFC 7694), in the syntax of RFC 9110, 12.5.3.
 
+use super::config::Compression;
+
 /// How a body is packed on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -19,8 +21,51 @@ impl Encoding {
     }
 }
 
+/// How clips are packed, by the setting and what the server said.
+pub(super) struct Packing {
+    setting: Compression,
+    /// What the last answers said the server takes.
+    negotiated: Encoding,
+    /// A 415 said that packed bodies are not taken, for good.
+    plain_only: bool,
+}
+
+impl Packing {
+    /// By `setting`; nothing is known of the server.
+    pub(super) fn new(setting: Compression) -> Self {
+        Self {
+            setting,
+            negotiated: Encoding::Plain,
+            plain_only: false,
+        }
+    }
+
+    /// How the next clip is packed.
+    pub(super) fn encoding(&self) -> Encoding {
+        match self.setting {
+            _ if self.plain_only => Encoding::Plain,
+            Compression::None => Encoding::Plain,
+            Compression::Gzip => Encoding::Gzip,
+            Compression::Zstd => Encoding::Zstd,
+            Compression::Auto => self.negotiated,
+        }
+    }
+
+    /// Takes notice of an answer's `Accept-Encoding`.
+    pub(super) fn learn(&mut self, accepted: Option<&str>) {
+        if let Some(accepted) = accepted {
+            self.negotiated = best(accepted);
+        }
+    }
+
+    /// Plain from now on.
+    pub(super) fn refuse(&mut self) {
+        self.plain_only = true;
+    }
+}
+
 /// The best packing that a header allows.
-pub(super) fn best(header: &str) -> Encoding {
+fn best(header: &str) -> Encoding {
     let mut best = Encoding::Plain;
     for item in header.split(',') {
         let mut parts = item.split(';');

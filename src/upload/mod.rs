@@ -31,6 +31,7 @@ mod wire;
 pub use client::http_agent;
 pub use config::{Compression, Secret, Timeouts, UploadConfig, UploadError};
 pub use probe::{Fact, probe};
+pub use rate_limiter::LocalTime;
 pub use retry_after::RetryAfter;
 pub use timetable::{Rate, Timetable, TimetableError};
 pub use uploader::Uploader;

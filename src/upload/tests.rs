@@ -44,7 +44,8 @@ fn send_clips(
     spawn(move || serve(listener));
     let (done, verdicts) = channel();
     spawn(move || {
-        let mut uploader = Uploader::new(config, Arc::new(Shutdown::default())).unwrap();
+        let mut uploader =
+            Uploader::new(config, Arc::new(Shutdown::default()), Box::new(crate::clock::local_now)).unwrap();
         let start = Instant::now();
         let video = vec![7; len];
         let post = |id| {

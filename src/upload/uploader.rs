@@ -11,16 +11,15 @@ use ureq::http::Response;
 use super::answer::Answer;
 use super::backend::Backends;
 use super::compress::{self, Gzip};
-use super::config::{Compression, Secret, Timeouts, UploadConfig, UploadError};
-use super::encoding::{self, Encoding};
+use super::config::{Secret, Timeouts, UploadConfig, UploadError};
+use super::encoding::{Encoding, Packing};
 use super::exchange::{Exchange, Manner};
 use super::media_body::MediaBody;
 use super::outflow::{self, Flowed, VideoRead};
-use super::rate_limiter::RateLimiter;
+use super::rate_limiter::{LocalTime, RateLimiter};
 use super::verdict::{Verdict, judge};
 use super::wire::Wire;
 use super::{ClipProgress, client, payload, tls, token_exposure};
-use crate::clock;
 use crate::notice::WireStats;
 use crate::row::{Clip, Event};
 use crate::shutdown::Shutdown;
@@ -43,11 +42,7 @@ struct AskedInVain;
 /// The way to the server.
 pub struct Uploader {
     backends: Backends,
-    compression: Compression,
-    /// What the last answers said the server takes.
-    negotiated: Encoding,
-    /// A 415 said that packed bodies are not taken, for good.
-    plain_only: bool,
+    packing: Packing,
     token: Option<Secret>,
     has_certificate: bool,
     device_id: String,
@@ -59,11 +54,11 @@ pub struct Uploader {
 }
 
 impl Uploader {
-    /// A way to the servers of `config`; nothing is connected yet.
+    /// A way to the servers of `config`, whose timetable goes by `local_time`; nothing is connected yet.
     ///
     /// # Errors
     /// TLS settings that can't be used.
-    pub fn new(config: UploadConfig, shutdown: Arc<Shutdown>) -> Result<Self, UploadError> {
+    pub fn new(config: UploadConfig, shutdown: Arc<Shutdown>, local_time: LocalTime) -> Result<Self, UploadError> {
         if config.token.is_some() {
             for url in config.backends.iter().filter(|url| !token_exposure::stays_private(url)) {
                 log::warn!(
@@ -76,14 +71,12 @@ impl Uploader {
         let exchange = Arc::new(Exchange::default());
         Ok(Self {
             backends: Backends::new(&config, &tls, &exchange),
-            compression: config.compression,
-            negotiated: Encoding::Plain,
-            plain_only: false,
+            packing: Packing::new(config.compression),
             token: config.token,
             has_certificate: config.client_cert.is_some(),
             device_id: config.device_id,
             timeouts: config.timeouts,
-            limiter: RateLimiter::new(config.max_rate, Box::new(clock::local_now), Arc::clone(&shutdown)),
+            limiter: RateLimiter::new(config.max_rate, local_time, Arc::clone(&shutdown)),
             stats: WireStats::default(),
             shutdown,
             exchange,
@@ -106,16 +99,6 @@ impl Uploader {
             for agent in &agents {
                 agent.clone().shutdown();
             }
-        }
-    }
-
-    fn encoding(&self) -> Encoding {
-        match self.compression {
-            _ if self.plain_only => Encoding::Plain,
-            Compression::None => Encoding::Plain,
-            Compression::Gzip => Encoding::Gzip,
-            Compression::Zstd => Encoding::Zstd,
-            Compression::Auto => self.negotiated,
         }
     }
 
@@ -158,7 +141,7 @@ impl Uploader {
         if self.limiter.spend(HEADER_BYTES) {
             return Ok(Verdict::Interrupted);
         }
-        let encoding = self.encoding();
+        let encoding = self.packing.encoding();
         let asks = body.len() > ASK_FIRST_BYTES && self.backends.current().asks_first;
         exchange.begin(if asks { Manner::Asking } else { Manner::Streamed });
         let start = Instant::now();
@@ -234,9 +217,7 @@ impl Uploader {
         let verdict = match answer {
             Err(_) if self.shutdown.is_requested() => Verdict::Interrupted,
             Ok(answer) => {
-                if let Some(accepted) = &answer.accept_encoding {
-                    self.negotiated = encoding::best(accepted);
-                }
+                self.packing.learn(answer.accept_encoding.as_deref());
                 judge(&answer, packed)
             }
             Err(error) => {
@@ -248,7 +229,7 @@ impl Uploader {
         };
         if matches!(verdict, Verdict::RetryUncompressed) {
             log::info!("{} takes no packed bodies: plain from now on", backend.url.as_str());
-            self.plain_only = true;
+            self.packing.refuse();
         }
         match &self.token {
             Some(token) => verdict.without(token),

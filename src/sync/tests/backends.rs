@@ -14,7 +14,7 @@ fn uploader(backends: &[&str]) -> Uploader {
         backends: backends.iter().map(|name| WebUrl::base(name).unwrap()).collect(),
         ..UploadConfig::default()
     };
-    Uploader::new(config, Arc::default()).unwrap()
+    Uploader::new(config, Arc::default(), Box::new(crate::clock::local_now)).unwrap()
 }
 
 /// The scripted wire's way between backends is the real one's: both tell the same story.
