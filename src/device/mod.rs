@@ -51,7 +51,6 @@ pub use clip::ClipReader;
 pub use connection::bound_memory;
 pub use due::{Due, FailedDue};
 pub use error::{DeviceError, Kind, Result};
-pub use failed_rows::FailedRow;
 pub use found::{Found, inspect};
 pub use requeue::{reset, retry};
 pub use state::StatusReader;

@@ -62,10 +62,6 @@ pub enum Notice<'a> {
     Retrying {
         /// Its table.
         table: Table,
-        /// Its id.
-        id: i64,
-        /// Why.
-        message: &'a str,
     },
     /// A row was tried in vain, and the result is in `sync_tracking`.
     Failed {

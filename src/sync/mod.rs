@@ -14,5 +14,3 @@ mod streak;
 mod tests;
 
 pub use key::idempotency_key;
-pub use pass::{Pass, PassError};
-pub use streak::Streak;

@@ -29,9 +29,8 @@ mod verdict;
 mod wire;
 
 pub use client::http_agent;
-pub use config::{Compression, Secret, Timeouts, UploadConfig, UploadError};
-pub use probe::{Fact, probe};
-pub use rate_limiter::LocalTime;
+pub use config::{Compression, Secret, Timeouts, UploadConfig};
+pub use probe::probe;
 pub use retry_after::RetryAfter;
 pub use timetable::{Rate, Timetable, TimetableError};
 pub use uploader::Uploader;

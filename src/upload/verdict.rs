@@ -8,13 +8,9 @@ use super::retry_after::RetryAfter;
 #[derive(Debug)]
 pub enum Verdict {
     /// The server has the row, under this id.
-    Done {
-        /// The server's id.
-        remote_id: i64,
-    },
+    Done { remote_id: i64 },
     /// The backend is not well: nothing against this row.
     Unavailable {
-        /// Why, in one line.
         message: String,
         /// It could not be reached at all.
         unreachable: bool,
@@ -22,10 +18,7 @@ pub enum Verdict {
         retry_after: Option<RetryAfter>,
     },
     /// A 500: the row or the backend, nobody knows yet.
-    ServerError {
-        /// Why, in one line.
-        message: String,
-    },
+    ServerError { message: String },
     /// We are set up wrongly: no row would fare better.
     Misconfigured {
         /// Why, with the variable to look at.
@@ -34,15 +27,9 @@ pub enum Verdict {
         may_be_the_row: bool,
     },
     /// This row is refused.
-    Refused {
-        /// Why, in one line.
-        message: String,
-    },
+    Refused { message: String },
     /// The server took it, perhaps: the answer does not tell.
-    InvalidResponse {
-        /// Why, in one line.
-        message: String,
-    },
+    InvalidResponse { message: String },
     /// The server does not take packed bodies; from now on they are plain, and the row is simply sent again.
     RetryUncompressed,
     /// The video could not be read; the error is the reader's own.

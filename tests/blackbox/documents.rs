@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use sync_service::config::VARIABLES;
+use sync_service::VARIABLES;
 
 use crate::support::{Backend, Device, Service};
 

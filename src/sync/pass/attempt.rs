@@ -109,7 +109,7 @@ impl Running<'_, '_> {
             return Ok(false);
         }
         log::info!("{table} {id}: try {tries} of {most} failed: {message}");
-        self.pass.reporter.notice(&Notice::Retrying { table, id, message });
+        self.pass.reporter.notice(&Notice::Retrying { table });
         // Another backend is tried at once; the same one is given time.
         if !moved && self.wait_before(tries, retry_after) {
             return Err(PassError::Interrupted);

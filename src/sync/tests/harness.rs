@@ -11,8 +11,9 @@ use crate::device::Device;
 use crate::device::tests::Recorder;
 use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
+use crate::sync::pass::{Pass, PassError};
 use crate::sync::service::{End, Service};
-use crate::sync::{Pass, PassError, Streak};
+use crate::sync::streak::Streak;
 use crate::upload::Verdict;
 use fastrand::Rng;
 

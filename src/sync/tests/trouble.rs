@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::harness::*;
 use crate::config::Mode;
 use crate::row::Table;
-use crate::sync::PassError;
+use crate::sync::pass::PassError;
 use crate::sync::service::End;
 use crate::upload::Verdict;
 
