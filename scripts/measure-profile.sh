@@ -70,9 +70,7 @@ for choice; do
     panic=${rest#*:}
     dir=$PWD/target/profile/$level-$lto-$panic
     in_build_tree env CARGO_TARGET_DIR="$dir" CARGO_PROFILE_RELEASE_OPT_LEVEL="$level" CARGO_PROFILE_RELEASE_LTO="$lto" \
-        CARGO_PROFILE_RELEASE_PANIC="$panic" CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
-        /usr/bin/cargo build --quiet --release --locked --package sync-service \
-        --target aarch64-unknown-linux-gnu --target x86_64-unknown-linux-gnu
+        CARGO_PROFILE_RELEASE_PANIC="$panic" CARGO_TERM_QUIET=true sh scripts/build-arm.sh arm64 amd64 >&2
     size=$(wc -c <"$dir/aarch64-unknown-linux-gnu/release/sync-service")
     binary=$dir/x86_64-unknown-linux-gnu/release/sync-service
     say "| $level | $lto | $panic | $size | $(processor_seconds "$binary" none) s | $(processor_seconds "$binary" zstd) s |"

@@ -1,14 +1,14 @@
 #!/bin/sh
 # Everything around the program, for real: the scripts, what the programs are made of, the oldest Rust promised, the ARM
-# builds under emulation, the images, the systemd units, the Debian packages. Installs what it needs (docker.io with its engine, debootstrap, qemu).
-# Usage: sh scripts/test-packaging.sh [shell] [supply] [msrv] [arm] [docker] [systemd] [deb]      (default: all; root)
+# builds under emulation, the images, the systemd units, the Debian packages. Installs what it needs (docker.io with its engine, mmdebstrap, qemu).
+# Usage: sh scripts/test-packaging.sh [shell] [supply] [msrv] [build] [arm] [docker] [systemd] [deb]      (default: all; root)
 # What it makes stays in target/ and in the engine, and makes the next run shorter.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib/common.sh
 . scripts/lib/trixie.sh
 
-[ $# -gt 0 ] || set -- shell supply msrv arm docker systemd deb
+[ $# -gt 0 ] || set -- shell supply msrv build arm docker systemd deb
 [ "$(id -u)" = 0 ] || die "this makes Debian trees and starts containers: run it as root"
 mkdir -p target/packaging
 
@@ -23,6 +23,21 @@ msrv() {
         say "msrv: 0 passed, 1 failed"
         return 1
     fi
+}
+
+# The programs that the parts below need, Debian's way and zig's side by side: linking each is one processor's work.
+build() {
+    {
+        SYNC_PACKAGES="sync-service sync-receiver" sh scripts/build-arm.sh amd64 && sh scripts/build-arm.sh arm64 armhf
+    } >target/packaging/build-arm.log 2>&1 &
+    plain=$!
+    failed_builds=0
+    sh scripts/build-arm.sh --static >target/packaging/build-static.log 2>&1 || failed_builds=1
+    wait "$plain" || failed_builds=$((failed_builds + 1))
+    [ "$failed_builds" = 0 ] || tail -n 30 target/packaging/build-arm.log target/packaging/build-static.log
+    grep -h ' bytes$' target/packaging/build-arm.log target/packaging/build-static.log || :
+    say "build: $((2 - failed_builds)) passed, $failed_builds failed"
+    [ "$failed_builds" = 0 ]
 }
 
 shell() {
@@ -40,11 +55,12 @@ part() {
         shell) shell ;;
         supply) sh scripts/packaging/test-supply.sh ;;
         msrv) msrv ;;
+        build) build ;;
         arm) sh scripts/packaging/test-arm.sh ;;
         docker) sh scripts/packaging/test-docker.sh arm64 arm ;;
         systemd) sh scripts/packaging/test-systemd.sh ;;
         deb) sh scripts/packaging/test-deb.sh ;;
-        *) die "unknown part '$1': shell, supply, msrv, arm, docker, systemd, deb" ;;
+        *) die "unknown part '$1': shell, supply, msrv, build, arm, docker, systemd, deb" ;;
     esac
 }
 

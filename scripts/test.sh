@@ -12,13 +12,20 @@ cargo clippy --version >/dev/null 2>&1 || die "clippy is missing: apt-get instal
 
 power_cuts_or_say
 
-say "== cargo fmt"
-cargo fmt --all --check
-say "== cargo clippy"
-cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
-say "== cargo test"
+times=
+stage() { # stage NAME COMMAND...
+    stage_name=$1
+    shift
+    say "== $stage_name"
+    stage_start=$(date +%s)
+    "$@"
+    times="$times${times:+, }$stage_name $(($(date +%s) - stage_start)) s"
+}
+
+stage "cargo fmt" cargo fmt --all --check
+stage "cargo clippy" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 # Black-box tests of the uploader talk to the reference receiver: both binaries must be there first.
-cargo build --workspace --locked --quiet
-cargo test --workspace --locked
-say "test.sh: formatting, clippy and the tests passed"
+stage "cargo build" cargo build --workspace --locked --quiet
+stage "cargo test" cargo test --workspace --locked
+say "test.sh: formatting, clippy and the tests passed; ran $times"
 [ -z "$untested" ] || say "$untested"

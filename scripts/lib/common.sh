@@ -61,3 +61,14 @@ apt_install() {
     # shellcheck disable=SC2086 # a list of package names
     retry apt_install_once $apt_missing
 }
+
+# cargo_tool NAME VERSION: `cargo NAME` of at least that version: the one that is there, else one built into target/tools.
+# Unoptimised: built in a third of the time, for a few seconds of work.
+cargo_tool() {
+    case :$PATH: in *":$PWD/target/tools/bin:"*) ;; *) PATH=$PWD/target/tools/bin:$PATH ;; esac
+    tool_found=$(cargo "$1" --version 2>/dev/null | sed 's/.* //')
+    [ -n "$tool_found" ] && [ "$(printf '%s\n' "$2" "$tool_found" | sort -V | head -n 1)" = "$2" ] && return 0
+    say "-- building cargo-$1 $2"
+    CARGO_TARGET_DIR=$PWD/target/tools/build retry \
+        cargo install --quiet --locked --debug --force --root "$PWD/target/tools" --version "=$2" "cargo-$1"
+}

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A working Docker engine and the base image, without a registry of images: installs docker.io when it is missing,
-# starts dockerd when it does not run, makes the image $BASE with debootstrap.
+# starts dockerd when it does not run, makes the image $BASE with mmdebstrap.
 #
 #   scripts/packaging/engine.sh
 #

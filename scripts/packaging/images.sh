@@ -3,8 +3,9 @@
 # (amd64, arm64, arm) sync-service:ARCH.
 #
 #   scripts/packaging/images.sh [ARCH...]
+#   scripts/packaging/images.sh --base         only what they and the tests' image are built on
 #
-# BASE            the base image (debian:trixie-slim), made with debootstrap when it is not there
+# BASE            the base image (debian:trixie-slim), made with mmdebstrap when it is not there
 # DEBIAN_MIRROR   where packages come from (the one apt uses here)
 # EXTRA_CA_FILE   certificates that downloads need here besides Debian's (SSL_CERT_FILE when it is set)
 set -eu
@@ -50,6 +51,7 @@ image() {
 }
 
 step "base for builds" build_base
+[ "${1:-}" != --base ] || exit 0
 if [ $# -eq 0 ]; then
     step "image sync-service" image -f "$ROOT/Dockerfile.sync" -t sync-service:latest
     step "image sync-receiver" image -f "$ROOT/Dockerfile.receiver" -t sync-receiver:latest

@@ -1,17 +1,31 @@
 #!/bin/sh
-# Cross-builds the uploader for arm64 and armhf and runs the black-box tests against it under emulation: all of them, the
-# same as on this machine, with the binary and its runner given by the environment. Then a pass after the year 2038.
+# Builds the uploader for the Raspberry Pis and runs the black-box tests against it under emulation, with the binary and
+# its runner given by the environment; then a pass after the year 2038.
 #
-#   scripts/packaging/test-arm.sh [arm64] [armhf]
+#   scripts/packaging/test-arm.sh [NAME...]
+#   ARM_WHOLE="arm64 armhf" scripts/packaging/test-arm.sh arm64 armhf
+#
+# NAME is arm64 or armhf (Debian 13's C library), arm64-static, armhf-static or armv6-static (no C library of the
+# system's; ARMv6 on the processor of a Pi Zero). Default: all five. ARM_WHOLE names those that run every test (default:
+# arm64 armv6-static, one of each C library and word size); the others run a part: $PART.
 #
 # Bounds of memory are not asserted under an emulator, whose memory is not the program's. The largest clip has more than
 # 2^31 bits, which is where 32-bit arithmetic would show. Last line: "arm: N passed, M failed".
 set -eu
 . "$(dirname -- "$0")/lib.sh"
-[ $# -gt 0 ] || set -- arm64 armhf
+[ $# -gt 0 ] || set -- arm64 armhf arm64-static armhf-static armv6-static
+ARM_WHOLE=${ARM_WHOLE:-arm64 armv6-static}
+# Large clips and memory, every command, both layouts, TLS, databases of the predecessor's.
+PART="streaming:: commands:: both:: security:: carry_on:: tracking::"
 
-apt_install qemu-user-static sqlite3
-sh scripts/build-arm.sh "$@"
+apt_install qemu-user-static qemu-user gcc libc6-dev sqlite3
+of() { for name; do case $name in *-static) ;; *) say "$name" ;; esac; done; }
+static_of() { for name; do case $name in *-static) say "${name%-static}" ;; esac; done; }
+# shellcheck disable=SC2046 # lists of words
+{
+    [ -z "$(of "$@")" ] || step "build: $(of "$@" | paste -sd' ')" quietly sh scripts/build-arm.sh $(of "$@")
+    [ -z "$(static_of "$@")" ] || step "static build: $(static_of "$@" | paste -sd' ')" quietly sh scripts/build-arm.sh --static $(static_of "$@")
+}
 trixie_tree
 cargo build --quiet --workspace --locked
 
@@ -21,62 +35,85 @@ trap '[ -z "$receiver" ] || kill "$receiver"; rm -rf "$work"' EXIT
 
 # Every test counts; a runner that stopped half-way has failed.
 blackbox() {
-    log=target/blackbox-$arch.log
+    log=target/blackbox-$name.log
     start=$(date +%s)
+    which=$PART
+    case " $ARM_WHOLE " in *" $name "*) which= ;; esac
+    # shellcheck disable=SC2086 # a list of filters
     SYNC_TEST_CLIP_MB=300 SYNC_TEST_BIN=$binary SYNC_TEST_RUNNER=$runner RUST_BACKTRACE=0 \
-        cargo test --locked --test blackbox >"$log" 2>&1 || :
+        cargo test --locked --test blackbox -- $which >"$log" 2>&1 || :
     counts=$(sed -n 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed; .*/\1 \2/p' "$log")
     grep '^test result' "$log" || tail -n 40 "$log"
     sed -n '/^failures:/,$p' "$log" | head -n 120
-    say "black-box tests on $arch: $(($(date +%s) - start)) s"
-    check "the black-box tests of $arch ran to their end" [ -n "$counts" ]
+    say "black-box tests on $name (${which:-all}): $(($(date +%s) - start)) s"
+    check "the black-box tests of $name ran to their end" [ -n "$counts" ]
     counts=${counts:-0 0}
     PASSED=$((PASSED + ${counts% *}))
     FAILED=$((FAILED + ${counts#* }))
 }
 
-# One pass without a server and one with it, as of about 2040.
+# One pass without a server and one with it, as of about 2040. Where the program takes no preloaded clock, its emulator does.
 after_2038() {
-    folder=$work/$arch
-    mkdir "$folder"
-    sqlite3 "$folder/surveillance.db" <scripts/packaging/recorder.sql
+    place=$work/$name
+    mkdir "$place"
+    sqlite3 "$place/surveillance.db" <scripts/packaging/recorder.sql
     later() {
         # shellcheck disable=SC2086 # a command and its arguments
-        env -i TZ=UTC LOCAL_DB_PATH="$folder/surveillance.db" SYNC_MODE=once BACKEND_URL="$1" \
-            $runner -E LD_PRELOAD="$clock" "$binary" >"$folder/out" 2>&1
+        env -i TZ=UTC LOCAL_DB_PATH="$place/surveillance.db" SYNC_MODE=once BACKEND_URL="$1" \
+            $in_2040 "$binary" >"$place/out" 2>&1
     }
-    tells() { [ "$(sqlite3 "$folder/surveillance.db" "$1")" = 1 ] || { cat "$folder/out"; return 1; }; }
+    tells() { [ "$(sqlite3 "$place/surveillance.db" "$1")" = 1 ] || { cat "$place/out"; return 1; }; }
 
     later http://127.0.0.1:9 || :
-    check "a row that failed after 2038 is noted with its time ($arch)" tells \
+    check "a row that failed after 2038 is noted with its time ($name)" tells \
         "SELECT count(*) FROM sync_tracking WHERE sync_status = 'failed' AND sync_date > '2038-01-20'"
-    check "and when it is due again ($arch)" tells "SELECT count(*) FROM sync_retry WHERE due_at > 2147483647"
+    check "and when it is due again ($name)" tells "SELECT count(*) FROM sync_retry WHERE due_at > 2147483647"
 
-    RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA=$folder/received target/debug/sync-receiver >"$folder/receiver.log" &
+    RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA=$place/received target/debug/sync-receiver >"$place/receiver.log" &
     receiver=$!
-    within 20 grep -q 'listening on' "$folder/receiver.log"
-    check "a pass after 2038 sends everything ($arch)" later "$(sed -n 's/.*listening on \(http:[^ ]*\).*/\1/p' "$folder/receiver.log")"
-    check "every row is done ($arch)" tells \
+    within 20 grep -q 'listening on' "$place/receiver.log"
+    check "a pass after 2038 sends everything ($name)" later "$(sed -n 's/.*listening on \(http:[^ ]*\).*/\1/p' "$place/receiver.log")"
+    check "every row is done ($name)" tells \
         "SELECT count(*) = 23 FROM sync_tracking WHERE sync_status = 'success' AND sync_date > '2038-01-20'"
     kill "$receiver"
     receiver=
 }
 
-for arch; do
-    case $arch in
-        arm64) triple=aarch64-unknown-linux-gnu gnu=aarch64-linux-gnu emulator=qemu-aarch64-static ;;
-        armhf) triple=armv7-unknown-linux-gnueabihf gnu=arm-linux-gnueabihf emulator=qemu-arm-static ;;
-        *) die "unknown architecture '$arch': arm64 or armhf" ;;
+readelf_names_a_loader() { readelf -l "$1" | grep -q 'program interpreter'; }
+# The shim is a library of the program's machine, or of this one's for the emulator.
+make_clock() { "$@" -Wall -Wextra -Werror -fno-builtin -shared -fPIC -o "$clock" scripts/packaging/clock_2040.c; }
+
+for name; do
+    gnu=
+    case $name in
+        arm64) triple=aarch64-unknown-linux-gnu gnu=aarch64-linux-gnu emulator=qemu-aarch64 ;;
+        armhf) triple=armv7-unknown-linux-gnueabihf gnu=arm-linux-gnueabihf emulator=qemu-arm ;;
+        arm64-static) triple=aarch64-unknown-linux-musl emulator=qemu-aarch64 cpu=cortex-a53 ;;
+        armhf-static) triple=armv7-unknown-linux-musleabihf emulator=qemu-arm cpu=cortex-a7 ;;
+        armv6-static) triple=arm-unknown-linux-musleabihf emulator=qemu-arm cpu=arm1176 ;;
+        *) die "unknown name '$name': arm64, armhf, arm64-static, armhf-static or armv6-static" ;;
     esac
-    binary=$ROOT/target/arm/$triple/release/sync-service
-    runner="$emulator -L $TRIXIE_TREE/usr/$gnu"
-    clock=$ROOT/target/arm/$triple/clock_2040.so
+    folder=target/static/$triple
+    [ -z "$gnu" ] || folder=target/arm/$triple
+    binary=$ROOT/$folder/release/sync-service
+    clock=$ROOT/$folder/clock_2040.so
+    if [ -n "$gnu" ]; then
+        runner="$emulator-static -L $TRIXIE_TREE/usr/$gnu"
+        in_2040="$runner -E LD_PRELOAD=$clock"
+        make_clock in_build_tree "$gnu-gcc"
+    else
+        runner="$emulator-static -cpu $cpu"
+        in_2040="env LD_PRELOAD=$clock $emulator -cpu $cpu -U LD_PRELOAD"
+        make_clock cc
+        check "the $name binary needs no loader" not readelf_names_a_loader "$binary"
+        check "the emulator takes a preloaded clock" readelf_names_a_loader "$(command -v "$emulator")"
+    fi
     size=$(wc -c <"$binary")
-    say "$arch: $size bytes, stripped"
-    check "the $arch binary is at most 5 MB" [ "$size" -le 5000000 ]
+    say "$name: $size bytes, stripped"
+    check "the $name binary is at most 5 MB" [ "$size" -le 5000000 ]
     blackbox
-    in_build_tree "$gnu-gcc" -Wall -Wextra -Werror -fno-builtin -shared -fPIC -o "$clock" scripts/packaging/clock_2040.c
     after_2038
 done
 
+say "arm ran: every black-box test on $ARM_WHOLE; on the others of '$*' only $PART"
 verdict arm

@@ -252,3 +252,25 @@ fn the_debian_package_is_of_this_version() {
     let first = changelog.lines().next().unwrap();
     assert!(first.contains(&format!("({})", env!("CARGO_PKG_VERSION"))), "{first}");
 }
+
+#[test]
+fn cross_toml_names_targets_that_exist() {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let known = std::process::Command::new(rustc)
+        .args(["--print", "target-list"])
+        .output()
+        .unwrap();
+    let known = String::from_utf8(known.stdout).unwrap();
+    let settings = read("cross.toml");
+    let named: BTreeSet<&str> = settings
+        .lines()
+        .filter_map(|line| line.strip_prefix("[target."))
+        .filter_map(|rest| rest.split(['.', ']']).next())
+        .collect();
+    assert!(named.len() >= 3, "{named:?}");
+    for target in named {
+        assert!(known.lines().any(|line| line == target), "{target}");
+        // The comment says which Pi it is for.
+        assert!(settings.contains(&format!("#   {target} ")), "{target}");
+    }
+}
