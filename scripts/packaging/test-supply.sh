@@ -12,19 +12,7 @@ apt_install python3 git
 
 # The settings of deny.toml are those of this version and later ones.
 DENY=0.20.2
-PATH=$PATH:$ROOT/target/tools/bin
-deny_is_new_enough() {
-    found=$(cargo deny --version 2>/dev/null | sed -n 's/^cargo-deny //p')
-    [ -n "$found" ] && [ "$(printf '%s\n' "$DENY" "$found" | sort -V | head -n 1)" = "$DENY" ]
-}
-# Unoptimised: it is built in a third of the time and works for two seconds.
-install_deny() {
-    deny_is_new_enough && return 0
-    PATH=$ROOT/target/tools/bin:$PATH
-    CARGO_TARGET_DIR=$ROOT/target/tools/build quietly retry \
-        cargo install --locked --debug --force --root "$ROOT/target/tools" --version "=$DENY" cargo-deny
-}
-step "cargo-deny $DENY or newer" install_deny
+step "cargo-deny $DENY or newer" cargo_tool deny "$DENY"
 
 check "bans, licences, sources of all that is built" quietly cargo deny --workspace check bans licenses sources
 check "the uploader holds no crate in two versions" quietly cargo deny check -D duplicate bans
@@ -47,5 +35,20 @@ copyright_is_so() {
     return 1
 }
 check "debian/copyright names what is linked in, and its licences" copyright_is_so
+
+# ── The bill of materials ───────────────────────────────────────────────────────────────────────────────────────
+
+step "bill of materials" sh scripts/sbom.sh
+cp -r target/deb/*.cdx.json target/packaging/
+quietly sh scripts/sbom.sh
+for program in sync-service sync-receiver; do
+    sbom=$(ls target/deb/"$program"_*.cdx.json)
+    python3 scripts/packaging/copyright.py "$program" | sed -n 's|^Files: \(.*\)/\*$|\1|p' |
+        grep -v -x -e libzstd -e sqlite3 -e rust-std -e musl >target/crates
+    missing=$(while read -r crate; do grep -q "\"purl\": \"pkg:cargo/$crate@" "$sbom" || say "$crate"; done <target/crates)
+    check "the bill of $program has crates" [ "$(wc -l <target/crates)" -gt 20 ]
+    check "the bill of $program lacks none that is linked in" is "$missing" ""
+    check "the bill of $program is the same twice" cmp "$sbom" "target/packaging/${sbom##*/}"
+done
 
 verdict supply
