@@ -25,7 +25,8 @@ journal_has() { journal "${2:-sync-service}" | grep -qF "$1"; }
 as_recorder() { inside setpriv --reuid recorder --regid recorder --init-groups "$@"; }
 recorder() { as_recorder sqlite3 -cmd '.timeout 5000' /data/surveillance.db "$@"; }
 event() { recorder "INSERT INTO evenement (date, id_capteur) VALUES ('$1', 2)"; }
-received() { inside sqlite3 -readonly /srv/receiver/receiver.db "$1"; }
+RECEIVED=/srv/receiver
+received() { inside sqlite3 -readonly "$RECEIVED/receiver.db" "$1"; }
 events() { received 'SELECT count(*) FROM evenement'; }
 arrived() { [ "$(received "SELECT count(*) FROM evenement WHERE date = '$1'")" = 1 ]; }
 
@@ -47,13 +48,17 @@ machine_program() {
     done
 }
 
-# A recorder's user with the folder /data, and a receiver on port 8000.
-machine_furnish() {
+# machine_recorder MODE: a recorder's user with the folder /data.
+machine_recorder() {
+    inside sh -euc '
+        useradd --uid 1000 --user-group recorder
+        install -d -o recorder -g recorder -m "$1" /data' sh "$1"
+}
+
+# The image's receiver on port 8000.
+machine_receiver() {
     machine_program sync-receiver &&
-        inside sh -euc '
-            useradd --uid 1000 --user-group recorder
-            install -d -o recorder -g recorder -m "$1" /data
-            systemd-run -q --unit receiver -p Restart=always -E RECEIVER_DATA=/srv/receiver sync-receiver' sh "$1"
+        inside systemd-run -q --unit receiver -p Restart=always -E RECEIVER_DATA="$RECEIVED" sync-receiver
 }
 
 say_journal_on_failure() {

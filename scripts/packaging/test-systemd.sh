@@ -36,7 +36,8 @@ install_files() {
         echo SYNC_INTERVAL_MINUTES=0.05 >>/etc/sync-service/sync-service.env
         systemctl daemon-reload'
 }
-step "a recorder and a receiver" machine_furnish 2775
+step "a recorder" machine_recorder 2775
+step "a receiver" machine_receiver
 step "install" install_files
 
 # The units themselves.

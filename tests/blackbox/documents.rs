@@ -147,6 +147,12 @@ fn every_variable_that_is_named_exists() {
     for name in ["STATE", "TABLE", "OLDEST_AGE_SECONDS", "WAITING", "DEVICE_ID"] {
         known.insert(format!("SYNC_ALERT_{name}"));
     }
+    // What the scripts that build are told.
+    known.extend(
+        variables_of(&read("scripts/build-deb.sh"))
+            .into_iter()
+            .map(str::to_owned),
+    );
     for page in pages() {
         for word in read(&page).split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')) {
             let ours = ["SYNC_", "BACKEND_", "HEARTBEAT_", "LOCAL_DB_", "RECEIVER_"];
