@@ -1,14 +1,29 @@
 #!/bin/sh
-# Everything around the program, for real: the scripts, what the programs are made of, the oldest Rust promised, the ARM
-# builds under emulation, the images, the systemd units, the Debian packages. Installs what it needs (docker.io with its engine, mmdebstrap, qemu).
-# Usage: sh scripts/test-packaging.sh [shell] [supply] [msrv] [build] [arm] [docker] [systemd] [deb]      (default: all; root)
+# Everything around the programs, for real. Installs what it needs (docker.io with its engine, mmdebstrap, qemu); root.
+# Usage: sh scripts/test-packaging.sh [PART...]      (default: all)
+#
+#   shell    the scripts, by shellcheck
+#   supply   licences, sources, vulnerabilities, bills of materials
+#   msrv     the oldest Rust promised
+#   build    the programs that the others need
+#   arm      the black-box tests on the ARM programs, under emulation
+#   docker   the images, and that their programs are those of `build`, byte for byte
+#   systemd  the units, in a machine that boots
+#   deb      the packages, from installation to purge
+#   older    the static package in older systems
+#   twice    whether the same commit gives the same static programs (scripts/check-reproducible.sh)
+#
+# STATIC_ARCHES (armv6 arm64 armhf) and IMAGE_ARCHES (arm64 arm) say for what else static programs and images are built.
 # What it makes stays in target/ and in the engine, and makes the next run shorter.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib/common.sh
 . scripts/lib/trixie.sh
 
-[ $# -gt 0 ] || set -- shell supply msrv build arm docker systemd deb
+[ $# -gt 0 ] || set -- shell supply msrv build arm docker systemd deb older twice
+STATIC_ARCHES=${STATIC_ARCHES-armv6 arm64 armhf}
+IMAGE_ARCHES=${IMAGE_ARCHES-arm64 arm}
+export STATIC_ARCHES
 [ "$(id -u)" = 0 ] || die "this makes Debian trees and starts containers: run it as root"
 mkdir -p target/packaging
 
@@ -32,12 +47,16 @@ build() {
     } >target/packaging/build-arm.log 2>&1 &
     plain=$!
     failed_builds=0
-    sh scripts/build-arm.sh --static >target/packaging/build-static.log 2>&1 || failed_builds=1
+    sh scripts/build-arm.sh --static $STATIC_ARCHES >target/packaging/build-static.log 2>&1 || failed_builds=1
     wait "$plain" || failed_builds=$((failed_builds + 1))
     [ "$failed_builds" = 0 ] || tail -n 30 target/packaging/build-arm.log target/packaging/build-static.log
     grep -h ' bytes$' target/packaging/build-arm.log target/packaging/build-static.log || :
     say "build: $((2 - failed_builds)) passed, $failed_builds failed"
     [ "$failed_builds" = 0 ]
+}
+
+twice() {
+    if sh scripts/check-reproducible.sh --static armv6; then say "twice: 1 passed, 0 failed"; else say "twice: 0 passed, 1 failed"; return 1; fi
 }
 
 shell() {
@@ -50,24 +69,28 @@ shell() {
     fi
 }
 
+# shellcheck disable=SC2046 # a list of names
 part() {
     case $1 in
         shell) shell ;;
         supply) sh scripts/packaging/test-supply.sh ;;
         msrv) msrv ;;
         build) build ;;
-        arm) sh scripts/packaging/test-arm.sh ;;
-        docker) sh scripts/packaging/test-docker.sh arm64 arm ;;
+        arm) sh scripts/packaging/test-arm.sh arm64 armhf $(printf "%s-static " $STATIC_ARCHES) ;;
+        docker) sh scripts/packaging/test-docker.sh $IMAGE_ARCHES ;;
         systemd) sh scripts/packaging/test-systemd.sh ;;
         deb) sh scripts/packaging/test-deb.sh ;;
-        *) die "unknown part '$1': shell, supply, msrv, build, arm, docker, systemd, deb" ;;
+        older) sh scripts/packaging/test-older.sh ;;
+        twice) twice ;;
+        *) die "unknown part '$1': shell, supply, msrv, build, arm, docker, systemd, deb, older, twice" ;;
     esac
 }
 
+start=$(date +%s)
 trixie_tree
 passed=0
 failed=0
-times=
+times="Debian 13 tree $(($(date +%s) - start)) s"
 for name; do
     say ""
     say "== $name"
@@ -85,6 +108,8 @@ for name; do
     fi
     passed=$((passed + ${part_passed:-0}))
     failed=$((failed + part_failed))
+    # What is compared with the programs of `build` is so only after it.
+    [ "$name $part_failed" != "build 0" ] || export BUILT=yes
     times="$times${times:+, }$name $(($(date +%s) - start)) s"
 done
 

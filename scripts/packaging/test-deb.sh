@@ -4,8 +4,8 @@
 #
 #   scripts/packaging/test-deb.sh [ARCH...]      (default: amd64 arm64 armhf for the uploader; amd64 is always built)
 #
-# The receiver's is built for amd64 alone, unless RECEIVER_ARCHES names more. The static one is built for armv6, unless
-# STATIC_ARCHES names others. The variables of images.sh apply. Last line: "deb: N passed, M failed".
+# The receiver's is built for amd64 alone, unless RECEIVER_ARCHES names more. The static ones are built for those of armv6
+# and arm64 that STATIC_ARCHES names (default: armv6). The variables of images.sh apply. Last line: "deb: N passed, M failed".
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 . scripts/packaging/machine.sh
@@ -16,7 +16,7 @@ version=$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 older=0.0.9
 [ $# -gt 0 ] || set -- amd64 arm64 armhf
 RECEIVER_ARCHES=${RECEIVER_ARCHES:-amd64}
-STATIC_ARCHES=${STATIC_ARCHES:-armv6}
+STATIC_ARCHES=$(printf '%s\n' ${STATIC_ARCHES:-armv6} | grep -x -e armv6 -e arm64 | paste -sd' ')
 build() {
     sh scripts/build-deb.sh "$@" &&
         SYNC_PACKAGES=sync-receiver sh scripts/build-deb.sh $RECEIVER_ARCHES &&

@@ -37,6 +37,19 @@ health() { docker inspect --format '{{.State.Health.Status}}' "$1"; }
 healthy_is() { [ "$(health "$1")" = "$2" ]; }
 logs_have() { docker logs "$1" 2>&1 | grep -qF "$2"; }
 
+# The program of an image is that of the packages, built elsewhere: same commit, same bytes.
+same_program() { # same_program IMAGE TRIPLE PROGRAM
+    id=$(docker create --label "$T" "$1" 2>/dev/null) &&
+        docker cp "$id:/usr/bin/$3" - | tar -xO | cmp - "target/arm/$2/release/$3"
+    status=$?
+    docker rm "$id" >/dev/null
+    return $status
+}
+if [ -n "${BUILT:-}" ]; then
+    check "the uploader's program is the package's, byte for byte" same_program sync-service:latest x86_64-unknown-linux-gnu sync-service
+    check "the receiver's program is the package's, byte for byte" same_program sync-receiver:latest x86_64-unknown-linux-gnu sync-receiver
+fi
+
 # The image itself.
 size=$(docker image inspect --format '{{.Size}}' sync-service:latest)
 say "size of sync-service:latest: $(awk "BEGIN {printf \"%.1f\", $size/1e6}") MB, sync-receiver:latest: $(docker image inspect --format '{{.Size}}' sync-receiver:latest | awk '{printf "%.1f", $1/1e6}') MB"
@@ -131,9 +144,9 @@ check "a wrong setting: named" sh -c 'case $1 in *SYNC_MODE*twice*once*) ;; *) e
 # Images for other machines: only looked at, they do not run here.
 for arch; do
     case $arch in
-        arm64) machine=AArch64 ;;
-        arm) machine=ARM ;;
-        *) machine=X86-64 ;;
+        arm64) machine=AArch64 triple=aarch64-unknown-linux-gnu ;;
+        arm) machine=ARM triple=armv7-unknown-linux-gnueabihf ;;
+        *) machine=X86-64 triple=x86_64-unknown-linux-gnu ;;
     esac
     id=$(docker create --label "$T" "sync-service:$arch" 2>/dev/null)
     docker cp "$id:/usr/bin/sync-service" - | tar -xO >"/tmp/$T.elf"
@@ -143,6 +156,8 @@ for arch; do
     case $code in 183) is_for=AArch64 ;; 40) is_for=ARM ;; 62) is_for=X86-64 ;; *) is_for=$code ;; esac
     say "size of sync-service:$arch: $(docker image inspect --format '{{.Size}}' "sync-service:$arch" | awk '{printf "%.1f", $1/1e6}') MB"
     check "the image for $arch is for $machine" is "$is_for" "$machine"
+    [ -z "${BUILT:-}" ] ||
+        check "its program is the package's, byte for byte" same_program "sync-service:$arch" "$triple" sync-service
 done
 
 verdict docker
