@@ -4,6 +4,7 @@
 //! or a bounded chunk, no lock is held while anything else happens, every write is one row's transaction, and
 //! the file's lasting settings (journal mode, page size, …) are the recorder's.
 
+mod anchors;
 mod archive;
 mod backlog;
 mod clip;

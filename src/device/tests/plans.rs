@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::device::{
-    archive, backlog, clip, counts, dates, failed_rows, generation, look, low_water, meta, oldest, pages, quiet,
-    record, requeue, rows, state, stock, tracked, tracking, untracked,
+    anchors, archive, backlog, clip, counts, dates, failed_rows, generation, look, low_water, meta, oldest, pages,
+    quiet, record, requeue, rows, state, stock, tracked, tracking, untracked,
 };
 
 /// Small by nature: one row a table with AUTOINCREMENT, one page, one end of an index, and windows that were read by an index already.
@@ -47,9 +47,9 @@ fn statements(layout: &Layout) -> Vec<(String, String)> {
         ("generation::SEQUENCE_ROW", generation::SEQUENCE_ROW),
         ("generation::KEEP_SEQUENCE_ROW", generation::KEEP_SEQUENCE_ROW),
         ("generation::HIGHEST_TRACKED", generation::HIGHEST_TRACKED),
-        ("generation::ADD_ANCHOR", generation::ADD_ANCHOR),
-        ("generation::ANCHORS", generation::ANCHORS),
-        ("generation::DROP_ANCHOR", generation::DROP_ANCHOR),
+        ("anchors::ADD_ANCHOR", anchors::ADD_ANCHOR),
+        ("anchors::ANCHORS", anchors::ANCHORS),
+        ("anchors::DROP_ANCHOR", anchors::DROP_ANCHOR),
         ("archive::BEGIN", archive::BEGIN),
         ("archive::DROP_ANCHORS", archive::DROP_ANCHORS),
         ("archive::UNDER_WAY", archive::UNDER_WAY),
@@ -101,7 +101,7 @@ fn statements(layout: &Layout) -> Vec<(String, String)> {
             ("note_sent", generation::note_sent_sql(table, layout)),
             ("sent_is_same", generation::sent_is_same(table, layout)),
             ("anchors_are_same", generation::anchors_are_same(table, layout)),
-            ("add_anchor_near", generation::add_anchor_near(table, layout)),
+            ("add_anchor_near", anchors::add_anchor_near(table, layout)),
         ] {
             all.push((format!("generation::{name} {table}"), sql));
         }
