@@ -7,6 +7,7 @@ pub mod batch;
 mod extensions;
 pub mod status;
 mod structured;
+pub mod uploads;
 
 pub use extensions::{EXTENSIONS_HEADER, Extension, Extensions};
 

@@ -13,6 +13,7 @@ mod read;
 mod secure;
 mod status;
 mod tokens;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{any, get, post, put};
 use sync_protocol::{EXTENSIONS_HEADER, Extension, Extensions};
 use tokio::sync::watch;
 
@@ -65,6 +66,26 @@ impl App {
     }
 }
 
+impl App {
+    /// Lets uploads on their way save what came, and stop.
+    pub(crate) fn end_uploads(&self) {
+        self.store.end_uploads();
+    }
+}
+
+/// How often uploads that nobody continues are looked for.
+const EXPIRE_EVERY: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// Forgets uploads that nobody continues, for as long as it is polled.
+pub(crate) async fn expire_uploads(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(EXPIRE_EVERY).await;
+        if let Err(error) = app.store.expire_uploads().await {
+            log::warn!("{error}");
+        }
+    }
+}
+
 /// Every route: those of devices, and those of people.
 pub(crate) fn router(app: Arc<App>, reader: Arc<Reader>) -> Router {
     let extensions = EXTENSIONS.to_string().try_into();
@@ -83,6 +104,8 @@ fn of_devices(app: Arc<App>) -> Router {
         .route("/api/evenements", post(event::post))
         .route(sync_protocol::batch::PATH, post(batch::post))
         .route("/api/media", post(media::post))
+        .route(sync_protocol::uploads::PATH, any(uploads::all))
+        .route(&format!("{}/{{id}}", sync_protocol::uploads::PATH), any(uploads::one))
         .route("/api/devices/{device_id}/status", put(status::put))
         .method_not_allowed_fallback(method_not_allowed)
         .route_layer(middleware::from_fn_with_state(admission, admission::admit))
@@ -93,7 +116,10 @@ fn of_devices(app: Arc<App>) -> Router {
 }
 
 /// What is there beyond the contract.
-const EXTENSIONS: Extensions = Extensions::NONE.with(Extension::Batch).with(Extension::Status);
+const EXTENSIONS: Extensions = Extensions::NONE
+    .with(Extension::Batch)
+    .with(Extension::Uploads)
+    .with(Extension::Status);
 
 /// Says in every answer what packings are taken (RFC 7694), and what extensions there are.
 async fn advertise(State(extensions): State<HeaderValue>, mut response: Response) -> Response {

@@ -10,7 +10,7 @@ use sync_protocol::{KEY_MAX_BYTES, batch};
 use super::DEPTH_MAX;
 use super::fields::{Fields, missing, read};
 use crate::answer::Refusal;
-use crate::record::Event;
+use crate::record::{Clip, Event};
 
 /// An entry: its key and its event, or what is wrong with it.
 pub(crate) type Entry = Result<(String, Event), Refusal>;
@@ -49,6 +49,18 @@ fn entry(json: &str) -> Entry {
         return Err(Refusal::bad("evenement: un objet est attendu"));
     }
     Ok((key, read::<Fields>(event.get())?.into_event()?))
+}
+
+/// Reads a clip without its video.
+///
+/// # Errors
+/// 400 when it is not what is expected.
+pub(crate) fn clip(body: &[u8]) -> Result<Clip, Refusal> {
+    let text = std::str::from_utf8(body).map_err(super::fields::invalid)?;
+    if depth(text) > DEPTH_MAX {
+        return Err(super::fields::invalid(format_args!("plus de {DEPTH_MAX} niveaux")));
+    }
+    read::<Fields>(text)?.into_clip()
 }
 
 /// How deep lists and objects nest in a value.

@@ -11,7 +11,7 @@ mod parser;
 mod tests;
 mod video;
 
-pub(crate) use batch::{Entry, entries};
+pub(crate) use batch::{Entry, clip, entries};
 pub(crate) use parser::BodyParser;
 
 use crate::answer::Refusal;

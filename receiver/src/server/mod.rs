@@ -107,8 +107,11 @@ async fn start(config: Config) -> Result<(), StartError> {
     let (commits, committed) = watch::channel(0);
     let app = App::new(config, store, access, commits);
     let reader = Reader::new(&app, desk, committed);
-    let router = http::router(Arc::new(app), Arc::new(reader));
-    serve(listener, connections, router, timeouts, signals).await;
+    let app = Arc::new(app);
+    let expiring = tokio::spawn(http::expire_uploads(Arc::clone(&app)));
+    let router = http::router(Arc::clone(&app), Arc::new(reader));
+    serve(listener, connections, router, &app, timeouts, signals).await;
+    expiring.abort();
     Ok(())
 }
 
@@ -124,6 +127,7 @@ async fn serve(
     listener: TcpListener,
     mut connections: Connections,
     router: axum::Router,
+    app: &App,
     timeouts: Timeouts,
     mut signals: Vec<Signal>,
 ) {
@@ -138,6 +142,7 @@ async fn serve(
         () = any(&mut signals) => {}
     }
     drop(listener);
+    app.end_uploads();
     // No connection is left to hear it when the channel is closed.
     let _ = stop.send(true);
     if !connections.ended(STOP_TIMEOUT).await {

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::uploads::Parts;
 use super::{Pending, StoreError};
 
 /// What a row says of a video.
@@ -15,7 +16,7 @@ pub(crate) struct StoredClip {
 
 /// A place for videos. A clip is complete first, then its row is stored, then it is settled: so no row is ever without
 /// its video, and what a crash leaves without a row can be found.
-pub(crate) trait Clips: Send + Sync {
+pub(crate) trait Clips: Parts {
     fn begin(&self) -> Pending<'_, Box<dyn ClipWriter>>;
 
     /// Names of the clips that are complete and not settled.

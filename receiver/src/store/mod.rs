@@ -12,6 +12,7 @@ pub(crate) mod people;
 pub(crate) mod reading;
 mod rows;
 mod sqlite;
+mod uploads;
 
 use std::fs::File;
 use std::future::Future;
@@ -24,6 +25,9 @@ pub(crate) use error::StoreError;
 pub(crate) use local::{open_desk, open_local};
 use rows::{Content, NewRow, Rows};
 pub(crate) use rows::{Key, Kind, NewStatus, Receipt};
+
+pub(crate) use uploads::{Held, NewUpload, PartSync, PartWriter, Prefix, Saved, Then, Upload, Why, Wish};
+use uploads::{Holders, Prefixes};
 
 use crate::record::{Clip, Event};
 
@@ -39,6 +43,8 @@ impl<D: reading::Reading + people::People + people::Tokens> Desk for D {}
 pub(crate) struct Store {
     rows: Box<dyn Rows>,
     clips: Box<dyn Clips>,
+    holders: Holders,
+    prefixes: Prefixes,
 }
 
 impl Store {
@@ -46,12 +52,26 @@ impl Store {
     async fn open(rows: Box<dyn Rows>, clips: Box<dyn Clips>) -> Result<Self, StoreError> {
         for name in clips.unsettled().await? {
             let has_row = rows.names_clip(name.clone()).await?;
+            // A clip's name begins with its part's.
+            let part = name.split('.').next().unwrap_or_default().to_string();
+            if !has_row && rows.awaits_part(part.clone()).await? {
+                clips.take_back(part).await?;
+                continue;
+            }
             clips.settle(name.clone(), has_row).await?;
             if !has_row {
                 log::info!("removed {name}: its request did not end before the last stop");
             }
         }
-        Ok(Self { rows, clips })
+        let store = Self {
+            rows,
+            clips,
+            holders: Holders::default(),
+            prefixes: Prefixes::default(),
+        };
+        store.expire_uploads().await?;
+        store.sweep_parts().await?;
+        Ok(store)
     }
 
     /// The receipt that was given for a key, if one was.

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 const FOLDER: u32 = 0o700;
-const FILE: u32 = 0o600;
+pub(super) const FILE: u32 = 0o600;
 
 /// The bits of everybody else.
 const OTHERS: u32 = 0o077;

@@ -1,6 +1,7 @@
 //! What is asked of a database. Plain values and boxed futures, so that the settings can choose among several.
 
 use super::clips::StoredClip;
+use super::uploads::UploadRows;
 use super::{Pending, StoreError};
 use crate::record::{Clip, Event, Scalar};
 
@@ -81,7 +82,7 @@ pub(crate) struct NewStatus {
 }
 
 /// Rows, each with the receipt of its key.
-pub(crate) trait Rows: Send + Sync {
+pub(crate) trait Rows: UploadRows {
     /// The receipt that was given for a key, if one was.
     fn receipt(&self, kind: Kind, key: Key) -> Pending<'_, Option<Receipt>>;
 

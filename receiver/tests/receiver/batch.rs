@@ -49,7 +49,7 @@ fn every_answer_names_the_extensions() {
     ] {
         let answer = client.ask(request);
         assert_eq!(answer.status, status);
-        assert_eq!(answer.header("sync-extensions"), Some("batch, status"));
+        assert_eq!(answer.header("sync-extensions"), Some("batch, uploads, status"));
     }
 }
 
@@ -255,7 +255,7 @@ fn a_token_stores_for_its_own_device_alone_row_by_row() {
     let answer = receiver.ask(post(PATH, "", &body));
     assert_eq!(
         (answer.status, answer.header("sync-extensions")),
-        (401, Some("batch, status"))
+        (401, Some("batch, uploads, status"))
     );
     let first = results(&receiver.ask(post(PATH, "Authorization: Bearer secret-1\r\n", &body)));
     assert_eq!((&first[0], &first[1]["status"]), (&stored(1), &json!(403)));

@@ -23,4 +23,5 @@ mod structure;
 mod support;
 mod tokens;
 mod trouble;
+mod uploads;
 mod wrong;

@@ -55,7 +55,7 @@ fn the_latest_of_each_device_is_kept() {
     ] {
         let answer = client.ask(put(device, "", body));
         assert_eq!((answer.status, answer.body.as_str()), (204, ""));
-        assert_eq!(answer.header("sync-extensions"), Some("batch, status"));
+        assert_eq!(answer.header("sync-extensions"), Some("batch, uploads, status"));
     }
     let rows = devices(&receiver);
     assert_eq!(rows.len(), 2);

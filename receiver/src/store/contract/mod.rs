@@ -2,8 +2,10 @@
 //! opened and a line with its name.
 
 mod clips;
+mod parts;
 mod rows;
 mod store;
+mod uploads;
 
 use super::Pending;
 

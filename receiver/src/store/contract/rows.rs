@@ -7,6 +7,9 @@ use crate::store::sqlite::SqliteRows;
 /// An empty database that can be opened again, as after a crash: nothing says good-bye to the one before.
 pub(super) trait Database: Default {
     fn open(&self) -> Box<dyn Rows>;
+
+    /// Removes all clips' rows, as people or a retention may.
+    fn forget_clips(&self);
 }
 
 pub(super) struct SqliteFile(tempfile::TempDir);
@@ -20,6 +23,10 @@ impl Default for SqliteFile {
 impl Database for SqliteFile {
     fn open(&self) -> Box<dyn Rows> {
         Box::new(SqliteRows::open(&self.0.path().join("receiver.db")).unwrap())
+    }
+
+    fn forget_clips(&self) {
+        SqliteRows::forget_clips(&self.0.path().join("receiver.db"));
     }
 }
 
@@ -66,7 +73,7 @@ pub(super) fn a_clip() -> Clip {
     }
 }
 
-fn clip(name: &str, key: Option<Key>) -> NewRow {
+pub(super) fn clip(name: &str, key: Option<Key>) -> NewRow {
     let stored = StoredClip {
         name: name.to_string(),
         size_bytes: 512,

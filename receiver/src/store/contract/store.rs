@@ -6,7 +6,8 @@ use super::clips::{Folder, Place, store};
 use super::rows::{Database, SqliteFile, a_clip, key};
 use super::{ok, promises};
 use crate::store::rows::{Added, Content, Key, Kind, NewRow, NewStatus, Receipt, Rows};
-use crate::store::{Pending, Store, StoreError};
+use crate::store::uploads::{Claim, Created, Hold, NewUpload, Saved, Then, Upload, UploadRows, Wish};
+use crate::store::{Held, Pending, Store, StoreError};
 
 #[derive(Default)]
 struct Both<D, P>(D, P);
@@ -24,6 +25,9 @@ macro_rules! stores_keep_their_promises {
             a_start_keeps_a_clip_with_a_row_and_removes_one_without
             a_row_that_may_be_there_keeps_its_clip_for_the_next_start
             a_row_that_is_not_there_takes_its_clip_with_it
+            an_upload_without_its_row_goes_on
+            an_upload_whose_row_may_be_there_is_asked_for_again
+            what_expired_is_removed_with_its_bytes
         }
     };
 }
@@ -61,6 +65,45 @@ async fn a_start_keeps_a_clip_with_a_row_and_removes_one_without<D: Database, P:
 
 /// A database that stores a row, or does not, and says that it failed.
 struct Failing<R>(R, StoreError);
+
+impl UploadRows for Failing<Box<dyn Rows>> {
+    fn create_upload(&self, new: NewUpload, part: String, now_ms: i64) -> Pending<'_, Created> {
+        self.0.create_upload(new, part, now_ms)
+    }
+
+    fn upload(&self, id: String, now_ms: i64) -> Pending<'_, Option<Upload>> {
+        self.0.upload(id, now_ms)
+    }
+
+    fn claim_upload(&self, id: String, now_ms: i64) -> Pending<'_, Claim> {
+        self.0.claim_upload(id, now_ms)
+    }
+
+    fn save_upload(&self, hold: Hold, offset_bytes: u64, then: Then, now_ms: i64) -> Pending<'_, Saved> {
+        self.0.save_upload(hold, offset_bytes, then, now_ms)
+    }
+
+    fn complete_upload(&self, hold: Hold, row: NewRow, now_ms: i64) -> Pending<'_, Option<Added>> {
+        Box::pin(async move {
+            if matches!(self.1, StoreError::Uncertain(_)) {
+                self.0.complete_upload(hold, row, now_ms).await?;
+            }
+            Err(self.1.clone())
+        })
+    }
+
+    fn delete_upload(&self, hold: Hold) -> Pending<'_, bool> {
+        self.0.delete_upload(hold)
+    }
+
+    fn expire_uploads(&self, now_ms: i64) -> Pending<'_, Vec<String>> {
+        self.0.expire_uploads(now_ms)
+    }
+
+    fn awaits_part(&self, part: String) -> Pending<'_, bool> {
+        self.0.awaits_part(part)
+    }
+}
 
 impl Rows for Failing<Box<dyn Rows>> {
     fn receipt(&self, kind: Kind, key: Key) -> Pending<'_, Option<Receipt>> {
@@ -105,5 +148,63 @@ async fn a_row_that_is_not_there_takes_its_clip_with_it<D: Database, P: Place>(b
     let rows = Failing(both.0.open(), unavailable.clone());
     let failing = Store::open(Box::new(rows), both.1.open()).await.unwrap();
     assert_eq!(add(&failing, b"video", "a").await, Err(unavailable));
+    assert_eq!(both.1.count(), 0);
+}
+
+/// A whole upload that is to become a clip.
+async fn upload(both: &Store, video: &'static [u8]) -> Result<Option<Receipt>, StoreError> {
+    let new = super::uploads::new("a", video.len() as u64);
+    let upload = both.create_upload(new).await?.upload;
+    let Wish::Held(Held { upload, stop: _stop }) = both.claim_upload(&upload.id).await? else {
+        panic!("not held");
+    };
+    let prefix = both.prefix(&upload).await?.unwrap();
+    let mut writer = both.resume(&upload, prefix).await?;
+    let rest = &video[usize::try_from(upload.offset_bytes).unwrap()..];
+    let writer = tokio::task::spawn_blocking(move || writer.write_all(rest).map(|()| writer));
+    let writer = writer.await.unwrap().unwrap();
+    let completed = both
+        .complete_upload(&upload, writer, a_clip(), Some(key("a", None)))
+        .await;
+    if completed.is_err() {
+        both.save_upload(upload.hold(), upload.offset_bytes, Then::LetsGo)
+            .await?;
+    }
+    completed
+}
+
+async fn an_upload_without_its_row_goes_on<D: Database, P: Place>(both: Both<D, P>) {
+    let unavailable = StoreError::Unavailable("no".to_string());
+    let rows = Failing(both.0.open(), unavailable.clone());
+    let failing = Store::open(Box::new(rows), both.1.open()).await.unwrap();
+    assert_eq!(upload(&failing, b"video").await, Err(unavailable));
+    drop(failing);
+    let kept = both.open().await;
+    assert_eq!(ok(kept.clips.parts()).await.len(), 1);
+    let receipt = upload(&kept, b"video").await.unwrap().unwrap();
+    assert_eq!(receipt.size_bytes, Some(5));
+    assert_eq!((both.1.count(), ok(kept.clips.parts()).await.len()), (1, 0));
+}
+
+async fn an_upload_whose_row_may_be_there_is_asked_for_again<D: Database, P: Place>(both: Both<D, P>) {
+    let uncertain = StoreError::Uncertain("the line broke".to_string());
+    let rows = Failing(both.0.open(), uncertain.clone());
+    let failing = Store::open(Box::new(rows), both.1.open()).await.unwrap();
+    assert_eq!(upload(&failing, b"video").await, Err(uncertain));
+    assert!(failing.receipt(Kind::Clip, key("a", None)).await.unwrap().is_some());
+    drop(failing);
+    let kept = both.open().await;
+    assert_eq!((both.1.count(), ok(kept.clips.parts()).await.len()), (1, 0));
+    assert_eq!(ok(kept.clips.unsettled()).await, Vec::<String>::new());
+}
+
+async fn what_expired_is_removed_with_its_bytes<D: Database, P: Place>(both: Both<D, P>) {
+    let (rows, clips) = (both.0.open(), both.1.open());
+    // At the dawn of time: long expired.
+    let upload = ok(rows.create_upload(super::uploads::new("a", 10), "a-part".to_string(), 1)).await;
+    super::parts::grow(&*clips, &upload.upload.part, 0, b"some").await;
+    super::parts::grow(&*clips, "nobodys", 0, b"some").await;
+    drop((rows, clips));
+    both.open().await;
     assert_eq!(both.1.count(), 0);
 }

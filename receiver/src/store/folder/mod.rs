@@ -4,6 +4,7 @@
 //! file moves to `clips/NAME`; the row is committed; `incoming/NAME` goes. So no row is ever without its file, and after
 //! a crash `incoming/` alone says what is to be looked at, however many clips there are.
 
+mod parts;
 mod writer;
 
 use std::fs::{self, File};
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use super::clips::{ClipWriter, Clips};
 use super::{Pending, StoreError, blocking, modes, sync_folder};
+use parts::{has_suffix, is_unfinished};
 use writer::FileWriter;
 
 /// Suffix of a clip that is not complete.
@@ -62,7 +64,7 @@ impl FolderClips {
             _lock: lock,
         };
         for path in folders.list_incoming()? {
-            if is_part(&path) {
+            if has_suffix(&path, PART) {
                 remove(&path)?;
             }
         }
@@ -87,7 +89,7 @@ impl Clips for FolderClips {
     fn unsettled(&self) -> Pending<'_, Vec<String>> {
         self.run(|folders| {
             let mut marks = folders.list_incoming()?;
-            marks.retain(|path| !is_part(path));
+            marks.retain(|path| !is_unfinished(path));
             let name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
             Ok(marks.iter().filter_map(name).collect())
         })
@@ -160,10 +162,6 @@ impl Folders {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = error.map(|error| (error, None));
         result
     }
-}
-
-fn is_part(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == PART)
 }
 
 fn read(path: &Path, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {

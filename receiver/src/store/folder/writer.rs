@@ -19,7 +19,7 @@ const WRITE_BUFFER_BYTES: usize = 64 << 10;
 const SYNC_EVERY_BYTES: u64 = 64 << 20;
 
 /// First bytes that tell what a clip is.
-const START_BYTES: usize = 12;
+pub(super) const START_BYTES: usize = 12;
 
 pub(super) struct FileWriter {
     file: BufWriter<File>,
@@ -144,7 +144,7 @@ impl Write for FileWriter {
 }
 
 /// The ending of a clip's name, so that a click opens it: by its first bytes, since the contract does not say.
-fn extension(start: &[u8]) -> &'static str {
+pub(super) fn extension(start: &[u8]) -> &'static str {
     match start {
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "mp4",
         [0x1a, 0x45, 0xdf, 0xa3, ..] => "mkv",

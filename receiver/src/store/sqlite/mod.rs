@@ -8,19 +8,22 @@ mod reading;
 mod reading_sql;
 mod sql;
 mod tokens;
+mod uploads;
 mod worker;
 mod writer;
 
 use std::path::Path;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use rusqlite::{Connection, ffi};
 
 use super::rows::{Added, Key, Kind, NewRow, NewStatus, Receipt, Rows};
+use super::uploads::{Claim, Created, Hold, NewUpload, Saved, Then, Upload, UploadRows};
 use super::{Pending, StoreError, modes, sync_folder};
 pub(super) use desk::SqliteDesk;
 use worker::{Reply, Worker, answer};
-use writer::{Job, LastSuccess, Writer};
+use writer::{Changing, Job, LastSuccess, Writer};
 
 /// How long someone with `sqlite3` in hand may hold the database before requests get 503.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,6 +36,25 @@ const SUCCESS_MAX_AGE: Duration = Duration::from_secs(10);
 enum Question {
     Receipt(Kind, Key, Reply<Option<Receipt>>),
     NamesClip(String, Reply<bool>),
+    Upload(String, i64, Reply<Option<Upload>>),
+    AwaitsPart(String, Reply<bool>),
+    HasExpired(i64, Reply<bool>),
+}
+
+impl Question {
+    fn answer(self, conn: &Connection) {
+        match self {
+            Self::Receipt(kind, key, reply) => answer(reply, sql::receipt(conn, kind, &key).map_err(StoreError::from)),
+            Self::NamesClip(name, reply) => answer(reply, sql::names_clip(conn, &name).map_err(StoreError::from)),
+            Self::Upload(id, now_ms, reply) => {
+                answer(reply, uploads::find(conn, &id, now_ms).map_err(StoreError::from));
+            }
+            Self::HasExpired(now_ms, reply) => {
+                answer(reply, uploads::has_expired(conn, now_ms).map_err(StoreError::from));
+            }
+            Self::AwaitsPart(part, reply) => answer(reply, uploads::awaits_part(conn, &part).map_err(StoreError::from)),
+        }
+    }
 }
 
 /// The way to the threads that own the database.
@@ -54,6 +76,7 @@ impl SqliteRows {
         writer.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
         writer.execute_batch(sql::SCHEMA)?;
         reading_sql::extend(&mut writer)?;
+        writer.execute_batch(uploads::SCHEMA)?;
         let reader = Connection::open(path)?;
         reader.busy_timeout(BUSY_TIMEOUT)?;
         let last_success = LastSuccess::default();
@@ -61,16 +84,9 @@ impl SqliteRows {
         Ok(Self {
             writes: Worker::start("writer", move |jobs| writer.run(&jobs))?,
             last_success,
-            questions: Worker::start("reader", move |questions| {
+            questions: Worker::start("reader", move |questions: Receiver<Question>| {
                 for question in questions {
-                    match question {
-                        Question::Receipt(kind, key, reply) => {
-                            answer(reply, sql::receipt(&reader, kind, &key).map_err(StoreError::from));
-                        }
-                        Question::NamesClip(name, reply) => {
-                            answer(reply, sql::names_clip(&reader, &name).map_err(StoreError::from));
-                        }
-                    }
+                    question.answer(&reader);
                 }
             })?,
         })
@@ -110,6 +126,58 @@ impl Rows for SqliteRows {
     }
 }
 
+impl SqliteRows {
+    fn change<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Pending<'_, T> {
+        Box::pin(
+            self.writes
+                .ask(|reply| Job::Change(Box::new(Changing::new(work, reply)))),
+        )
+    }
+}
+
+impl UploadRows for SqliteRows {
+    fn create_upload(&self, new: NewUpload, part: String, now_ms: i64) -> Pending<'_, Created> {
+        self.change(move |conn| uploads::create(conn, &new, &part, now_ms))
+    }
+
+    fn upload(&self, id: String, now_ms: i64) -> Pending<'_, Option<Upload>> {
+        Box::pin(self.questions.ask(move |reply| Question::Upload(id, now_ms, reply)))
+    }
+
+    fn claim_upload(&self, id: String, now_ms: i64) -> Pending<'_, Claim> {
+        self.change(move |conn| uploads::claim(conn, &id, now_ms))
+    }
+
+    fn save_upload(&self, hold: Hold, offset_bytes: u64, then: Then, now_ms: i64) -> Pending<'_, Saved> {
+        self.change(move |conn| uploads::save(conn, &hold, offset_bytes, then, now_ms))
+    }
+
+    fn complete_upload(&self, hold: Hold, row: NewRow, now_ms: i64) -> Pending<'_, Option<Added>> {
+        self.change(move |conn| uploads::complete(conn, &hold, &row, now_ms))
+    }
+
+    fn delete_upload(&self, hold: Hold) -> Pending<'_, bool> {
+        self.change(move |conn| uploads::delete(conn, &hold))
+    }
+
+    fn expire_uploads(&self, now_ms: i64) -> Pending<'_, Vec<String>> {
+        Box::pin(async move {
+            // Not a lock, nor a write, for nothing.
+            if !self.questions.ask(|reply| Question::HasExpired(now_ms, reply)).await? {
+                return Ok(Vec::new());
+            }
+            self.change(move |conn| uploads::expire(conn, now_ms)).await
+        })
+    }
+
+    fn awaits_part(&self, part: String) -> Pending<'_, bool> {
+        Box::pin(self.questions.ask(|reply| Question::AwaitsPart(part, reply)))
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let reason = format!("database: {error}");
@@ -118,5 +186,14 @@ impl From<rusqlite::Error> for StoreError {
             Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => Self::Uncertain(reason),
             _ => Self::Unavailable(reason),
         }
+    }
+}
+
+#[cfg(test)]
+impl SqliteRows {
+    pub(super) fn forget_clips(path: &Path) {
+        let conn = Connection::open(path).unwrap();
+        conn.busy_timeout(BUSY_TIMEOUT).unwrap();
+        conn.execute("DELETE FROM media", []).unwrap();
     }
 }

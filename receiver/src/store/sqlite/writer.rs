@@ -11,7 +11,7 @@ use super::reading_sql::DEVICE_STORED;
 use super::worker::{Reply, answer};
 use super::{BUSY_TIMEOUT, sql};
 use crate::store::StoreError;
-use crate::store::rows::{Added, NewRow, NewStatus};
+use crate::store::rows::{Added, NewRow, NewStatus, lost};
 
 /// Rows after which no more requests are committed together.
 const BATCH_MAX_ROWS: usize = 256;
@@ -25,6 +25,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 pub(super) enum Job {
     Add(Vec<NewRow>, Reply<Vec<Added>>),
     Status(Box<NewStatus>, Reply<()>),
+    Change(Box<dyn Change>),
     Check(Reply<()>),
 }
 
@@ -67,6 +68,7 @@ impl Writer {
                 match job {
                     Job::Add(rows, reply) => work.add(rows, reply),
                     Job::Status(status, reply) => work.statuses.push((status, reply)),
+                    Job::Change(change) => work.changes.push(change),
                     Job::Check(reply) => checks.push(reply),
                 }
                 if work.len() < BATCH_MAX_ROWS {
@@ -85,14 +87,15 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, work: Work) -> Result<(), StoreError> {
-        match store(&mut self.conn, &work).map_err(StoreError::from) {
+    fn commit(&mut self, mut work: Work) -> Result<(), StoreError> {
+        match store(&mut self.conn, &mut work).map_err(StoreError::from) {
             Ok(mut added) => {
                 for (count, reply) in work.requests.into_iter().rev() {
                     let own = added.split_off(added.len().saturating_sub(count));
                     answer(reply, Ok(own));
                 }
                 work.statuses.into_iter().for_each(|(_, reply)| answer(reply, Ok(())));
+                work.changes.into_iter().for_each(|change| change.answer(Ok(())));
                 self.succeeded();
                 Ok(())
             }
@@ -103,6 +106,9 @@ impl Writer {
                 work.statuses
                     .into_iter()
                     .for_each(|(_, reply)| answer(reply, Err(error.clone())));
+                work.changes
+                    .into_iter()
+                    .for_each(|change| change.answer(Err(error.clone())));
                 self.trouble = Some((error.clone(), None));
                 Err(error)
             }
@@ -136,6 +142,43 @@ impl Writer {
     }
 }
 
+/// Something to be done inside a transaction, told when that is durable.
+pub(super) trait Change: Send {
+    fn apply(&mut self, conn: &Connection) -> rusqlite::Result<()>;
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// A change as a function of the connection.
+pub(super) struct Changing<F, T> {
+    work: F,
+    outcome: Option<T>,
+    reply: Reply<T>,
+}
+
+impl<F, T> Changing<F, T> {
+    pub(super) fn new(work: F, reply: Reply<T>) -> Self {
+        let outcome = None;
+        Self { work, outcome, reply }
+    }
+}
+
+impl<F, T> Change for Changing<F, T>
+where
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn apply(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        self.outcome = Some((self.work)(conn)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let outcome = self.outcome.ok_or_else(|| lost("the database's thread"));
+        answer(self.reply, committed.and(outcome));
+    }
+}
+
 /// What is written in one transaction.
 #[derive(Default)]
 struct Work {
@@ -143,6 +186,7 @@ struct Work {
     /// Who is told, and of how many of the rows.
     requests: Vec<(usize, Reply<Vec<Added>>)>,
     statuses: Vec<(Box<NewStatus>, Reply<()>)>,
+    changes: Vec<Box<dyn Change>>,
 }
 
 impl Work {
@@ -152,16 +196,16 @@ impl Work {
     }
 
     fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.statuses.is_empty()
+        self.requests.is_empty() && self.statuses.is_empty() && self.changes.is_empty()
     }
 
     fn len(&self) -> usize {
-        self.rows.len() + self.statuses.len()
+        self.rows.len() + self.statuses.len() + self.changes.len()
     }
 }
 
 /// All of it, or nothing.
-fn store(conn: &mut Connection, work: &Work) -> rusqlite::Result<Vec<Added>> {
+fn store(conn: &mut Connection, work: &mut Work) -> rusqlite::Result<Vec<Added>> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let added = work
         .rows
@@ -176,6 +220,9 @@ fn store(conn: &mut Connection, work: &Work) -> rusqlite::Result<Vec<Added>> {
     }
     for (status, _) in &work.statuses {
         sql::put_status(&tx, status)?;
+    }
+    for change in &mut work.changes {
+        change.apply(&tx)?;
     }
     tx.commit()?;
     Ok(added)

@@ -4,6 +4,7 @@ mod bodies;
 mod client;
 mod people;
 mod receiver;
+pub mod tus;
 
 pub use bodies::{chunked, clip, event, media_body, noise, post, sha256};
 pub use client::{Answer, Client};
