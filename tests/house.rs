@@ -1,4 +1,4 @@
-//! Habits of the source, kept by tests: which room may know which.
+//! Habits of the source, kept by tests: which room may know which, and how long a file or a function may be.
 
 // A test fails by panicking; the lints are for the programs.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -43,7 +43,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ),
     ("config", &["text", "upload"]),
     ("device", &["local_time", "notice", "row", "text"]),
-    ("upload", &["notice", "row", "shutdown", "text"]),
+    ("upload", &["clock", "notice", "row", "shutdown", "text"]),
     ("hooks", &["notice", "row", "shutdown"]),
     ("report", &["local_time", "notice", "row", "text"]),
     ("instance", &["text"]),
@@ -54,6 +54,30 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("row", &[]),
     ("text", &[]),
 ];
+
+/// Lines of a file without its tests.
+const FILE_LINES: usize = 300;
+
+/// Lines of a function, from its name to its brace.
+const FUNCTION_LINES: usize = 50;
+
+/// What is longer still, and how long it may be at most: entries only go.
+const STILL_TOO_LONG: [(&str, usize); 6] = [
+    ("src/device/generation.rs", 333),
+    ("src/upload/uploader.rs", 312),
+    ("receiver/src/http/read/clip.rs video", 69),
+    ("receiver/src/http/read/devices.rs list", 60),
+    ("receiver/src/server/connection.rs serve", 52),
+    ("src/device/clip.rs open", 54),
+];
+
+/// How long this may be: as long as everything, unless it is in the list.
+fn limit(name: &str, usual: usize) -> usize {
+    STILL_TOO_LONG
+        .iter()
+        .find(|(listed, _)| *listed == name)
+        .map_or(usual, |(_, lines)| *lines)
+}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -128,4 +152,47 @@ fn the_map_in_the_design_page_names_every_room() {
     for (room, _) in ROOMS {
         assert!(page.contains(&format!("| `{room}` |")), "{room} is not on the map");
     }
+}
+
+#[test]
+fn no_file_is_longer_than_one_can_read() {
+    let long: Vec<String> = programs(&["src", "receiver/src"])
+        .into_iter()
+        .map(|(path, program)| (path, program.lines().count()))
+        .filter(|(path, lines)| *lines > limit(path, FILE_LINES))
+        .map(|(path, lines)| format!("{path} has {lines} lines: find its seam"))
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn no_function_is_longer_than_a_screen() {
+    let mut long = Vec::new();
+    for (path, program) in programs(&["src", "receiver/src"]) {
+        let lines: Vec<&str> = program.lines().collect();
+        for (start, line) in lines.iter().enumerate() {
+            let code = line.trim_start();
+            let indent = line.len() - code.len();
+            let is_function = ["fn ", "pub fn ", "async fn ", "pub async fn "]
+                .iter()
+                .any(|words| code.starts_with(words))
+                || (code.starts_with("pub(") && code.contains(" fn "));
+            if !is_function || line.ends_with(';') {
+                continue;
+            }
+            let brace = format!("{}}}", " ".repeat(indent));
+            let end = lines[start..].iter().position(|line| **line == brace).unwrap_or(0);
+            let name: String = code
+                .split("fn ")
+                .nth(1)
+                .unwrap()
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if end > limit(&format!("{path} {name}"), FUNCTION_LINES) {
+                long.push(format!("{path}:{}: {end} lines: {code}", start + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
 }
