@@ -66,6 +66,12 @@ impl Extensions {
         Self(self.0 | extension.bit())
     }
 
+    /// Those of these that are not among `others`.
+    #[must_use]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
     /// Whether one is among them.
     #[must_use]
     pub const fn has(self, extension: Extension) -> bool {

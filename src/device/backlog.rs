@@ -53,6 +53,12 @@ impl Backlog {
         }
     }
 
+    /// Whether its rows are those over which the backend failed in several passes.
+    #[must_use]
+    pub fn is_deprioritized(&self) -> bool {
+        self.only_deprioritized
+    }
+
     /// The highest row id this backlog knows; later rows came after it was taken.
     #[must_use]
     pub fn last_id(&self) -> i64 {

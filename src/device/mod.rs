@@ -171,6 +171,19 @@ impl Device {
         rows::event(&self.conn, &self.path, &self.layout, id).map_err(error::of_row)
     }
 
+    /// Reads several events under one lock, which a few hundred rows hold for a few milliseconds; each as [`Self::event`]
+    /// gives it.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn events(&self, ids: &[i64]) -> Result<Vec<Result<Option<Event>>>> {
+        let reading = self.conn.unchecked_transaction();
+        let reading = reading.context(&self.path, "lecture d'un événement")?;
+        let events = ids.iter().map(|id| self.event(*id)).collect();
+        reading.finish().context(&self.path, "lecture d'un événement")?;
+        Ok(events)
+    }
+
     /// Opens a clip, read through a connection that does nothing else meanwhile; `None` when it is gone. `date` is the one its page of the backlog gave.
     ///
     /// # Errors
@@ -194,12 +207,22 @@ impl Device {
     /// # Errors
     /// The database can't be written; nothing was.
     pub fn record(&mut self, record: &Record) -> Result<()> {
+        self.record_all(std::slice::from_ref(record))
+    }
+
+    /// Writes several results of one table, durably, in one transaction.
+    ///
+    /// # Errors
+    /// The database can't be written; nothing was.
+    pub fn record_all(&mut self, records: &[Record]) -> Result<()> {
         let date = self.clip_sent.borrow();
-        let date = date
-            .as_ref()
-            .filter(|(id, _)| record.table == Table::Media && *id == record.id)
-            .map(|(_, date)| date);
-        tracking::write(&mut self.conn, &self.layout, record, date).context(&self.path, "écriture de sync_tracking")
+        let sent = |(id, _): &&(i64, Scalar)| {
+            records
+                .last()
+                .is_some_and(|last| last.table == Table::Media && last.id == *id)
+        };
+        let date = date.as_ref().filter(sent).map(|(_, date)| date);
+        tracking::write(&mut self.conn, &self.layout, records, date).context(&self.path, "écriture de sync_tracking")
     }
 
     /// Counts by status.

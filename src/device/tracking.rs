@@ -85,21 +85,29 @@ pub struct Record {
     pub outcome: Outcome,
 }
 
-/// Writes one result in one short transaction.
+/// Writes results of one table in one short transaction.
 ///
-/// `date` is the date of a clip that was sent.
+/// `date` is the date of the last one, if that is a clip that was sent.
 pub(super) fn write(
     conn: &mut Connection,
     layout: &Layout,
-    record: &Record,
+    records: &[Record],
     date: Option<&Scalar>,
 ) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for record in records {
+        write_one(&tx, record)?;
+    }
+    let sent = |record: &&Record| matches!(record.outcome, Outcome::Success { .. });
+    if let Some(last) = records.iter().rfind(sent) {
+        generation::note_sent(&tx, layout, last.table, last.id, date)?;
+    }
+    tx.commit()
+}
+
+fn write_one(tx: &Connection, record: &Record) -> rusqlite::Result<()> {
     match &record.outcome {
-        Outcome::Success { remote_id } => {
-            mark(&tx, record, Some(*remote_id), "success", None)?;
-            generation::note_sent(&tx, layout, record.table, record.id, date)?;
-        }
+        Outcome::Success { remote_id } => mark(tx, record, Some(*remote_id), "success", None),
         Outcome::Failed {
             message,
             reason,
@@ -117,10 +125,9 @@ pub(super) fn write(
                 due_at,
                 failures.suspicions,
             ))?;
-            mark(&tx, record, None, "failed", Some(message))?;
+            mark(tx, record, None, "failed", Some(message))
         }
     }
-    tx.commit()
 }
 
 fn mark(

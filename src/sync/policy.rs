@@ -24,6 +24,18 @@ const DAILY_FROM: u32 = 24;
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 24 * HOUR_S;
 
+/// Rows that go in one request and whose results are one commit, before a card has shown how fast it is.
+pub const BATCH_ROWS_FIRST: usize = 125;
+
+/// The same on the slowest card.
+pub const BATCH_ROWS_LEAST: usize = 25;
+
+/// The same on the fastest.
+pub const BATCH_ROWS_MOST: usize = 500;
+
+/// A commit of a batch that takes longer holds its write lock for too long: the next batch is smaller.
+pub const BATCH_COMMIT: Duration = Duration::from_millis(50);
+
 /// Jitter of the schedule and of the waits between passes: a hundred devices that come back with the power must not
 /// stay in step.
 const SCHEDULE_JITTER: f64 = 0.1;

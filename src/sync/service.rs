@@ -15,10 +15,10 @@ use super::aftermath::Aftermath;
 use super::pass::{Pass, PassError};
 use fastrand::Rng;
 
-use super::policy;
 use super::retry_transient::wait;
 use super::schedule::Schedule;
 use super::streak::Streak;
+use super::{extensions, policy};
 
 /// How often a database that is not there yet is looked for.
 const LOOK_FOR_DATABASE: Duration = Duration::from_secs(2);
@@ -80,6 +80,9 @@ impl Service<'_> {
             Err(Closed::Interrupted) => return End::Clean,
             Err(Closed::Failed(message)) => return End::Failed(message),
         };
+        if let Err(error) = extensions::recall(&device, self.wire) {
+            log::error!("{error}");
+        }
         self.reporter.notice(&Notice::Ready);
         let end = self.passes(&mut device);
         if let Err(error) = device.keep_look() {
@@ -200,8 +203,8 @@ impl Service<'_> {
     }
 
     fn pass(&mut self, device: &mut Device, streak: &mut Streak) -> Result<PassReport, PassError> {
-        Pass {
-            device,
+        let report = Pass {
+            device: &mut *device,
             wire: self.wire,
             reporter: self.reporter,
             clock: self.clock,
@@ -211,7 +214,11 @@ impl Service<'_> {
             interval: self.config.interval,
             once: self.config.mode == Mode::Once,
         }
-        .run()
+        .run();
+        if let Err(error) = extensions::keep(device, self.wire) {
+            log::error!("{error}");
+        }
+        report
     }
 
     /// Makes sure that the open database is the one at the path, as it is now; `true` when it was opened again.

@@ -2,13 +2,15 @@
 
 use std::io::Read;
 
+use sync_protocol::{EXTENSIONS_HEADER, Extensions};
+
 use super::config::Secret;
 use super::retry_after::RetryAfter;
 use super::url::without_credentials;
 use crate::text::one_line;
 
-/// The longest answer that is read; real ones are a hundred bytes.
-const LIMIT: u64 = 64 << 10;
+/// The longest answer that is read; real ones are a hundred bytes, that to a full batch has 100 KB if every row is refused.
+const LIMIT: u64 = 256 << 10;
 
 /// Characters of an answer's body that are shown.
 const SHOWN: usize = 200;
@@ -21,6 +23,8 @@ pub(super) struct Answer {
     pub location: Option<String>,
     pub retry_after: Option<RetryAfter>,
     pub accept_encoding: Option<String>,
+    /// What the server has beyond the contract.
+    pub extensions: Extensions,
     /// What was sent with the request: a server may say it back, and it must not show.
     pub secret: Option<Secret>,
 }
@@ -47,6 +51,13 @@ impl Answer {
             location: header("location").map(|target| shown(&without_credentials(&target), secret)),
             retry_after: header("retry-after").and_then(|value| RetryAfter::parse(&value)),
             accept_encoding: header("accept-encoding"),
+            extensions: Extensions::parse(
+                response
+                    .headers()
+                    .get_all(EXTENSIONS_HEADER)
+                    .iter()
+                    .filter_map(|value| value.to_str().ok()),
+            ),
             secret: secret.cloned(),
         };
         response
@@ -84,6 +95,15 @@ impl Answer {
             _ => None,
         };
         id.ok_or_else(|| format!("réponse sans id utilisable: {}", self.start()))
+    }
+
+    /// The same answer with another status and body: what a batch's answer says of one of its rows.
+    pub(super) fn of_row(&self, status: u16, body: String) -> Self {
+        Self {
+            status,
+            body: body.into_bytes(),
+            ..self.clone()
+        }
     }
 
     fn start(&self) -> String {

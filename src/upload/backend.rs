@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sync_protocol::{Extension, Extensions};
 use ureq::tls::TlsConfig;
 use ureq::typestate::WithBody;
 use ureq::{Agent, RequestBuilder};
@@ -23,6 +24,10 @@ pub(super) struct Backend {
     pub resolver: Remembering,
     /// It deals well with `Expect: 100-continue`, as far as is known.
     pub asks_first: bool,
+    /// What it has beyond the contract, as its last answer said.
+    pub extensions: Extensions,
+    /// What it names and yet does not take: something between it and us does not let it through.
+    refused: Extensions,
 }
 
 impl Backend {
@@ -34,21 +39,42 @@ impl Backend {
             agent: client::agent(url, tls.clone(), timeouts, resolver.clone(), Arc::clone(exchange)),
             resolver,
             asks_first: true,
+            extensions: Extensions::NONE,
+            refused: Extensions::NONE,
         }
     }
 
-    /// A `POST` of JSON under its idempotency key.
-    pub(super) fn post(&self, path: &str, key: &str, token: Option<&Secret>) -> RequestBuilder<WithBody> {
+    /// A `POST` of JSON, under its idempotency key where it has one of its own.
+    pub(super) fn post(&self, path: &str, key: Option<&str>, token: Option<&Secret>) -> RequestBuilder<WithBody> {
         let request = self
             .agent
             .post(format!("{}{path}", self.url.as_str()))
-            .header("Content-Type", "application/json")
+            .header("Content-Type", "application/json");
+        let request = match key {
             // A quoted string, as the IETF draft has it (draft-ietf-httpapi-idempotency-key-header).
-            .header("Idempotency-Key", format!("\"{key}\""));
+            Some(key) => request.header("Idempotency-Key", format!("\"{key}\"")),
+            None => request,
+        };
         match token {
             Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
             None => request,
         }
+    }
+
+    /// Its last answer named these extensions.
+    pub(super) fn names(&mut self, extensions: Extensions) {
+        if extensions.is_empty() {
+            // Another server, or another version: what was refused may be taken by the next.
+            self.refused = Extensions::NONE;
+        }
+        self.extensions = extensions.without(self.refused);
+    }
+
+    /// It answered a request of an extension that there is no such thing.
+    pub(super) fn refuses(&mut self, extension: Extension) {
+        log::info!("{} does not take `{}` after all", self.url.as_str(), extension.token());
+        self.refused = self.refused.with(extension);
+        self.extensions = self.extensions.without(self.refused);
     }
 
     /// From now on bodies go without the question, whatever their length.
@@ -87,6 +113,19 @@ impl Backends {
     /// The same, to learn of it.
     pub(super) fn current_mut(&mut self) -> &mut Backend {
         &mut self.all[self.current]
+    }
+
+    /// What each has beyond the contract, as far as is known.
+    pub(super) fn extensions(&self) -> Vec<(String, Extensions)> {
+        let known = |backend: &Backend| (backend.url.as_str().to_string(), backend.extensions);
+        self.all.iter().map(known).collect()
+    }
+
+    /// What an earlier process learned of a backend.
+    pub(super) fn set_extensions(&mut self, url: &str, extensions: Extensions) {
+        for backend in self.all.iter_mut().filter(|backend| backend.url.as_str() == url) {
+            backend.extensions = extensions;
+        }
     }
 
     /// How many there are.

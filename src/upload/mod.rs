@@ -4,6 +4,7 @@
 
 mod answer;
 mod backend;
+mod batch;
 mod client;
 mod compress;
 mod config;
@@ -28,6 +29,7 @@ mod url;
 mod verdict;
 mod wire;
 
+pub use batch::BatchVerdict;
 pub use client::http_agent;
 pub use config::{Compression, Secret, Timeouts, UploadConfig};
 pub use probe::probe;

@@ -26,7 +26,12 @@ struct EventSensor<'a> {
 /// # Errors
 /// None in practice: these values always have a JSON form.
 pub(super) fn event(event: &Event, device_id: &str) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(&EventBody {
+    serde_json::to_vec(&event_object(event, device_id))
+}
+
+/// The same as an object within another body.
+pub(super) fn event_object<'a>(event: &'a Event, device_id: &'a str) -> impl Serialize + use<'a> {
+    EventBody {
         date: &event.date,
         capteur: EventSensor {
             id: &event.sensor_id,
@@ -35,7 +40,7 @@ pub(super) fn event(event: &Event, device_id: &str) -> serde_json::Result<Vec<u8
         },
         device_id,
         source: SOURCE,
-    })
+    }
 }
 
 #[derive(Serialize)]

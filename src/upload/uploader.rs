@@ -1,5 +1,7 @@
 //! Sends rows: one try a call, over one kept connection, to the backend that works.
 
+mod batches;
+
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,8 +10,11 @@ use chrono::NaiveDateTime;
 use ureq::Body;
 use ureq::http::Response;
 
+use sync_protocol::Extensions;
+
 use super::answer::Answer;
 use super::backend::Backends;
+use super::batch::BatchVerdict;
 use super::compress::{self, Gzip};
 use super::config::{Secret, Timeouts, UploadConfig, UploadError};
 use super::encoding::{Encoding, Packing};
@@ -35,6 +40,12 @@ const HEADER_BYTES: usize = 400;
 
 /// What a request came back with.
 type Outcome = Result<Response<Body>, ureq::Error>;
+
+/// Where a request goes, and under which key.
+struct Destination<'a> {
+    path: &'a str,
+    key: Option<&'a str>,
+}
 
 /// The server did not deal with `Expect`, and no byte of the body left: the same again without it.
 struct AskedInVain;
@@ -118,7 +129,7 @@ impl Uploader {
         let outcome = self
             .backends
             .current()
-            .post("/api/evenements", key, self.token.as_ref())
+            .post("/api/evenements", Some(key), self.token.as_ref())
             .config()
             .timeout_global(Some(self.timeouts.event + self.timeouts.connect))
             .timeout_recv_response(Some(self.timeouts.event))
@@ -145,7 +156,12 @@ impl Uploader {
         let asks = body.len() > ASK_FIRST_BYTES && self.backends.current().asks_first;
         exchange.begin(if asks { Manner::Asking } else { Manner::Streamed });
         let start = Instant::now();
-        let (outcome, flowed) = match self.stream(&mut body, encoding, asks, key) {
+        let to = Destination {
+            path: "/api/media",
+            key: Some(key),
+        };
+        let length = body.len();
+        let (outcome, flowed) = match self.stream(&mut body, length, encoding, asks, &to) {
             Ok(sent) => sent,
             Err(error) => return Ok(Verdict::Local(error)),
         };
@@ -173,19 +189,19 @@ impl Uploader {
         Ok(self.conclude(answer, encoding != Encoding::Plain))
     }
 
-    /// Sends a clip's request with its body, packed as `encoding` says.
+    /// Sends a request with its body of `length` bytes, packed as `encoding` says.
     ///
     /// # Errors
     /// The packer or a thread could not be had; nothing was sent.
     fn stream(
         &mut self,
-        body: &mut MediaBody,
+        body: impl Read,
+        length: u64,
         encoding: Encoding,
         asks: bool,
-        key: &str,
+        to: &Destination,
     ) -> io::Result<(Outcome, Flowed)> {
-        let length = body.len();
-        let mut request = self.backends.current().post("/api/media", key, self.token.as_ref());
+        let mut request = self.backends.current().post(to.path, to.key, self.token.as_ref());
         request = match encoding.name() {
             None => request.header("Content-Length", length.to_string()),
             Some(name) => request
@@ -213,14 +229,14 @@ impl Uploader {
 
     /// Turns what came back into a verdict, and learns from the answer's headers.
     fn conclude(&mut self, answer: Result<Answer, ureq::Error>, packed: bool) -> Verdict {
-        let backend = self.backends.current();
         let verdict = match answer {
             Err(_) if self.shutdown.is_requested() => Verdict::Interrupted,
             Ok(answer) => {
-                self.packing.learn(answer.accept_encoding.as_deref());
+                self.learn(&answer);
                 judge(&answer, packed)
             }
             Err(error) => {
+                let backend = self.backends.current();
                 log::debug!("{}: {error}", backend.url.as_str());
                 backend.resolver.forget();
                 let secure = backend.url.is_https();
@@ -228,9 +244,20 @@ impl Uploader {
             }
         };
         if matches!(verdict, Verdict::RetryUncompressed) {
-            log::info!("{} takes no packed bodies: plain from now on", backend.url.as_str());
+            log::info!("{} takes no packed bodies: plain from now on", self.backend());
             self.packing.refuse();
         }
+        self.discreet(verdict)
+    }
+
+    /// What an answer's headers say of the server.
+    fn learn(&mut self, answer: &Answer) {
+        self.packing.learn(answer.accept_encoding.as_deref());
+        self.backends.current_mut().names(answer.extensions);
+    }
+
+    /// A verdict without the token, which a server may have said back.
+    fn discreet(&self, verdict: Verdict) -> Verdict {
         match &self.token {
             Some(token) => verdict.without(token),
             None => verdict,
@@ -253,6 +280,24 @@ impl Wire for Uploader {
             .unwrap_or(Verdict::Interrupted);
         self.exchange.end();
         verdict
+    }
+
+    fn takes_batches(&self) -> bool {
+        self.has(sync_protocol::Extension::Batch)
+    }
+
+    fn post_events(&mut self, events: &[(Event, String)]) -> BatchVerdict {
+        let verdict = self.send_events(events);
+        self.exchange.end();
+        verdict
+    }
+
+    fn extensions(&self) -> Vec<(String, Extensions)> {
+        self.backends.extensions()
+    }
+
+    fn set_extensions(&mut self, backend: &str, extensions: Extensions) {
+        self.backends.set_extensions(backend, extensions);
     }
 
     fn body_begun(&self) -> bool {

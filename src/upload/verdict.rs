@@ -115,6 +115,7 @@ mod tests {
             location: None,
             retry_after: None,
             accept_encoding: None,
+            extensions: sync_protocol::Extensions::NONE,
             secret: None,
         }
     }

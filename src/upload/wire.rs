@@ -4,7 +4,9 @@ use std::io::Read;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
+use sync_protocol::Extensions;
 
+use super::batch::BatchVerdict;
 use super::verdict::Verdict;
 use crate::notice::WireStats;
 use crate::row::{Clip, Event};
@@ -16,6 +18,18 @@ pub trait Wire {
 
     /// Tries to send a clip, once; `video` gives exactly `clip.video_len` bytes.
     fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Verdict;
+
+    /// Whether the backend in use takes several events in one request.
+    fn takes_batches(&self) -> bool;
+
+    /// Tries to send several events with their keys, as many of the first as go into one request, once.
+    fn post_events(&mut self, events: &[(Event, String)]) -> BatchVerdict;
+
+    /// What each backend has beyond the contract, by its URL.
+    fn extensions(&self) -> Vec<(String, Extensions)>;
+
+    /// What an earlier process learned of a backend.
+    fn set_extensions(&mut self, backend: &str, extensions: Extensions);
 
     /// Whether anything of the last request's body left the device: only then may its row be why the backend failed.
     fn body_begun(&self) -> bool;

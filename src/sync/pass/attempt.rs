@@ -93,7 +93,7 @@ impl Running<'_, '_> {
     }
 
     /// Whether a row is tried again after its `tries`th try met a backend that is not well; if so, waits for it.
-    fn tries_again(
+    pub(super) fn tries_again(
         &mut self,
         table: Table,
         id: i64,

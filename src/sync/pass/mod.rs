@@ -1,6 +1,7 @@
 //! One pass: events, then media, oldest first; between two clips, events that came meanwhile go first.
 
 mod attempt;
+mod batch;
 mod record;
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crate::clock::Clock;
 use crate::device::{Backlog, Device, DeviceError, Due, FailedDue, Outcome, Reason};
 use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
-use crate::upload::Wire;
+use crate::upload::{Verdict, Wire};
 
 use fastrand::Rng;
 
@@ -17,6 +18,7 @@ use super::policy;
 use super::retry_transient::{self, GiveUp};
 use super::row::{Consequence, consequence};
 use super::streak::Streak;
+use batch::Batching;
 
 /// Everything a pass needs, lent for its time.
 pub struct Pass<'a> {
@@ -70,6 +72,7 @@ struct Running<'p, 'a> {
     report: PassReport,
     /// Events up to this id were looked at.
     events_seen_to: i64,
+    batching: Batching,
 }
 
 impl Pass<'_> {
@@ -86,6 +89,7 @@ impl Pass<'_> {
             pass: self,
             report: PassReport::default(),
             events_seen_to: i64::MIN,
+            batching: Batching::default(),
         };
         let mut deprioritized = Vec::new();
         for table in Table::ALL {
@@ -178,10 +182,12 @@ impl Running<'_, '_> {
             if page.is_empty() {
                 break;
             }
+            if table == Table::Event {
+                handled += self.events(&page, backlog.is_deprioritized())?;
+                continue;
+            }
             for row in page {
-                if table == Table::Media {
-                    self.events_meanwhile()?;
-                }
+                self.events_meanwhile()?;
                 if self.ended() || self.waits(table) {
                     break 'pages;
                 }
@@ -219,18 +225,23 @@ impl Running<'_, '_> {
 
     /// Sends one row and records what became of it.
     fn row(&mut self, table: Table, due: &Due) -> Result<(), PassError> {
-        let Some((bytes, verdict)) = self.send(table, due)? else {
-            return Ok(());
-        };
+        match self.send(table, due)? {
+            Some((bytes, verdict)) => self.conclude(table, due.id, bytes, verdict),
+            None => Ok(()),
+        }
+    }
+
+    /// Records what became of a row that was sent.
+    fn conclude(&mut self, table: Table, id: i64, bytes: u64, verdict: Verdict) -> Result<(), PassError> {
         match consequence(verdict) {
             Consequence::Interrupted => Err(PassError::Interrupted),
             Consequence::Sent { remote_id } => {
-                self.record(table, due.id, Outcome::Success { remote_id })?;
+                self.record(table, id, Outcome::Success { remote_id })?;
                 self.pass.streak.end();
                 self.report.table_mut(table).sent += 1;
                 self.pass.reporter.notice(&Notice::Sent {
                     table,
-                    id: due.id,
+                    id,
                     remote_id,
                     bytes,
                 });
@@ -248,19 +259,19 @@ impl Running<'_, '_> {
                     Reason::Suspect if !self.pass.wire.body_begun() => Reason::Backend,
                     reason => reason,
                 };
-                let before = self.pass.on_database(|device| device.failures(table, due.id))?;
-                let (attempts, due_at) = self.record_failure(table, due.id, &message, reason, before)?;
+                let before = self.pass.on_database(|device| device.failures(table, id))?;
+                let (attempts, due_at) = self.record_failure(table, id, &message, reason, before)?;
                 self.report.table_mut(table).failed += 1;
                 self.pass.reporter.notice(&Notice::Failed {
                     table,
-                    id: due.id,
+                    id,
                     message: &message,
                     verdict,
                     unreachable,
                     attempts,
                     due_at,
                 });
-                self.after_failure(table, due.id, message, before, then)
+                self.after_failure(table, id, message, before, then)
             }
         }
     }

@@ -5,11 +5,13 @@ use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sync_protocol::Extensions;
+
 use super::clock::SimClock;
 use crate::clock::Clock;
 use crate::notice::WireStats;
 use crate::row::{Clip, Event, Table};
-use crate::upload::{Rate, RetryAfter, Timetable, Verdict, Wire};
+use crate::upload::{BatchVerdict, Rate, RetryAfter, Timetable, Verdict, Wire};
 
 /// A request as the server sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +42,8 @@ pub struct ScriptedWire {
     pub rates: Timetable,
     /// How long a request takes.
     pub takes: Duration,
+    /// Whether it takes events in batches.
+    pub batches: bool,
     /// Whether the last request's body was begun: of one that met a server.
     body_begun: bool,
 }
@@ -56,6 +60,7 @@ impl ScriptedWire {
             stored: BTreeMap::new(),
             rates: Timetable::default(),
             takes: Duration::ZERO,
+            batches: false,
             body_begun: false,
         }
     }
@@ -105,6 +110,24 @@ impl Wire for ScriptedWire {
         assert_eq!(bytes.len() as u64, clip.video_len);
         verdict
     }
+
+    fn takes_batches(&self) -> bool {
+        self.batches
+    }
+
+    fn post_events(&mut self, events: &[(Event, String)]) -> BatchVerdict {
+        let mut verdicts = Vec::new();
+        for (event, key) in events {
+            verdicts.push(self.call(Table::Event, event.id, key));
+        }
+        BatchVerdict::Each(verdicts)
+    }
+
+    fn extensions(&self) -> Vec<(String, Extensions)> {
+        Vec::new()
+    }
+
+    fn set_extensions(&mut self, _backend: &str, _extensions: Extensions) {}
 
     fn body_begun(&self) -> bool {
         self.body_begun
