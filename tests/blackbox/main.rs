@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 mod backlog;
+mod batch;
 mod both;
 mod carry_on;
 mod commands;

@@ -79,6 +79,8 @@ pub struct Act {
     pub(super) headers: Vec<(String, String)>,
     pub(super) answer: Answer,
     pub(super) end: End,
+    /// A body with this in it ends the connection, unanswered.
+    pub(super) dies_over: Option<String>,
 }
 
 impl Act {
@@ -92,6 +94,7 @@ impl Act {
             headers: Vec::new(),
             answer,
             end,
+            dies_over: None,
         }
     }
 
@@ -145,6 +148,18 @@ impl Act {
     /// Stores the row, and closes in the middle of the answer.
     pub fn cut_answer_after(bytes: usize) -> Self {
         Act::with(Answer::CutAfter(bytes)).storing().ending(End::Close)
+    }
+
+    /// Closes after so many bytes of the answer.
+    pub fn cut(mut self, bytes: usize) -> Self {
+        self.answer = Answer::CutAfter(bytes);
+        self.ending(End::Close)
+    }
+
+    /// Goes down over a body with this in it.
+    pub fn dying_over(mut self, text: &str) -> Self {
+        self.dies_over = Some(text.to_owned());
+        self
     }
 
     /// Resets, and refuses connections for a while.

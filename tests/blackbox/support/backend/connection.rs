@@ -121,15 +121,27 @@ fn meet(
             logged.complete = request.complete;
         });
     }
+    if act
+        .dies_over
+        .as_ref()
+        .is_some_and(|text| request.outline.contains(text))
+    {
+        reset(reader.get_ref());
+        return Err(io::ErrorKind::ConnectionReset.into());
+    }
     std::thread::sleep(act.pause);
     let stored = (act.stores && request.complete).then(|| shared.store(&request));
-    let created = || stored.clone().map_or_else(|| "{}".to_owned(), |(_, body)| body);
+    let created = || stored.clone().unwrap_or_else(|| "{}".to_owned());
+    let created_status = if request.is_batch() { 200 } else { 201 };
     let (status, bytes) = match &act.answer {
-        Answer::Created => (201, response(201, &act.headers, created().as_bytes())),
+        Answer::Created => (
+            created_status,
+            response(created_status, &act.headers, created().as_bytes()),
+        ),
         Answer::Status(status, body) => (*status, response(*status, &act.headers, body)),
         Answer::Raw(bytes) => (0, bytes.clone()),
         Answer::CutAfter(len) => {
-            let mut whole = response(201, &act.headers, created().as_bytes());
+            let mut whole = response(created_status, &act.headers, created().as_bytes());
             whole.truncate(*len);
             (0, whole)
         }

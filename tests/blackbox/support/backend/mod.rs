@@ -59,6 +59,18 @@ impl Received {
         std::str::from_utf8(&self.body).unwrap()
     }
 
+    /// Whether it carries several events.
+    pub fn is_batch(&self) -> bool {
+        self.path.ends_with("/api/evenements/batch")
+    }
+
+    /// The keys and the objects of a batch, in order.
+    pub fn batch(&self) -> Vec<(String, String)> {
+        let entries: Vec<Entry> = serde_json::from_str(&self.outline).unwrap();
+        let parts = |entry: Entry| (entry.key, entry.evenement.get().to_owned());
+        entries.into_iter().map(parts).collect()
+    }
+
     pub fn table(&self) -> &'static str {
         if self.path.ends_with("/api/media") {
             "media"
@@ -66,6 +78,12 @@ impl Received {
             "evenement"
         }
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Entry {
+    key: String,
+    evenement: Box<serde_json::value::RawValue>,
 }
 
 /// A row the backend holds.
@@ -228,8 +246,25 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    /// Stores what a request carries; gives the answer to it.
+    fn store(&self, request: &Received) -> String {
+        if !request.is_batch() {
+            return self.store_row(request).1;
+        }
+        let mut results = Vec::new();
+        for (key, outline) in request.batch() {
+            let row = Received {
+                headers: vec![("Idempotency-Key".to_owned(), format!("\"{key}\""))],
+                outline,
+                ..Received::default()
+            };
+            results.push(format!(r#"{{"status":201,"id":{}}}"#, self.store_row(&row).0));
+        }
+        format!(r#"{{"results":[{}]}}"#, results.join(","))
+    }
+
     /// Stores a row, or finds it again by its key; gives the contract's answer.
-    fn store(&self, request: &Received) -> (i64, String) {
+    fn store_row(&self, request: &Received) -> (i64, String) {
         let key = request.key().map(str::to_owned);
         let mut state = self.state.lock().unwrap();
         if let Some(first) = key
