@@ -29,7 +29,7 @@ impl Uploader {
         }
         self.exchange.begin(Manner::Streamed);
         let start = Instant::now();
-        let encoding = self.encoding();
+        let encoding = self.packing.encoding();
         let length = body.bytes.len() as u64;
         let to = Destination {
             path: wire::PATH,
