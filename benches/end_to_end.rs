@@ -281,15 +281,9 @@ fn children_cpu() -> Fallible<Duration> {
 fn make_database(path: &Path, journal: &str) -> Fallible<()> {
     let conn = Connection::open(path)?;
     conn.query_row(&format!("PRAGMA journal_mode = {journal}"), [], |_| Ok(()))?;
+    conn.execute_batch(include_str!("../tests/recorder.sql"))?;
     conn.execute_batch(
-        "CREATE TABLE capteur (id_capteur INTEGER PRIMARY KEY AUTOINCREMENT, nom_capteur TEXT NOT NULL, etat_capteur INTEGER NOT NULL DEFAULT 1);
-         CREATE TABLE evenement (id_evenement INTEGER PRIMARY KEY AUTOINCREMENT, date TEXT NOT NULL, id_capteur INTEGER NOT NULL);
-         CREATE TABLE media (id_media INTEGER PRIMARY KEY AUTOINCREMENT, video BLOB NOT NULL, date TEXT NOT NULL, id_capteur INTEGER NOT NULL, numero_camera INTEGER NOT NULL);
-         CREATE INDEX idx_evenement_date ON evenement (date DESC);
-         CREATE INDEX idx_media_date ON media (date DESC);
-         CREATE INDEX idx_media_capteur ON media (id_capteur);
-         CREATE INDEX idx_media_camera ON media (numero_camera);
-         INSERT INTO capteur (nom_capteur) VALUES ('PIR Entrée'), ('Tapis Salon'), ('Bouton Arrêt'), ('Caméra 1'), ('Caméra 2');",
+        "INSERT INTO capteur (nom_capteur) VALUES ('PIR Entrée'), ('Tapis Salon'), ('Bouton Arrêt'), ('Caméra 1'), ('Caméra 2');",
     )?;
     Ok(())
 }
