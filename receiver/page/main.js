@@ -28,7 +28,7 @@ const header = h('header', {},
   h('a', { class: 'skip', href: '#main', click: (event) => { event.preventDefault(); title.focus(); } }, t('skip')),
   h('a', { class: 'brand', href: '/' }, t('brand')), nav,
   h('div', { class: 'tools' }, liveState,
-    h('button', { class: 'quiet', lang: otherLanguage, 'aria-label': t('language.other'), click: () => setLanguage(otherLanguage) }, otherLanguage.toUpperCase()),
+    h('button', { class: 'quiet', lang: otherLanguage, title: t('language.other'), click: () => setLanguage(otherLanguage) }, otherLanguage.toUpperCase()),
     h('button', { class: 'quiet keys-help', 'aria-label': t('help.title'), title: t('help.title'), click: showHelp }, '?'),
     signOut));
 document.body.append(header, main, said);

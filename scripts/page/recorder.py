@@ -44,7 +44,7 @@ def make(path, *clips):
                 at = day + datetime.timedelta(hours=hour, seconds=(number * 1009) % 3600, microseconds=number * 1001)
                 sensor = (1, 2, 1, 3, 1, 2)[number % 6]
                 connection.execute("INSERT INTO evenement (date, id_capteur) VALUES (?, ?)", (at.isoformat(), sensor))
-                if index % 6 == 3:
+                if index % 9 == 4:
                     camera = 1 + number % 2
                     video = pathlib.Path(clips[camera - 1]).read_bytes()
                     film = at + datetime.timedelta(seconds=2)

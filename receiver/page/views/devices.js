@@ -25,7 +25,8 @@ export function plot(hours) {
   const known = hours.filter((value) => value !== null);
   const most = Math.max(...known, 1);
   const name = known.length ? t('devices.plot', { n: Math.max(...known) }) : t('devices.plot.none');
-  const drawing = svg('svg', { class: 'plot', viewBox: '0 0 96 24', role: 'img', 'aria-label': name });
+  const drawing = svg('svg', { class: 'plot', viewBox: '0 0 96 24', preserveAspectRatio: 'none', role: 'img', 'aria-label': name });
+  drawing.append(svg('line', { class: 'zero', x1: 0, x2: 96, y1: 23.5, y2: 23.5 }));
   hours.forEach((value, hour) => {
     if (value === null) return;
     const height = value === 0 ? 1.5 : 3 + (19 * value) / most;
@@ -53,7 +54,9 @@ function clockText(offS) {
 }
 
 function waitingText(device) {
-  if (device.waiting === null) return device.states[0] === 'silent' ? t('devices.unknown') : '–';
+  // What waited when it last spoke says nothing of now.
+  if (device.states[0] === 'silent') return t('devices.unknown');
+  if (device.waiting === null) return '–';
   if (!device.waiting || device.oldest_waiting_s === null) return t('n', { n: device.waiting });
   return `${t('n', { n: device.waiting })}, ${span(device.oldest_waiting_s)}`;
 }

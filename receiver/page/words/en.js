@@ -85,7 +85,7 @@ export const words = {
   'day.cut': { one: 'The newest {n} is drawn; the hours count all. Choose a device to see more.', other: 'The newest {n} are drawn; the hours count all. Choose a device to see more.' },
   'day.more_lanes': { one: '{n} more sensor: choose one above.', other: '{n} more sensors: choose one above.' },
   'day.more_devices': { one: '{n} more device: choose one above.', other: '{n} more devices: choose one above.' },
-  'list.title': 'In words',
+  'list.title': 'Moments',
   'list.here': '{time} here',
   'filter.title': 'Filter',
   'filter.all': 'all',

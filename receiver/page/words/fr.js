@@ -85,7 +85,7 @@ export const words = {
   'day.cut': { one: 'Le plus récent ({n}) est dessiné ; les heures comptent tout. Choisissez un appareil pour en voir plus.', other: 'Les {n} plus récents sont dessinés ; les heures comptent tout. Choisissez un appareil pour en voir plus.' },
   'day.more_lanes': { one: '{n} autre capteur : choisissez-en un ci-dessus.', other: '{n} autres capteurs : choisissez-en un ci-dessus.' },
   'day.more_devices': { one: '{n} autre appareil : choisissez-en un ci-dessus.', other: '{n} autres appareils : choisissez-en un ci-dessus.' },
-  'list.title': 'En toutes lettres',
+  'list.title': 'Moments',
   'list.here': '{time} ici',
   'filter.title': 'Filtre',
   'filter.all': 'tous',
