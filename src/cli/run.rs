@@ -14,12 +14,13 @@ use crate::clock::{self, SystemClock};
 use crate::config::Config;
 use crate::device;
 use crate::hooks::alert::Alert;
+use crate::hooks::device_status::DeviceStatus;
 use crate::hooks::heartbeat::Heartbeat;
 use crate::instance::Instance;
 use crate::notice::{Notice, Reporters};
 use crate::shutdown::Shutdown;
 use crate::sync::service::{End, Service};
-use crate::upload::{Uploader, http_agent};
+use crate::upload::{Uploader, http_agent, put_status};
 use fastrand::Rng;
 
 /// How long the work may take to stop by itself; a system call that hangs (a dead disk, a name server) must not
@@ -28,6 +29,9 @@ const STOP_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// How often the end of the last heartbeat is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long a stop waits for the last status to reach the server.
+const LAST_STATUS_WITHIN: Duration = Duration::from_millis(300);
 
 enum Wakeup {
     Signal,
@@ -47,6 +51,7 @@ pub(super) fn run(config: &Config) -> Result<u8, String> {
         config,
         reporters,
         heartbeat,
+        device_status: device_status(config),
         shutdown,
     };
     match run.supervise(uploader, instance) {
@@ -65,6 +70,11 @@ fn heartbeat(config: &Config) -> Result<Option<Heartbeat>, String> {
     Ok(Some(Heartbeat::new(agent, url.as_str().to_owned())))
 }
 
+fn device_status(config: &Config) -> DeviceStatus {
+    let upload = config.upload.clone();
+    DeviceStatus::new(Box::new(move |status| put_status(&upload, status)))
+}
+
 /// What `check` tells of the servers.
 pub(super) fn probe(config: &Config) -> Vec<Result<String, String>> {
     match crate::upload::probe(&config.upload) {
@@ -78,6 +88,7 @@ struct Run<'a> {
     config: &'a Config,
     reporters: Reporters,
     heartbeat: Option<Heartbeat>,
+    device_status: DeviceStatus,
     shutdown: Arc<Shutdown>,
 }
 
@@ -90,20 +101,27 @@ impl Run<'_> {
         self.start_work(uploader, instance, sender)?;
         match events.recv() {
             Ok(Wakeup::Ended(end)) => {
-                self.finish_heartbeat(&events);
+                self.finish_hooks(&events);
                 Ok(end)
             }
             Ok(Wakeup::Signal) | Err(_) => {
                 let deadline = Instant::now() + STOP_WITHIN;
                 self.shutdown.request();
                 interrupt();
-                Ok(self.stop(&events, deadline))
+                let end = self.stop(&events, deadline);
+                let since = Instant::now();
+                while self.device_status.is_under_way() && since.elapsed() < LAST_STATUS_WITHIN {
+                    // A second signal changes nothing.
+                    let _ = events.recv_timeout(LOOK_EVERY);
+                }
+                Ok(end)
             }
         }
     }
 
     fn start_work(&self, uploader: Uploader, instance: Instance, sender: Sender<Wakeup>) -> std::io::Result<()> {
         let (config, mut reporters, mut uploader) = (self.config.clone(), self.reporters.clone(), uploader);
+        let device_status = Some(self.device_status.clone());
         let clock = SystemClock::new(Arc::clone(&self.shutdown));
         let alert = config.alert_command.as_ref().map(|command| {
             Alert::new(
@@ -122,6 +140,7 @@ impl Run<'_> {
                 random: Rng::new(),
                 instance,
                 alert,
+                device_status,
             }
             .run();
             let _ = sender.send(Wakeup::Ended(end));
@@ -129,9 +148,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The work ended by itself: its last heartbeat has its few seconds, unless a stop is asked for.
-    fn finish_heartbeat(&self, events: &Receiver<Wakeup>) {
-        while self.heartbeat.as_ref().is_some_and(Heartbeat::is_under_way) {
+    /// The work ended by itself: its last heartbeat and status have their few seconds, unless a stop is asked for.
+    fn finish_hooks(&self, events: &Receiver<Wakeup>) {
+        while self.heartbeat.as_ref().is_some_and(Heartbeat::is_under_way) || self.device_status.is_under_way() {
             match events.recv_timeout(LOOK_EVERY) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(_) | Err(RecvTimeoutError::Disconnected) => return,

@@ -2,4 +2,5 @@
 //! so that neither the next pass nor a stop waits for it.
 
 pub mod alert;
+pub mod device_status;
 pub mod heartbeat;

@@ -1,6 +1,7 @@
 //! The work: a pass over what is due, the policy of its retries, and the schedule of passes.
 
 mod aftermath;
+mod device_status;
 mod extensions;
 mod idle;
 mod key;

@@ -6,10 +6,12 @@ use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::device::{Device, Found, Kind};
 use crate::hooks::alert::Alert;
+use crate::hooks::device_status::DeviceStatus;
 use crate::instance::{Instance, InstanceInfo};
 use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::Table;
 use crate::upload::Wire;
+use sync_protocol::status;
 
 use super::aftermath::Aftermath;
 use super::pass::{Pass, PassError};
@@ -18,7 +20,7 @@ use fastrand::Rng;
 use super::retry_transient::wait;
 use super::schedule::Schedule;
 use super::streak::Streak;
-use super::{extensions, policy};
+use super::{device_status, extensions, policy};
 
 /// How often a database that is not there yet is looked for.
 const LOOK_FOR_DATABASE: Duration = Duration::from_secs(2);
@@ -63,6 +65,8 @@ pub struct Service<'a> {
     pub instance: Instance,
     /// The owner's alert, where there is one.
     pub alert: Option<Alert>,
+    /// Tells the server how the device is, where the server wants to know.
+    pub device_status: Option<DeviceStatus>,
 }
 
 /// Why there is no database to work with.
@@ -84,7 +88,9 @@ impl Service<'_> {
             log::error!("{error}");
         }
         self.reporter.notice(&Notice::Ready);
+        self.tell_server(&device, Some(status::Service::default()), true);
         let end = self.passes(&mut device);
+        self.tell_server(&device, None, true);
         if let Err(error) = device.keep_look() {
             log::error!("{error}");
         }
@@ -157,6 +163,7 @@ impl Service<'_> {
                 Err(Closed::Failed(message)) => return End::Failed(message),
             }
             self.tell(None, None);
+            let begun = self.clock.unix_seconds();
             self.look(device, &mut looked);
             let report = match self.pass(device, &mut streak) {
                 Ok(report) => report,
@@ -180,6 +187,13 @@ impl Service<'_> {
                 .unix_seconds()
                 .saturating_add(i64::try_from(delay.as_secs()).unwrap_or(0));
             self.tell(Some(next_pass), report.ended_by.as_deref());
+            let service = status::Service {
+                last_pass: Some(begun),
+                next_pass: Some(next_pass),
+                trouble: report.ended_by.as_deref().map(device_status::short),
+                ..status::Service::default()
+            };
+            self.tell_server(device, Some(service), false);
             self.reporter.notice(&Notice::Idle { next_pass });
             if self.idle(device, &mut aftermath, delay, &report) {
                 return End::Clean;
@@ -238,6 +252,19 @@ impl Service<'_> {
         self.instance
             .acquire(&self.config.local_db_path)
             .map_err(|error| Closed::Failed(error.to_string()))
+    }
+
+    /// Tells the server how the device is, if it wants to know; `service` without what is always the same of it.
+    fn tell_server(&mut self, device: &Device, service: Option<status::Service>, at_once: bool) {
+        let config = self.config;
+        let service = service.map(|service| status::Service {
+            mode: config.mode.name().to_string(),
+            interval_s: (config.mode != Mode::Once).then_some(config.interval.as_secs_f64()),
+            ..service
+        });
+        let hook = self.device_status.as_ref();
+        let place = (config.local_db_path.as_path(), self.clock);
+        device_status::tell(hook, self.wire, device, place, service, at_once);
     }
 
     fn tell(&self, next_pass: Option<i64>, trouble: Option<&str>) {

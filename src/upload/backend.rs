@@ -128,6 +128,13 @@ impl Backends {
         }
     }
 
+    /// A backend takes no such thing, as somebody else heard.
+    pub(super) fn refuse(&mut self, url: &str, extension: Extension) {
+        for backend in self.all.iter_mut().filter(|backend| backend.url.as_str() == url) {
+            backend.refuses(extension);
+        }
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.all.len()

@@ -1,20 +1,17 @@
 //! Sends rows: one try a call, over one kept connection, to the backend that works.
 
 mod batches;
+mod wire;
 
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::NaiveDateTime;
 use ureq::Body;
 use ureq::http::Response;
 
-use sync_protocol::Extensions;
-
 use super::answer::Answer;
 use super::backend::Backends;
-use super::batch::BatchVerdict;
 use super::compress::{self, Gzip};
 use super::config::{Secret, Timeouts, UploadConfig, UploadError};
 use super::encoding::{Encoding, Packing};
@@ -262,70 +259,6 @@ impl Uploader {
             Some(token) => verdict.without(token),
             None => verdict,
         }
-    }
-}
-
-impl Wire for Uploader {
-    fn post_event(&mut self, event: &Event, key: &str) -> Verdict {
-        let verdict = self.send_event(event, key);
-        self.exchange.end();
-        verdict
-    }
-
-    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Verdict {
-        let verdict = self
-            .send_clip(clip, video, key)
-            // It did not ask this time.
-            .or_else(|AskedInVain| self.send_clip(clip, video, key))
-            .unwrap_or(Verdict::Interrupted);
-        self.exchange.end();
-        verdict
-    }
-
-    fn takes_batches(&self) -> bool {
-        self.has(sync_protocol::Extension::Batch)
-    }
-
-    fn post_events(&mut self, events: &[(Event, String)]) -> BatchVerdict {
-        let verdict = self.send_events(events);
-        self.exchange.end();
-        verdict
-    }
-
-    fn extensions(&self) -> Vec<(String, Extensions)> {
-        self.backends.extensions()
-    }
-
-    fn set_extensions(&mut self, backend: &str, extensions: Extensions) {
-        self.backends.set_extensions(backend, extensions);
-    }
-
-    fn body_begun(&self) -> bool {
-        self.exchange.body_left()
-    }
-
-    fn fail_over(&mut self, now: Duration) -> bool {
-        self.backends.fail_over(now)
-    }
-
-    fn prefer_first(&mut self, now: Duration) {
-        self.backends.prefer_first(now);
-    }
-
-    fn clips_wait_until(&self) -> Option<NaiveDateTime> {
-        self.limiter.clips_wait_until()
-    }
-
-    fn backend(&self) -> &str {
-        self.backends.current().url.as_str()
-    }
-
-    fn backend_count(&self) -> usize {
-        self.backends.len()
-    }
-
-    fn stats(&self) -> WireStats {
-        self.stats
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
-use sync_protocol::Extensions;
+use sync_protocol::{Extension, Extensions};
 
 use super::batch::BatchVerdict;
 use super::verdict::Verdict;
@@ -30,6 +30,9 @@ pub trait Wire {
 
     /// What an earlier process learned of a backend.
     fn set_extensions(&mut self, backend: &str, extensions: Extensions);
+
+    /// A backend answered that it has no such extension, whatever it says.
+    fn refuse(&mut self, backend: &str, extension: Extension);
 
     /// Whether anything of the last request's body left the device: only then may its row be why the backend failed.
     fn body_begun(&self) -> bool;

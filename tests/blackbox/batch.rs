@@ -37,7 +37,7 @@ fn sizes(backend: &Backend) -> Vec<usize> {
 #[test]
 fn a_backlog_goes_in_batches_once_the_server_has_named_them() {
     let (device, backend) = (device_with(2_000), Backend::start());
-    backend.always(names("status, batch;v=1, time-travel"));
+    backend.always(names("uploads, batch;v=1, time-travel"));
     let run = Service::once(&device, &backend).run().exits(0);
     let sizes = sizes(&backend);
     assert_eq!(sizes[0], 1, "nothing was known yet: {sizes:?}");
@@ -61,7 +61,13 @@ fn a_backlog_goes_in_batches_once_the_server_has_named_them() {
 
 #[test]
 fn a_server_that_names_nothing_is_sent_no_batch() {
-    for named in [None, Some(""), Some("uploads, status"), Some("Batch"), Some("batch,,")] {
+    for named in [
+        None,
+        Some(""),
+        Some("uploads, time-travel"),
+        Some("Batch"),
+        Some("batch,,"),
+    ] {
         let (device, backend) = (device_with(20), Backend::start());
         backend.always(named.map_or_else(Act::created, names));
         Service::once(&device, &backend).run().exits(0);

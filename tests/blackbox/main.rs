@@ -10,6 +10,7 @@ mod carry_on;
 mod commands;
 mod console;
 mod crash;
+mod device_status;
 mod disks;
 mod documents;
 mod faults;

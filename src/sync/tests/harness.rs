@@ -148,6 +148,7 @@ impl Harness {
             random: self.random.clone(),
             instance: crate::instance::Instance::default(),
             alert: None,
+            device_status: None,
         }
         .run();
         self.restart();

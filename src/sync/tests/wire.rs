@@ -5,7 +5,7 @@ use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sync_protocol::Extensions;
+use sync_protocol::{Extension, Extensions};
 
 use super::clock::SimClock;
 use crate::clock::Clock;
@@ -128,6 +128,8 @@ impl Wire for ScriptedWire {
     }
 
     fn set_extensions(&mut self, _backend: &str, _extensions: Extensions) {}
+
+    fn refuse(&mut self, _backend: &str, _extension: Extension) {}
 
     fn body_begun(&self) -> bool {
         self.body_begun

@@ -1,0 +1,82 @@
+//! What a pass asks of the uploader.
+
+use std::io::Read;
+use std::time::Duration;
+
+use chrono::NaiveDateTime;
+use sync_protocol::{Extension, Extensions};
+
+use super::{AskedInVain, Uploader};
+use crate::notice::WireStats;
+use crate::row::{Clip, Event};
+use crate::upload::batch::BatchVerdict;
+use crate::upload::verdict::Verdict;
+use crate::upload::wire::Wire;
+
+impl Wire for Uploader {
+    fn post_event(&mut self, event: &Event, key: &str) -> Verdict {
+        let verdict = self.send_event(event, key);
+        self.exchange.end();
+        verdict
+    }
+
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Verdict {
+        let verdict = self
+            .send_clip(clip, video, key)
+            // It did not ask this time.
+            .or_else(|AskedInVain| self.send_clip(clip, video, key))
+            .unwrap_or(Verdict::Interrupted);
+        self.exchange.end();
+        verdict
+    }
+
+    fn takes_batches(&self) -> bool {
+        self.has(sync_protocol::Extension::Batch)
+    }
+
+    fn post_events(&mut self, events: &[(Event, String)]) -> BatchVerdict {
+        let verdict = self.send_events(events);
+        self.exchange.end();
+        verdict
+    }
+
+    fn extensions(&self) -> Vec<(String, Extensions)> {
+        self.backends.extensions()
+    }
+
+    fn set_extensions(&mut self, backend: &str, extensions: Extensions) {
+        self.backends.set_extensions(backend, extensions);
+    }
+
+    fn refuse(&mut self, backend: &str, extension: Extension) {
+        self.backends.refuse(backend, extension);
+    }
+
+    fn body_begun(&self) -> bool {
+        self.exchange.body_left()
+    }
+
+    fn fail_over(&mut self, now: Duration) -> bool {
+        self.backends.fail_over(now)
+    }
+
+    fn prefer_first(&mut self, now: Duration) {
+        self.backends.prefer_first(now);
+    }
+
+    fn clips_wait_until(&self) -> Option<NaiveDateTime> {
+        self.limiter.clips_wait_until()
+    }
+
+    fn backend(&self) -> &str {
+        self.backends.current().url.as_str()
+    }
+
+    fn backend_count(&self) -> usize {
+        self.backends.len()
+    }
+
+    fn stats(&self) -> WireStats {
+        self.stats
+    }
+}
