@@ -72,9 +72,9 @@ if have python3; then
     ask() { python3 scripts/demo/db.py ask "$@"; }
 else
     make_database() {
-        sqlite3 "$1" <"$2"
+        cat "$2" "$3" | sqlite3 "$1"
         sqlite3 "$1" "INSERT INTO media (video, date, id_capteur, numero_camera) VALUES
-            (readfile('$3'), '2025-12-18T17:31:30.250000', 4, 1), (readfile('$4'), '2025-12-18T17:32:30.250000', 5, 2)"
+            (readfile('$4'), '2025-12-18T17:31:30.250000', 4, 1), (readfile('$5'), '2025-12-18T17:32:30.250000', 5, 2)"
     }
     ask() { sqlite3 "$1" "$2"; }
 fi
@@ -106,7 +106,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 title "A recorder's database: $demo/surveillance.db"
-make_database "$demo/surveillance.db" scripts/demo/recorder.sql scripts/demo/camera-1.mp4 scripts/demo/camera-2.mp4
+make_database "$demo/surveillance.db" tests/recorder.sql scripts/demo/rows.sql scripts/demo/camera-1.mp4 scripts/demo/camera-2.mp4
 ask "$demo/surveillance.db" "SELECT (SELECT count(*) FROM evenement) || ' events, ' || (SELECT count(*) FROM media) || ' clips'"
 
 title "A server on a free port"

@@ -30,8 +30,8 @@ url=$(sed -n 's/.*listening on \(http:[^ ]*\).*/\1/p' "$work/log")
 python3 - "$work/clip.db" <<'PYTHON'
 import os, sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
-db.executescript(open("scripts/demo/recorder.sql", encoding="utf-8").read())
-db.execute("DELETE FROM evenement")
+db.executescript(open("tests/recorder.sql", encoding="utf-8").read())
+db.execute("INSERT INTO capteur (id_capteur, nom_capteur) VALUES (4, 'Caméra 1')")
 db.execute("INSERT INTO media (video, date, id_capteur, numero_camera) VALUES (?, '2025-12-18T17:30:00', 4, 1)",
            (os.urandom(256 << 20),))
 db.commit()

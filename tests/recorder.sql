@@ -1,4 +1,4 @@
--- The recorder's tables and indexes, as its own statements make them. The one copy: tests and benches read it.
+-- The recorder's tables and indexes, as its own statements make them. The one copy: tests, benches and scripts read it.
 CREATE TABLE capteur (
     id_capteur INTEGER PRIMARY KEY AUTOINCREMENT,
     nom_capteur TEXT NOT NULL,

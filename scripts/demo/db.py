@@ -1,15 +1,16 @@
 """The demonstration's hand on SQLite files, for machines that have Python but no sqlite3 program.
 
-Usage: db.py make DB SQL CLIP1 CLIP2 | db.py ask DB QUERY
+Usage: db.py make DB TABLES ROWS CLIP1 CLIP2 | db.py ask DB QUERY
 """
 import sqlite3
 import sys
 
 
-def make(path, script, *clips):
+def make(path, tables, rows, *clips):
     # One short-lived connection an insert, as the recorder does it.
-    with open(script, encoding="utf-8") as text:
-        sqlite3.connect(path).executescript(text.read())
+    for script in (tables, rows):
+        with open(script, encoding="utf-8") as text:
+            sqlite3.connect(path).executescript(text.read())
     for camera, clip in enumerate(clips, start=1):
         connection = sqlite3.connect(path)
         with open(clip, "rb") as video:

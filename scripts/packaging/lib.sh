@@ -59,6 +59,9 @@ within() {
     done
 }
 
+# A recorder's database as SQL: its tables, and rows.
+recorder_sql() { cat tests/recorder.sql scripts/packaging/rows.sql; }
+
 # Words for `check`.
 is() { [ "$1" = "$2" ] || { say "     got: $1, not: $2"; return 1; }; }
 not() { ! "$@" >/dev/null 2>&1; }

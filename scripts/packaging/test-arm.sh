@@ -56,7 +56,7 @@ blackbox() {
 after_2038() {
     place=$work/$name
     mkdir "$place"
-    sqlite3 "$place/surveillance.db" <scripts/packaging/recorder.sql
+    recorder_sql | sqlite3 "$place/surveillance.db"
     later() {
         # shellcheck disable=SC2086 # a command and its arguments
         env -i TZ=UTC LOCAL_DB_PATH="$place/surveillance.db" SYNC_MODE=once BACKEND_URL="$1" \

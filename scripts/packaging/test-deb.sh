@@ -79,7 +79,7 @@ enabled() { inside systemctl is-enabled "$1" 2>/dev/null || true; }
 
 step "boot" machine_boot -v "$ROOT/target/deb:/deb:ro"
 step "a recorder" machine_recorder 755
-as_recorder sqlite3 /data/surveillance.db <scripts/packaging/recorder.sql
+recorder_sql | as_recorder sqlite3 /data/surveillance.db
 
 # The receiver's, as docs/install-receiver.md says.
 RECEIVED=/var/lib/sync-receiver

@@ -71,7 +71,7 @@ docker network create --internal "$net" >/dev/null
 docker volume create --label "$T" "$data" >/dev/null
 docker volume create --label "$T" "$store" >/dev/null
 as 0 "$data" chown 1000:1000 /data
-as 1000:1000 "$data" sqlite3 surveillance.db <"$ROOT/scripts/packaging/recorder.sql"
+recorder_sql | as 1000:1000 "$data" sqlite3 surveillance.db
 run -d --name "$T-backend" --network "$net" --read-only -v "$store:/data" --health-interval 1s sync-receiver:latest >/dev/null
 check "the receiver becomes healthy" within 30 healthy_is "$T-backend" healthy
 
@@ -114,7 +114,7 @@ run -d --read-only --network "$net" --name "$T-early" -v "$T-fresh:/data" -e BAC
     -e DEVICE_ID=early -e SYNC_INTERVAL_MINUTES=0.02 sync-service:latest >/dev/null
 sleep 2
 check "waits for a database that is not there" is "$(docker inspect --format '{{.State.Running}}' "$T-early")" true
-as 1000:1000 "$T-fresh" sqlite3 new.db <"$ROOT/scripts/packaging/recorder.sql"
+recorder_sql | as 1000:1000 "$T-fresh" sqlite3 new.db
 as 1000:1000 "$T-fresh" mv new.db surveillance.db
 check "uploads once it is" within 60 gives '20|3' received \
     "SELECT (SELECT count(*) FROM evenement WHERE device_id = 'early'), (SELECT count(*) FROM media WHERE device_id = 'early')"
@@ -122,7 +122,7 @@ docker rm -f "$T-early" >/dev/null
 
 # What goes wrong is told.
 docker volume create --label "$T" "$T-root" >/dev/null
-as 0 "$T-root" sqlite3 surveillance.db <"$ROOT/scripts/packaging/recorder.sql"
+recorder_sql | as 0 "$T-root" sqlite3 surveillance.db
 as 0 "$T-root" chown -R 0:0 /data
 status=0
 told=$(run --rm --read-only --network none -v "$T-root:/data:nocopy" sync-service:latest 2>&1 >/dev/null) || status=$?

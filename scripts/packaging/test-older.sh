@@ -38,7 +38,7 @@ for suite; do
     in_suite useradd --system --user-group --no-create-home --shell /usr/sbin/nologin sync-service
     check "installs on $suite, with nothing else" quietly in_suite dpkg --install /static.deb
     mkdir "$tree/data"
-    sqlite3 "$tree/data/surveillance.db" <scripts/packaging/recorder.sql
+    recorder_sql | sqlite3 "$tree/data/surveillance.db"
     check "sends everything ($suite)" quietly in_suite QEMU_CPU=arm1176 DEVICE_ID="$suite" SYNC_MODE=once BACKEND_URL="$url" sync-service
     check "which arrives ($suite)" is "$(sqlite3 -readonly "$work/received/receiver.db" \
         "SELECT (SELECT count(*) FROM evenement WHERE device_id = '$suite') || ' ' || (SELECT count(*) FROM media WHERE device_id = '$suite')")" "20 3"

@@ -15,8 +15,8 @@ drop_in() { # drop_in UNIT NAME, text on standard input
     inside sh -c "mkdir -p /etc/systemd/system/$1.d && cat >/etc/systemd/system/$1.d/$2.conf && systemctl daemon-reload"
 }
 make_database() {
-    as_recorder sh -c "sqlite3 /data/new.db && chmod g+w /data/new.db && mv /data/new.db /data/surveillance.db" \
-        <scripts/packaging/recorder.sql
+    recorder_sql |
+        as_recorder sh -c "sqlite3 /data/new.db && chmod g+w /data/new.db && mv /data/new.db /data/surveillance.db"
 }
 
 step "boot" machine_boot

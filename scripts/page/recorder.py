@@ -32,9 +32,9 @@ def add_clip(path, date, file, camera):
 
 def make(path, *clips):
     """A whole day, yesterday: whatever the hour is now, it looks the same."""
-    script = (HERE.parent / "demo" / "recorder.sql").read_text(encoding="utf-8")
     connection = sqlite3.connect(path)
-    connection.executescript(script.split("INSERT INTO evenement")[0])
+    for script in (HERE.parents[1] / "tests" / "recorder.sql", HERE.parent / "demo" / "rows.sql"):
+        connection.executescript(script.read_text(encoding="utf-8").split("INSERT INTO evenement")[0])
     day = datetime.datetime.combine(datetime.date.today() - datetime.timedelta(days=1), datetime.time())
     number = 0
     with connection:
