@@ -69,11 +69,12 @@ pub(super) fn open<'a>(
     let (columns, reader, video_len) = match video {
         Some(video) if record.len() > WHOLE_BYTES => {
             let indexed = rows::clip_columns_from_indexes(conn, layout, id, date).context(path, READING)?;
-            // Nothing is locked while the chain is walked for them.
+            // Nothing is locked while the chain is walked for what the indexes don't have.
             drop(tx);
-            let (columns, indexed) = match indexed {
-                Some(columns) => (columns, true),
-                None => (record.values(layout.media_columns)?.into(), false),
+            let is_indexed = indexed.is_some();
+            let columns = match indexed {
+                Some(columns) => columns,
+                None => record.values(layout.media_columns)?.into(),
             };
             let paged = Paged {
                 conn,
@@ -83,34 +84,41 @@ pub(super) fn open<'a>(
                 record,
                 video,
                 columns: columns.clone(),
-                indexed,
+                indexed: is_indexed,
             };
             let source = Source::Paged(Box::new(paged));
             (columns, ClipReader::new(source, Vec::new()), video.length)
         }
         _ => {
-            let columns = rows::clip_columns(conn, layout, id).context(path, READING)?;
-            let video = whole_video(conn, id).context(path, READING)?;
+            let (columns, video) = whole(conn, layout, id).context(path, READING)?;
             drop(tx);
             let length = video.len() as u64;
             (columns, ClipReader::new(Source::Whole, video), length)
         }
     };
-    let clip = Clip {
+    let clip = clip(conn, path, id, columns, video_len)?;
+    Ok(Some((clip, reader)))
+}
+
+/// The row with its sensor's name.
+fn clip(conn: &Connection, path: &Path, id: i64, columns: ClipColumns, video_len: u64) -> Result<Clip> {
+    Ok(Clip {
         id,
         date: columns.date,
         sensor_name: rows::sensor_name(conn, path, &columns.sensor_id, id)?,
         sensor_id: columns.sensor_id,
         camera: columns.camera,
         video_len,
-    };
-    Ok(Some((clip, reader)))
+    })
 }
 
-fn whole_video(conn: &Connection, id: i64) -> rusqlite::Result<Vec<u8>> {
-    conn.prepare_cached(VIDEO)?.query_row([id], |row| {
+/// The small columns and the video, each in one statement.
+fn whole(conn: &Connection, layout: &Layout, id: i64) -> rusqlite::Result<(ClipColumns, Vec<u8>)> {
+    let columns = rows::clip_columns(conn, layout, id)?;
+    let video = conn.prepare_cached(VIDEO)?.query_row([id], |row| {
         Ok(row.get_ref(0)?.as_blob_or_null()?.unwrap_or_default().to_vec())
-    })
+    })?;
+    Ok((columns, video))
 }
 
 impl Paged<'_> {
