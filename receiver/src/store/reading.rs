@@ -145,8 +145,8 @@ pub(crate) trait Reading: Send + Sync {
     /// Rows an hour of what `filter` asks for, which is a day.
     fn hours(&self, filter: Filter) -> Pending<'_, [HourRow; 24]>;
 
-    /// Every device, or those that may be seen.
-    fn devices(&self, visible: Option<String>) -> Pending<'_, Vec<DeviceRow>>;
+    /// Every device.
+    fn devices(&self) -> Pending<'_, Vec<DeviceRow>>;
 
     /// One device.
     fn device(&self, device_id: String) -> Pending<'_, Option<DeviceRow>>;

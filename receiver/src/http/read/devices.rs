@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use sync_protocol::status::Status;
 use utoipa::{IntoParams, ToSchema};
 
+use super::known_devices::Known;
 use super::shapes::Problem;
 use super::visitor::Visitor;
 use super::{Reader, query};
 use crate::answer::Refusal;
-use crate::device_state::{Facts, STATES, State as DeviceState, states};
+use crate::device_state::{STATES, State as DeviceState, states};
 use crate::people::now_s;
-use crate::store::reading::{Backlog, DeviceRow};
+use crate::store::reading::Backlog;
 
 /// Hours whose backlog is told, and their seconds.
 const HOURS: usize = 24;
@@ -73,7 +74,7 @@ pub(super) struct Counts {
 
 /// A page of devices.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Devices {
+pub(super) struct DevicePage {
     devices: Vec<Device>,
     /// Of all devices that one sees.
     counts: Counts,
@@ -81,59 +82,6 @@ pub(super) struct Devices {
     total: u64,
     /// The `cursor` of the next page; null at the end.
     next: Option<String>,
-}
-
-/// A device as it is listed: its row read once.
-struct Known {
-    row: DeviceRow,
-    status: Option<Status>,
-    states: Vec<DeviceState>,
-}
-
-impl Known {
-    fn new(row: DeviceRow, now_s: i64) -> Self {
-        // What this version can't read is as if it had not been said.
-        let status: Option<Status> = row.status.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        let states = states(&facts(&row, status.as_ref()), now_s);
-        Self { row, status, states }
-    }
-
-    fn worst(&self) -> DeviceState {
-        self.states.first().copied().unwrap_or(DeviceState::Ok)
-    }
-}
-
-fn last_sign_s(row: &DeviceRow) -> Option<i64> {
-    row.row_at_s.max(row.status_at_s)
-}
-
-fn facts(row: &DeviceRow, status: Option<&Status>) -> Facts {
-    Facts {
-        last_sign_s: last_sign_s(row),
-        interval_s: status.and_then(interval_s),
-        oldest_waiting_s: status.and_then(oldest_waiting_s),
-        disk_free_percent: status.and_then(disk_free_percent),
-        clock_off_s: row.clock_ahead_ms.map(|ms| ms / 1000),
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "it saturates")]
-fn interval_s(status: &Status) -> Option<i64> {
-    status.service.as_ref()?.interval_s.map(|interval| interval as i64)
-}
-
-fn oldest_waiting_s(status: &Status) -> Option<i64> {
-    let tables = [&status.tables.evenement, &status.tables.media];
-    tables
-        .into_iter()
-        .filter_map(|rows| rows.oldest_waiting.as_ref()?.age_seconds)
-        .max()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a percentage is not that exact")]
-fn disk_free_percent(status: &Status) -> Option<f64> {
-    let disk = status.disk.filter(|disk| disk.total_bytes > 0)?;
-    Some(disk.free_bytes as f64 * 100.0 / disk.total_bytes as f64)
 }
 
 /// The worst of each hour's quarters, the last hour being the one that goes on.
@@ -149,21 +97,18 @@ fn by_hour(backlog: &[Backlog], now_s: i64) -> Vec<Option<u64>> {
 }
 
 impl Device {
-    fn new(known: Known, backlog: &[Backlog], now_s: i64) -> Self {
-        let Known { row, status, states } = known;
-        let facts = facts(&row, status.as_ref());
-        let status = status.as_ref();
+    fn new(known: &Known, backlog: &[Backlog], now_s: i64) -> Self {
+        let (facts, status) = (&known.facts, known.status.as_ref());
+        let backlog_now = |status: &Status| {
+            let tables = &status.tables;
+            tables.evenement.backlog().saturating_add(tables.media.backlog())
+        };
         Self {
-            states: states.iter().map(|state| state.name()).collect(),
+            device_id: known.device_id.clone(),
+            states: states(facts, now_s).iter().map(|state| state.name()).collect(),
             last_sign: facts.last_sign_s.and_then(utc),
             interval_s: facts.interval_s,
-            waiting: status.map(|status| {
-                status
-                    .tables
-                    .evenement
-                    .backlog()
-                    .saturating_add(status.tables.media.backlog())
-            }),
+            waiting: status.map(backlog_now),
             oldest_waiting_s: facts.oldest_waiting_s,
             disk_free_percent: facts.disk_free_percent,
             clock_off_s: facts.clock_off_s,
@@ -171,7 +116,6 @@ impl Device {
                 .map(|status| status.program_version.clone())
                 .filter(|version| !version.is_empty()),
             backlog_day: by_hour(backlog, now_s),
-            device_id: row.device_id,
         }
     }
 }
@@ -198,13 +142,13 @@ impl Counts {
 
 /// The devices that one sees, worst first, then by name.
 #[utoipa::path(get, path = "/api/devices", params(Which), responses(
-    (status = 200, body = Devices), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+    (status = 200, body = DevicePage), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 503, body = Problem)))]
 pub(super) async fn list(
     State(reader): State<Arc<Reader>>,
     visitor: Visitor,
     uri: Uri,
-) -> Result<Json<Devices>, Refusal> {
+) -> Result<Json<DevicePage>, Refusal> {
     let which: Which = query::parameters(&uri)?;
     let limit = query::limit(which.limit)? as usize;
     let state = match query::given(which.state.as_deref()) {
@@ -217,42 +161,44 @@ pub(super) async fn list(
         .map(|place| place.ok_or_else(|| Refusal::bad("cursor: pas un curseur de cette liste")))
         .transpose()?;
 
-    let rows = reader
-        .desk
-        .devices(visitor.person.devices)
-        .await
-        .map_err(Refusal::unavailable)?;
+    let all = reader.devices.all(&*reader.desk).await.map_err(Refusal::unavailable)?;
     let now = now_s();
     let mut counts = Counts::default();
     let mut found = Vec::new();
-    for row in rows {
-        let known = Known::new(row, now);
-        let worst = known.worst();
+    for known in all.iter().filter(|known| visitor.sees(&known.device_id)) {
+        let worst = states(&known.facts, now).first().copied().unwrap_or(DeviceState::Ok);
         counts.count(worst);
-        if state.is_none_or(|state| state == worst) && known.row.device_id.to_lowercase().contains(&wanted) {
+        let is_named = wanted.is_empty() || known.device_id.to_lowercase().contains(&wanted);
+        if is_named && state.is_none_or(|state| state == worst) {
             found.push((worst.rank(), known));
         }
     }
-    found.sort_by(|(rank, one), (other_rank, other)| {
-        (rank, &one.row.device_id).cmp(&(other_rank, &other.row.device_id))
-    });
+    let place_of = |(rank, known): &(usize, &Known)| (*rank, known.device_id.clone());
     let total = found.len() as u64;
-    let mut rest = found.into_iter().skip_while(|(rank, known)| {
-        after
-            .as_ref()
-            .is_some_and(|(after_rank, device)| (*rank, known.row.device_id.as_str()) <= (*after_rank, device.as_str()))
-    });
-    let page: Vec<_> = rest.by_ref().take(limit).collect();
-    let next = page.last().filter(|_| rest.next().is_some());
-    let next = next.map(|(rank, known)| format!("{rank}~{}", known.row.device_id));
-    let names = page.iter().map(|(_, known)| known.row.device_id.clone()).collect();
+    if let Some(after) = after {
+        found.retain(|one| place_of(one) > after);
+    }
+    // The page's devices alone are put in order.
+    let more = found.len() > limit;
+    if more {
+        found.select_nth_unstable_by(limit, |one, other| {
+            (one.0, &one.1.device_id).cmp(&(other.0, &other.1.device_id))
+        });
+        found.truncate(limit);
+    }
+    found.sort_by(|one, other| (one.0, &one.1.device_id).cmp(&(other.0, &other.1.device_id)));
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|(rank, known)| format!("{rank}~{}", known.device_id));
+    let names = found.iter().map(|(_, known)| known.device_id.clone()).collect();
     let backlogs = reader
         .desk
         .backlogs(names, now - DAY_S)
         .await
         .map_err(Refusal::unavailable)?;
-    let page = page.into_iter().zip(&backlogs);
-    Ok(Json(Devices {
+    let page = found.into_iter().zip(&backlogs);
+    Ok(Json(DevicePage {
         devices: page
             .map(|((_, known), backlog)| Device::new(known, backlog, now))
             .collect(),
@@ -295,5 +241,5 @@ pub(super) async fn one(
         .await
         .map_err(Refusal::unavailable)?;
     let backlog = backlogs.first().map_or(&[][..], Vec::as_slice);
-    Ok(Json(Device::new(Known::new(row, now), backlog, now)))
+    Ok(Json(Device::new(&Known::new(row), backlog, now)))
 }

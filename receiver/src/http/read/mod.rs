@@ -3,6 +3,7 @@
 
 mod clip;
 mod devices;
+mod known_devices;
 mod live;
 mod openapi;
 mod query;
@@ -43,6 +44,7 @@ pub(crate) struct Reader {
     pub(super) proxy: Option<ProxyConfig>,
     /// Changes when something was committed here.
     pub(super) commits: watch::Receiver<u64>,
+    devices: known_devices::KnownDevices,
     live: Arc<Semaphore>,
     hashing: Arc<Semaphore>,
 }
@@ -55,6 +57,7 @@ impl Reader {
             access: Arc::clone(&app.access),
             proxy: app.config.proxy.clone(),
             commits,
+            devices: known_devices::KnownDevices::default(),
             live: Arc::new(Semaphore::new(LIVE_MOST)),
             hashing: Arc::new(Semaphore::new(HASHING_MOST)),
         }

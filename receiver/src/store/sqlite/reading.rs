@@ -202,16 +202,12 @@ impl Reading for SqliteDesk {
         })
     }
 
-    fn devices(&self, visible: Option<String>) -> Pending<'_, Vec<DeviceRow>> {
-        Box::pin(async move {
-            self.pool
-                .with(move |conn| {
-                    let mut statement = conn.prepare_cached(&sql::device_list())?;
-                    let rows = statement.query_map([pattern(visible)], device)?;
-                    rows.collect()
-                })
-                .await
-        })
+    fn devices(&self) -> Pending<'_, Vec<DeviceRow>> {
+        Box::pin(self.pool.with(|conn| {
+            let mut statement = conn.prepare_cached(sql::DEVICES)?;
+            let rows = statement.query_map([], device)?;
+            rows.collect()
+        }))
     }
 
     fn device(&self, device_id: String) -> Pending<'_, Option<DeviceRow>> {

@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS person_seen (
 ";
 
 /// Every device that ever stored a row, and when it last did.
-const DEVICES: &str = "
+const DEVICE_ROWS: &str = "
 CREATE TABLE device_row (
     device_id TEXT PRIMARY KEY,
     row_at    INTEGER NOT NULL -- seconds since 1970
@@ -69,7 +69,7 @@ pub(super) fn extend(conn: &mut Connection) -> rusqlite::Result<()> {
         |row| row.get(0),
     )?;
     if !has_devices {
-        tx.execute_batch(DEVICES)?;
+        tx.execute_batch(DEVICE_ROWS)?;
     }
     tx.commit()
 }
@@ -182,13 +182,9 @@ pub(super) fn one_clip() -> String {
 pub(super) const PIN: &str = "UPDATE media SET pinned = ?2 WHERE id = ?1";
 
 /// Devices that stored rows, or told how they are, or both.
-const DEVICE: &str = "
+pub(super) const DEVICES: &str = "
 SELECT coalesce(device_row.device_id, device.device_id), row_at, unixepoch(received_at), status, clock_ahead_ms
 FROM device_row FULL JOIN device ON device.device_id = device_row.device_id";
-
-pub(super) fn device_list() -> String {
-    format!("{DEVICE} WHERE ?1 IS NULL OR coalesce(device_row.device_id, device.device_id) GLOB ?1")
-}
 
 /// Each half by its key: a full join would be read as a whole.
 pub(super) const ONE_DEVICE: &str = "
