@@ -1,6 +1,7 @@
 #!/bin/sh
 # From a fresh Debian 13, Raspberry Pi OS or Ubuntu to the main job running: installs or names what is missing, builds,
 # makes a recorder's database, starts a server on a free loopback port, uploads, shows both ends, uploads nothing twice.
+# On a terminal the recorder then lives through a day, and the server's page is there to be looked at until Enter.
 # Usage: sh scripts/demo.sh        (leaves its files in target/demo, nothing else)
 set -eu
 cd "$(dirname "$0")/.."
@@ -69,6 +70,7 @@ fi
 
 if have python3; then
     make_database() { python3 scripts/demo/db.py make "$@"; }
+    run_sql() { python3 scripts/demo/db.py run "$@"; }
     ask() { python3 scripts/demo/db.py ask "$@"; }
 else
     make_database() {
@@ -76,6 +78,7 @@ else
         sqlite3 "$1" "INSERT INTO media (video, date, id_capteur, numero_camera) VALUES
             (readfile('$4'), '2025-12-18T17:31:30.250000', 4, 1), (readfile('$5'), '2025-12-18T17:32:30.250000', 5, 2)"
     }
+    run_sql() { sqlite3 "$1" <"$2"; }
     ask() { sqlite3 "$1" "$2"; }
 fi
 
@@ -157,3 +160,13 @@ second=$(held)
 [ "$second" = "$first" ] || die "a second run sent again: $second after $first"
 
 title "Done: the server holds $second, each once; the second run sent nothing. The files are in $demo."
+[ -t 0 ] && [ -t 1 ] || exit 0
+
+title "A day in front of the cameras"
+run_sql "$demo/surveillance.db" scripts/demo/day.sql
+upload >"$demo/day.log" || die "not all of the day was sent: $demo/day.log says why"
+say "The server holds $(held)."
+
+title "Look at it: $url"
+say "Only this machine can open that address. Press Enter to stop the server."
+read -r _ || :

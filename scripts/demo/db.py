@@ -1,6 +1,6 @@
 """The demonstration's hand on SQLite files, for machines that have Python but no sqlite3 program.
 
-Usage: db.py make DB TABLES ROWS CLIP1 CLIP2 | db.py ask DB QUERY
+Usage: db.py make DB TABLES ROWS CLIP1 CLIP2 | db.py run DB SQL | db.py ask DB QUERY
 """
 import sqlite3
 import sys
@@ -22,9 +22,14 @@ def make(path, tables, rows, *clips):
         connection.close()
 
 
+def run(path, script):
+    with open(script, encoding="utf-8") as text:
+        sqlite3.connect(path).executescript("BEGIN;" + text.read() + "COMMIT;")
+
+
 def ask(path, query):
     for row in sqlite3.connect(path).execute(query):
         print("|".join("" if value is None else str(value) for value in row))
 
 
-{"make": make, "ask": ask}[sys.argv[1]](*sys.argv[2:])
+{"make": make, "run": run, "ask": ask}[sys.argv[1]](*sys.argv[2:])
