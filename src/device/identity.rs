@@ -1,13 +1,13 @@
 //! What tells a row from another one that later got its id: an event's date, a clip's date and length. None of it needs a video to be
 //! read.
 
-use super::layout::{Layout, quoted};
+use super::layout::Layout;
 use crate::row::Table;
 
 /// A date longer than this is told by its length.
 const DATE_BYTES: u32 = 256;
 
-/// Without an index on dates, the date behind a video is read up to this length of the video.
+/// The date behind a video is read up to this length of the video.
 const VIDEO_BYTES: u32 = 65_536;
 
 /// What of row `r` is kept (`shown`).
@@ -35,20 +35,14 @@ pub(super) fn cheap_date(table: Table, layout: &Layout) -> String {
     }
 }
 
-/// Whether row `r` is the one of which `shown` and `date` were kept: by the date's index where there is one.
+/// Whether row `r` is the one of which `shown` and `date` were kept. Not by the index on dates: a seek compares with keys of
+/// other rows, and one of 100 MB would be read for it.
 pub(super) fn is_same(table: Table, layout: &Layout, shown: &str, date: &str) -> String {
     let same = format!("({}) IS {shown}", self::shown(table, layout));
     let Table::Media = table else { return same };
     let column = layout.media_date;
-    match &layout.media_indexes.date {
-        Some(index) => format!(
-            "{same} AND ({date} IS NULL OR EXISTS (SELECT 1 FROM media d INDEXED BY {}
-                WHERE d.{column} = {date} AND d.id_media = r.id_media))",
-            quoted(index)
-        ),
-        None => format!(
-            "{same} AND ({date} IS NULL OR CASE WHEN octet_length(r.video) <= {VIDEO_BYTES} AND octet_length(r.{column}) <= {DATE_BYTES}
-                THEN r.{column} IS {date} ELSE 1 END)"
-        ),
-    }
+    format!(
+        "{same} AND ({date} IS NULL OR CASE WHEN octet_length(r.video) <= {VIDEO_BYTES} AND octet_length(r.{column}) <= {DATE_BYTES}
+            THEN r.{column} IS {date} ELSE 1 END)"
+    )
 }
