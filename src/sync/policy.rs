@@ -24,6 +24,9 @@ const DAILY_FROM: u32 = 24;
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 24 * HOUR_S;
 
+/// The pause before a clip goes on after a break, before jitter: a line that is just back is not stormed.
+const RESUME_DELAY: Duration = Duration::from_millis(50);
+
 /// Rows that go in one request and whose results are one commit, before a card has shown how fast it is.
 pub const BATCH_ROWS_FIRST: usize = 125;
 
@@ -52,6 +55,11 @@ pub const DATABASE_TRIES_ONCE: u32 = 4;
 
 /// In `realtime`, the first wait after a pass that the backend ended; it doubles up to the interval.
 const REALTIME_FIRST: Duration = Duration::from_secs(5);
+
+/// The pause before a clip goes on after a break that cost nothing.
+pub fn resume_delay(random: &mut Rng) -> Duration {
+    around(RESUME_DELAY, 0.5, random)
+}
 
 /// `duration` ± `share` of it.
 fn around(duration: Duration, share: f64, random: &mut Rng) -> Duration {

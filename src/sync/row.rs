@@ -42,7 +42,7 @@ pub enum Then {
 }
 
 /// The one table from verdict to consequence. Verdicts that are dealt with before a row is given up
-/// ([`Verdict::RetryUncompressed`], [`Verdict::Local`]) count as the row's own failure when they get here.
+/// ([`Verdict::RetryUncompressed`], [`Verdict::Resume`], [`Verdict::Local`]) count as the row's own failure when they get here.
 #[must_use]
 pub fn consequence(verdict: Verdict) -> Consequence {
     let (message, reason, then, unreachable, verdict) = match verdict {
@@ -77,6 +77,13 @@ pub fn consequence(verdict: Verdict) -> Consequence {
             Then::GoOn,
             false,
             "refused",
+        ),
+        Verdict::Resume => (
+            "envoi interrompu".to_string(),
+            Reason::Row,
+            Then::GoOn,
+            false,
+            "interrupted",
         ),
         Verdict::Local(error) => (error.to_string(), Reason::Row, Then::GoOnUnasked, false, "local"),
     };

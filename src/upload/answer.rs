@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use sync_protocol::uploads::{DIGEST_HEADER, OFFSET_HEADER, VERSION_HEADER};
 use sync_protocol::{EXTENSIONS_HEADER, Extensions};
 
 use super::config::Secret;
@@ -25,8 +26,31 @@ pub(super) struct Answer {
     pub accept_encoding: Option<String>,
     /// What the server has beyond the contract.
     pub extensions: Extensions,
+    /// What it says of an upload.
+    pub upload: UploadFacts,
     /// What was sent with the request: a server may say it back, and it must not show.
     pub secret: Option<Secret>,
+}
+
+/// What an answer says of an upload ([`sync_protocol::uploads`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct UploadFacts {
+    /// Where it is, as the server says it.
+    pub location: Option<String>,
+    /// Bytes that are there.
+    pub offset: Option<u64>,
+    /// Their SHA-256.
+    pub digest: Option<Vec<u8>>,
+    /// It is the server's own answer, and not that of something between.
+    pub is_tus: bool,
+}
+
+/// The SHA-256 among the digests of RFC 9530.
+fn sha256(value: &str) -> Option<Vec<u8>> {
+    let mut digests = value.split(',').filter_map(|one| one.trim().split_once('='));
+    let (_, bytes) = digests.find(|(name, _)| *name == "sha-256")?;
+    let encoded = bytes.strip_prefix(':')?.strip_suffix(':')?;
+    base64_simd::STANDARD.decode_to_vec(encoded).ok()
 }
 
 impl Answer {
@@ -58,6 +82,12 @@ impl Answer {
                     .iter()
                     .filter_map(|value| value.to_str().ok()),
             ),
+            upload: UploadFacts {
+                location: header("location"),
+                offset: header(OFFSET_HEADER).and_then(|value| value.parse().ok()),
+                digest: header(DIGEST_HEADER).and_then(|value| sha256(&value)),
+                is_tus: header(VERSION_HEADER).is_some(),
+            },
             secret: secret.cloned(),
         };
         response

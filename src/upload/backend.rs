@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sync_protocol::uploads::{VERSION, VERSION_HEADER};
 use sync_protocol::{Extension, Extensions};
+use ureq::http::{self, Method, Response};
 use ureq::tls::TlsConfig;
 use ureq::typestate::WithBody;
-use ureq::{Agent, RequestBuilder};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use super::client;
 use super::config::{Secret, Timeouts, UploadConfig};
 use super::exchange::Exchange;
+use super::pieces::Pieces;
 use super::resolver::Remembering;
 use super::url::WebUrl;
 
@@ -26,6 +29,8 @@ pub(super) struct Backend {
     pub asks_first: bool,
     /// What it has beyond the contract, as its last answer said.
     pub extensions: Extensions,
+    /// How clips that go on after a break are cut for it.
+    pub pieces: Pieces,
     /// What it names and yet does not take: something between it and us does not let it through.
     refused: Extensions,
 }
@@ -40,6 +45,7 @@ impl Backend {
             resolver,
             asks_first: true,
             extensions: Extensions::NONE,
+            pieces: Pieces::default(),
             refused: Extensions::NONE,
         }
     }
@@ -59,6 +65,26 @@ impl Backend {
             Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
             None => request,
         }
+    }
+
+    /// A request of tus: where to, and how ([`sync_protocol::uploads`]).
+    pub(super) fn tus(&self, method: Method, url: &str, token: Option<&Secret>) -> http::request::Builder {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(url)
+            .header(VERSION_HEADER, VERSION);
+        match token {
+            Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
+            None => request,
+        }
+    }
+
+    /// Sends a request of [`Backend::tus`].
+    ///
+    /// # Errors
+    /// It could not be made, or there is no answer.
+    pub(super) fn run(&self, request: http::request::Builder, body: SendBody) -> Result<Response<Body>, ureq::Error> {
+        self.agent.run(request.body(body)?)
     }
 
     /// Its last answer named these extensions.

@@ -53,6 +53,8 @@ struct State {
 /// How far a clip is, from the card to the socket.
 #[derive(Default)]
 struct Video {
+    /// Where in the video the body begins.
+    start: u64,
     /// Bytes of video that were read.
     read: u64,
     /// Bytes of body that became of them.
@@ -73,14 +75,31 @@ impl Exchange {
 
     /// A request begins.
     pub(super) fn begin(&self, manner: Manner) {
+        self.begin_at(manner, 0);
+    }
+
+    /// A request begins whose body goes on at `start` of a video.
+    pub(super) fn begin_at(&self, manner: Manner, start: u64) {
         let mut state = self.state();
         let progress = state.progress.take();
         *state = State {
             manner: Some(manner),
             largest_piece: LARGEST_PIECE,
             progress,
+            video: Video {
+                start,
+                ..Video::default()
+            },
             ..State::default()
         };
+    }
+
+    /// Of a video, so many bytes were read that are at the server already: that is progress too.
+    pub(super) fn passed_over(&self, bytes: u64) {
+        let progress = self.state().progress.clone();
+        if let Some(progress) = progress {
+            progress.sent(bytes);
+        }
     }
 
     /// The request is over, answered or not.
@@ -187,7 +206,7 @@ impl Video {
     fn sent(&self) -> u64 {
         let taken = u128::from(self.taken.min(self.produced));
         let sent = taken * u128::from(self.read) / u128::from(self.produced.max(1));
-        u64::try_from(sent).unwrap_or(u64::MAX)
+        u64::try_from(sent).unwrap_or(u64::MAX).saturating_add(self.start)
     }
 }
 
@@ -211,8 +230,15 @@ mod tests {
             // Chunked coding adds a little.
             (300, 400, 410, 300),
         ] {
-            let video = Video { read, produced, taken };
-            assert_eq!(video.sent(), sent, "{read} {produced} {taken}");
+            for start in [0, 5] {
+                let video = Video {
+                    start,
+                    read,
+                    produced,
+                    taken,
+                };
+                assert_eq!(video.sent(), start + sent, "{read} {produced} {taken}");
+            }
         }
     }
 

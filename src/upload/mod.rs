@@ -14,6 +14,7 @@ mod exchange;
 mod media_body;
 mod outflow;
 mod payload;
+mod pieces;
 mod prefetch;
 mod probe;
 mod rate_limiter;

@@ -30,6 +30,20 @@ pub(super) fn send(
     limiter: &mut RateLimiter,
     exchange: &Exchange,
 ) -> io::Result<(Result<Response<Body>, ureq::Error>, Flowed)> {
+    send_by(|body| request.send(body), body, length, limiter, exchange)
+}
+
+/// The same for any way of sending a request with a body.
+///
+/// # Errors
+/// There is no thread to be had; nothing was sent.
+pub(super) fn send_by(
+    send: impl FnOnce(SendBody) -> Result<Response<Body>, ureq::Error> + Send,
+    body: impl Read,
+    length: Option<u64>,
+    limiter: &mut RateLimiter,
+    exchange: &Exchange,
+) -> io::Result<(Result<Response<Body>, ureq::Error>, Flowed)> {
     let mut body = Produced { inner: body, exchange };
     prefetch(&mut body, |ahead| {
         let mut outflow = Outflow {
@@ -39,7 +53,7 @@ pub(super) fn send(
             exchange,
             flowed: Flowed::default(),
         };
-        let result = request.send(SendBody::from_reader(&mut outflow));
+        let result = send(SendBody::from_reader(&mut outflow));
         (result, outflow.flowed)
     })
 }

@@ -89,6 +89,32 @@ pub(super) fn around_video(clip: &Clip, device_id: &str) -> serde_json::Result<(
     Ok((head, suffix))
 }
 
+#[derive(Serialize)]
+struct ClipWithoutVideo<'a> {
+    date: &'a Scalar,
+    capteur: ClipSensor<'a>,
+    numero_camera: &'a Scalar,
+    device_id: &'a str,
+    source: &'a str,
+}
+
+/// A clip's object without its video, which travels by itself.
+///
+/// # Errors
+/// None in practice: these values always have a JSON form.
+pub(super) fn without_video(clip: &Clip, device_id: &str) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&ClipWithoutVideo {
+        date: &clip.date,
+        capteur: ClipSensor {
+            id: &clip.sensor_id,
+            nom: &clip.sensor_name,
+        },
+        numero_camera: &clip.camera,
+        device_id,
+        source: SOURCE,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

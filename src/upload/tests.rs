@@ -57,7 +57,7 @@ fn send_clips(
                 camera: Scalar::Integer(1),
                 video_len: len as u64,
             };
-            uploader.post_clip(&clip, &mut &video[..], "k")
+            uploader.post_clip(&clip, &mut &video[..], "k", true)
         };
         let verdicts = (0..count).map(post).collect();
         done.send((verdicts, start.elapsed())).unwrap();

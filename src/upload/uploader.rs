@@ -1,6 +1,9 @@
 //! Sends rows: one try a call, over one kept connection, to the backend that works.
 
 mod batches;
+mod raw_video;
+mod transfer;
+mod uploads;
 mod wire;
 
 use std::io::{self, Read};
@@ -25,6 +28,7 @@ use super::{ClipProgress, client, payload, tls, token_exposure};
 use crate::notice::WireStats;
 use crate::row::{Clip, Event};
 use crate::shutdown::Shutdown;
+use uploads::Uploads;
 
 /// Bodies longer than this ask first (`Expect: 100-continue`, RFC 9110, 10.1.1).
 const ASK_FIRST_BYTES: u64 = 1 << 20;
@@ -58,6 +62,7 @@ pub struct Uploader {
     limiter: RateLimiter,
     stats: WireStats,
     shutdown: Arc<Shutdown>,
+    uploads: Uploads,
     exchange: Arc<Exchange>,
 }
 
@@ -87,6 +92,7 @@ impl Uploader {
             limiter: RateLimiter::new(config.max_rate, local_time, Arc::clone(&shutdown)),
             stats: WireStats::default(),
             shutdown,
+            uploads: Uploads::default(),
             exchange,
         })
     }

@@ -108,9 +108,46 @@ pub fn without_credentials(text: &str) -> String {
     }
 }
 
+/// The URL that `reference` names, said by an answer of `asked`. `None` where it names another server: a token must not
+/// travel there.
+pub(super) fn resolve(asked: &str, reference: &str) -> Option<String> {
+    let authority = asked.find("://")? + 3;
+    let origin = &asked[..asked[authority..].find('/')? + authority];
+    let clean = reference.bytes().all(|byte| byte.is_ascii_graphic());
+    if !clean || reference.is_empty() || reference.starts_with("//") || reference.starts_with("?") {
+        return None;
+    }
+    if reference.contains("://") {
+        let path = reference.strip_prefix(origin)?;
+        return path.starts_with('/').then(|| reference.to_string());
+    }
+    if reference.starts_with('/') {
+        return Some(format!("{origin}{reference}"));
+    }
+    let folder = &asked[..=asked.rfind('/')?];
+    Some(format!("{folder}{reference}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_location_is_taken_only_at_the_server_that_says_it() {
+        let asked = "https://b.example/p/api/media/uploads";
+        for (reference, expected) in [
+            ("uploads/7", Some("https://b.example/p/api/media/uploads/7")),
+            ("/x/7", Some("https://b.example/x/7")),
+            ("https://b.example/x", Some("https://b.example/x")),
+            ("https://b.example.evil/x", None),
+            ("http://b.example/x", None),
+            ("//evil/x", None),
+            ("a b", None),
+            ("", None),
+        ] {
+            assert_eq!(resolve(asked, reference).as_deref(), expected, "{reference}");
+        }
+    }
 
     #[test]
     fn urls_that_can_not_be_used_are_told_from_those_that_can() {

@@ -32,6 +32,9 @@ pub enum Verdict {
     InvalidResponse { message: String },
     /// The server does not take packed bodies; from now on they are plain, and the row is simply sent again.
     RetryUncompressed,
+    /// The clip goes on with its row read anew, at once: more of it is at the server than before, or another way to send
+    /// it was found. Not a failed try.
+    Resume,
     /// The video could not be read; the error is the reader's own.
     Local(std::io::Error),
     /// A stop was asked for.
@@ -116,6 +119,7 @@ mod tests {
             retry_after: None,
             accept_encoding: None,
             extensions: sync_protocol::Extensions::NONE,
+            upload: super::super::answer::UploadFacts::default(),
             secret: None,
         }
     }
@@ -129,6 +133,7 @@ mod tests {
             Verdict::Refused { .. } => "refused",
             Verdict::InvalidResponse { .. } => "invalid response",
             Verdict::RetryUncompressed => "plain next",
+            Verdict::Resume => "resume",
             Verdict::Local(_) => "local",
             Verdict::Interrupted => "interrupted",
         }

@@ -16,8 +16,15 @@ pub trait Wire {
     /// Tries to send an event, once.
     fn post_event(&mut self, event: &Event, key: &str) -> Verdict;
 
-    /// Tries to send a clip, once; `video` gives exactly `clip.video_len` bytes.
-    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Verdict;
+    /// Tries to send a clip, once; `video` gives exactly `clip.video_len` bytes. `is_new` tells that nothing of it can
+    /// be at a server, as far as is known.
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str, is_new: bool) -> Verdict;
+
+    /// Whether clips to the backend in use go on after a break.
+    fn resumes_clips(&self) -> bool;
+
+    /// Whether more of the last clip was at the server than at the try before.
+    fn clip_advanced(&self) -> bool;
 
     /// Whether the backend in use takes several events in one request.
     fn takes_batches(&self) -> bool;

@@ -9,7 +9,7 @@ use crate::support::{Device, Journal, Layout, Service, eventually, expected};
 
 /// Every row of the device is at the receiver exactly once, under the id that `sync_tracking` says.
 #[track_caller]
-fn assert_receiver_holds_everything(device: &Device, receiver: &Receiver) {
+pub fn assert_receiver_holds_everything(device: &Device, receiver: &Receiver) {
     let mut holds = receiver.holds();
     for row in expected::rows(device, "raspberry-1") {
         let remote_id = device.tracked(row.table, row.id).unwrap().remote_id.unwrap();

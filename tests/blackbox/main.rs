@@ -36,4 +36,5 @@ mod streaming;
 mod support;
 mod tracking;
 mod undisturbed;
+mod uploads;
 mod verdicts;

@@ -7,7 +7,7 @@ use crate::notice::Notice;
 use crate::row::Table;
 use crate::upload::{RetryAfter, Verdict};
 
-use super::super::{idempotency_key, policy, retry_transient};
+use super::super::{extensions, idempotency_key, policy, retry_transient};
 use super::{PassError, Running};
 
 /// A row that can't be read to its end, or changes each time it is read, is given up for this pass after so many
@@ -28,14 +28,20 @@ impl Running<'_, '_> {
     /// Tries a row until it has a verdict that stands, with its length in bytes (of a clip). `None` when there is
     /// nothing to say of it: it is gone, or the database is in trouble.
     pub(super) fn send(&mut self, table: Table, due: &Due) -> Result<Option<(u64, Verdict)>, PassError> {
-        let (mut tries, mut rereads) = (0, 0);
+        let (mut tries, mut rereads, mut is_new) = (0, 0, None);
         loop {
-            let Some((bytes, verdict)) = self.attempt(table, due) else {
+            let Some((bytes, verdict)) = self.attempt(table, due, &mut is_new)? else {
                 return Ok(None);
             };
             let verdict = match verdict {
                 // Not a try: the next one is plain and can't get this verdict.
                 Verdict::RetryUncompressed => continue,
+                Verdict::Resume => {
+                    if self.pauses_clip()? {
+                        return Ok(None);
+                    }
+                    continue;
+                }
                 Verdict::Local(error) => match error.downcast::<DeviceError>() {
                     Err(error) => Verdict::Local(error),
                     Ok(error) => match self.unreadable(table, due.id, error, &mut rereads)? {
@@ -49,7 +55,8 @@ impl Running<'_, '_> {
                     unreachable,
                     retry_after,
                 } => {
-                    tries += 1;
+                    let advanced = table == Table::Media && self.pass.wire.clip_advanced();
+                    tries = if advanced { 1 } else { tries + 1 };
                     if self.tries_again(table, due.id, tries, &message, retry_after)? {
                         continue;
                     }
@@ -117,9 +124,49 @@ impl Running<'_, '_> {
         Ok(true)
     }
 
+    /// A clip goes on after a break: at once, or with the next pass if clips wait by now.
+    fn pauses_clip(&mut self) -> Result<bool, PassError> {
+        if self.waits(Table::Media) {
+            self.report.media.waiting += 1;
+            return Ok(true);
+        }
+        let delay = policy::resume_delay(self.pass.random);
+        if retry_transient::wait(self.pass.clock, self.pass.reporter, delay) {
+            return Err(PassError::Interrupted);
+        }
+        Ok(false)
+    }
+
+    /// Whether nothing of a clip can be at a server: it is its first try, and no other failed before.
+    fn is_new(&mut self, id: i64) -> Result<bool, PassError> {
+        if !self.pass.wire.resumes_clips() {
+            return Ok(true);
+        }
+        // Now, and not after the pass: whoever is killed over this clip must know next time that it may go on.
+        if let Err(error) = extensions::keep(self.pass.device, self.pass.wire) {
+            log::error!("{error}");
+        }
+        let failures = self.pass.on_database(|device| device.failures(Table::Media, id))?;
+        Ok(failures.attempts == 0)
+    }
+
     /// Reads a row and sends it, once. Returns its length in bytes (of a clip) and the verdict; `None` when the
-    /// row is gone.
-    fn attempt(&mut self, table: Table, due: &Due) -> Option<(u64, Verdict)> {
+    /// row is gone. `is_new` is what is known of the clip, and learns that it was tried.
+    fn attempt(
+        &mut self,
+        table: Table,
+        due: &Due,
+        is_new: &mut Option<bool>,
+    ) -> Result<Option<(u64, Verdict)>, PassError> {
+        let new = match (table, is_new.take()) {
+            (Table::Media, None) => self.is_new(due.id)?,
+            (_, known) => known.unwrap_or(true),
+        };
+        *is_new = Some(false);
+        Ok(self.attempt_once(table, due, new))
+    }
+
+    fn attempt_once(&mut self, table: Table, due: &Due, is_new: bool) -> Option<(u64, Verdict)> {
         let pass = &mut *self.pass;
         let key = |date| idempotency_key(pass.device.database_id(), pass.device_id, table, due.id, date);
         match table {
@@ -137,7 +184,7 @@ impl Running<'_, '_> {
                     let bytes = clip.video_len;
                     pass.reporter.notice(&Notice::ClipStarted { id: due.id, bytes });
                     let key = key(&clip.date);
-                    Some((bytes, pass.wire.post_clip(&clip, &mut video, &key)))
+                    Some((bytes, pass.wire.post_clip(&clip, &mut video, &key, is_new)))
                 }
                 Err(error) => Some((0, Verdict::Local(error.into()))),
             },

@@ -99,7 +99,7 @@ impl Wire for ScriptedWire {
         self.call(Table::Event, event.id, key)
     }
 
-    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Verdict {
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str, _is_new: bool) -> Verdict {
         let verdict = self.call(Table::Media, clip.id, key);
         let mut bytes = Vec::new();
         if let Err(error) = video.read_to_end(&mut bytes) {
@@ -109,6 +109,14 @@ impl Wire for ScriptedWire {
         }
         assert_eq!(bytes.len() as u64, clip.video_len);
         verdict
+    }
+
+    fn resumes_clips(&self) -> bool {
+        false
+    }
+
+    fn clip_advanced(&self) -> bool {
+        false
     }
 
     fn takes_batches(&self) -> bool {

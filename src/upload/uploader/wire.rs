@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::NaiveDateTime;
 use sync_protocol::{Extension, Extensions};
 
+use super::uploads::Upload;
 use super::{AskedInVain, Uploader};
 use crate::notice::WireStats;
 use crate::row::{Clip, Event};
@@ -15,12 +16,22 @@ use crate::upload::wire::Wire;
 
 impl Wire for Uploader {
     fn post_event(&mut self, event: &Event, key: &str) -> Verdict {
+        self.uploads.body_left = false;
         let verdict = self.send_event(event, key);
         self.exchange.end();
         verdict
     }
 
-    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str) -> Verdict {
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str, is_new: bool) -> Verdict {
+        if self.resumes_clips() {
+            if let Some(upload) = Upload::of(clip, key, &self.device_id) {
+                let verdict = self.upload_clip(&upload, video, is_new);
+                self.exchange.end();
+                return verdict;
+            }
+        }
+        self.uploads.body_left = false;
+        self.uploads.advanced = false;
         let verdict = self
             .send_clip(clip, video, key)
             // It did not ask this time.
@@ -30,11 +41,20 @@ impl Wire for Uploader {
         verdict
     }
 
+    fn resumes_clips(&self) -> bool {
+        self.has(Extension::Uploads)
+    }
+
+    fn clip_advanced(&self) -> bool {
+        self.uploads.advanced
+    }
+
     fn takes_batches(&self) -> bool {
         self.has(sync_protocol::Extension::Batch)
     }
 
     fn post_events(&mut self, events: &[(Event, String)]) -> BatchVerdict {
+        self.uploads.body_left = false;
         let verdict = self.send_events(events);
         self.exchange.end();
         verdict
@@ -53,7 +73,7 @@ impl Wire for Uploader {
     }
 
     fn body_begun(&self) -> bool {
-        self.exchange.body_left()
+        self.uploads.body_left || self.exchange.body_left()
     }
 
     fn fail_over(&mut self, now: Duration) -> bool {

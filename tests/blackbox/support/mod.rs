@@ -5,6 +5,7 @@ pub mod backend;
 pub mod device;
 pub mod expected;
 pub mod layout;
+pub mod lines;
 pub mod proxy;
 pub mod random;
 pub mod receiver;

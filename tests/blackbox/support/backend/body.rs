@@ -141,6 +141,11 @@ pub struct Contents {
 
 impl Contents {
     pub fn read(body: &mut Body<'_>, request: &Received) -> io::Result<Self> {
+        if request.header("content-type") == Some("application/offset+octet-stream") {
+            // A video as it is.
+            io::copy(body, &mut io::sink())?;
+            return Ok(Contents::default());
+        }
         let mut splitter = Splitter::default();
         match request.header("content-encoding") {
             None => splitter.take(&mut *body)?,

@@ -1,0 +1,143 @@
+//! Clips that go on after a break, to a server that names it: nothing that arrived is sent again.
+
+use crate::both::assert_receiver_holds_everything;
+use crate::support::lines::{BufferingProxy, CutLine};
+use crate::support::random::video;
+use crate::support::receiver::Receiver;
+use crate::support::{Act, Backend, Device, Service, eventually};
+
+const UPLOADS: &str = "/api/media/uploads";
+
+/// A device with an event, by whose answer the uploader knows the server, and a clip.
+fn device_with(clip_bytes: usize) -> Device {
+    let device = Device::new();
+    device.event();
+    device.clip(&video(7, clip_bytes));
+    device
+}
+
+fn paths(backend: &Backend) -> Vec<String> {
+    backend.received().into_iter().map(|request| request.path).collect()
+}
+
+#[test]
+fn on_a_line_that_is_cut_every_300_kb_nothing_that_arrived_is_sent_again() {
+    const CLIP: usize = 20_000_000;
+    let (device, receiver) = (device_with(CLIP), Receiver::start());
+    let line = CutLine::to(&receiver.url, 300_000);
+    let run = Service::of(&device, &line.url, "once").run();
+    assert_eq!(run.code(), Some(0), "{run}");
+    assert_receiver_holds_everything(&device, &receiver);
+    assert!(line.connections() > CLIP / 300_000, "{}", line.connections());
+    let most = CLIP as u64 * 105 / 100;
+    assert!(line.passed() <= most, "{} of at most {most} bytes", line.passed());
+    receiver.stop();
+}
+
+/// Sends a clip of 6 MB, and kills the uploader when half of it is across; returns the bytes that passed.
+fn killed_half_way(device: &Device, line: &CutLine) {
+    let service = Service::of(device, &line.url, "once")
+        .env("SYNC_MAX_RATE_KBPS", "1500")
+        .start();
+    eventually("half of the clip is across", || line.passed() > 3_000_000);
+    service.kill();
+}
+
+#[test]
+fn a_killed_uploader_goes_on_where_it_was() {
+    let (device, receiver) = (device_with(6_000_000), Receiver::start());
+    let line = CutLine::to(&receiver.url, u64::MAX);
+    killed_half_way(&device, &line);
+    Service::of(&device, &line.url, "once").run().exits(0);
+    assert_receiver_holds_everything(&device, &receiver);
+    assert!(line.passed() < 6_500_000, "{}", line.passed());
+    receiver.stop();
+}
+
+#[test]
+fn a_clip_that_was_edited_in_between_arrives_as_it_is_now() {
+    for edited in [6_000_000, 5_000_000, 2_000_000] {
+        let (device, receiver) = (device_with(6_000_000), Receiver::start());
+        let line = CutLine::to(&receiver.url, u64::MAX);
+        killed_half_way(&device, &line);
+        let changed = device.db().execute("UPDATE media SET video = ?1", [video(8, edited)]);
+        assert_eq!(changed, Ok(1));
+        Service::of(&device, &line.url, "once").run().exits(0);
+        assert_receiver_holds_everything(&device, &receiver);
+        assert_eq!(receiver.files().0, 1, "{edited}");
+        receiver.stop();
+    }
+}
+
+#[test]
+fn a_clip_gets_across_behind_a_proxy_that_refuses_long_bodies() {
+    let (device, receiver) = (device_with(20_000_000), Receiver::start());
+    let proxy = BufferingProxy::to(&receiver.url, 1 << 20);
+    let run = Service::of(&device, &proxy.url, "once").run();
+    assert_eq!(run.code(), Some(0), "{run}");
+    assert_receiver_holds_everything(&device, &receiver);
+    assert_eq!(proxy.refused(), 2, "whole, and in pieces of 8 MB; never again");
+    receiver.stop();
+}
+
+#[test]
+fn what_a_server_names_and_does_not_take_goes_the_plain_way_in_the_same_pass() {
+    for status in [404, 405, 501] {
+        let (device, backend) = (device_with(2_000_000), Backend::start());
+        device.clip(&video(9, 3_000_000));
+        backend.script(move |request| {
+            let act = if request.path.starts_with(UPLOADS) {
+                Act::status(status, "{}")
+            } else {
+                Act::created()
+            };
+            act.header("Sync-Extensions", "uploads")
+        });
+        Service::once(&device, &backend).run().exits(0);
+        assert_eq!(
+            paths(&backend),
+            ["/api/evenements", UPLOADS, "/api/media", "/api/media"],
+            "{status}"
+        );
+        assert_eq!(backend.stored_count(), 3);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_name_uploads_is_sent_none() {
+    for named in ["", "batch", "time-travel"] {
+        let (device, backend) = (device_with(2_000_000), Backend::start());
+        backend.always(
+            Act::created()
+                .header("Sync-Extensions", named)
+                .header("Tus-Resumable", "1.0.0"),
+        );
+        Service::once(&device, &backend).run().exits(0);
+        assert_eq!(paths(&backend), ["/api/evenements", "/api/media"], "{named:?}");
+    }
+}
+
+#[test]
+fn a_new_clip_is_one_request_with_its_bytes_as_they_are() {
+    let (device, backend) = (device_with(700_000), Backend::start());
+    device.clip(&video(9, 3_000_000));
+    backend.script(|request| {
+        let act = if request.path == UPLOADS {
+            Act::status(201, r#"{"id":7}"#)
+        } else {
+            Act::created()
+        };
+        act.header("Sync-Extensions", "uploads")
+    });
+    Service::once(&device, &backend).run().exits(0);
+    let received = backend.received();
+    assert_eq!(paths(&backend), ["/api/evenements", UPLOADS, UPLOADS]);
+    for (request, length) in received[1..].iter().zip([700_000, 3_000_000]) {
+        assert_eq!(request.wire_len, length);
+        assert_eq!(request.header("upload-length"), Some(length.to_string().as_str()));
+        assert_eq!(request.header("tus-resumable"), Some("1.0.0"));
+        assert_eq!(request.header("content-encoding"), None);
+        assert_eq!(request.header("expect").is_some(), length > 1 << 20);
+        assert!(request.key().is_some() && request.header("upload-metadata").is_some());
+    }
+}
