@@ -29,13 +29,19 @@ fn from_address(receiver: &Receiver, address: Ipv4Addr) -> Client {
     Client::on(TcpStream::from(from))
 }
 
-/// Asks for the health, which must be told within a second.
+/// Asks for the health, which must be told within a second. A machine that is busy with other tests may be late once, a
+/// receiver that waits for its clients is late each time.
 fn health(receiver: &Receiver) -> u16 {
-    let start = Instant::now();
-    let status = receiver.ask(HEALTH).status;
-    let took = start.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
-    status
+    let mut took = Vec::new();
+    for _ in 0..3 {
+        let start = Instant::now();
+        let status = receiver.ask(HEALTH).status;
+        if start.elapsed() < Duration::from_secs(1) {
+            return status;
+        }
+        took.push(start.elapsed());
+    }
+    panic!("{took:?}");
 }
 
 fn half_a_clip(receiver: &Receiver, client: &mut Client) -> Vec<u8> {
