@@ -15,7 +15,7 @@ use super::backend::Backend;
 use super::device::Device;
 
 /// How long anything may take before a test gives up: far above what is needed, a failure only.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A run that is being prepared.
 pub struct Service {
