@@ -16,6 +16,17 @@ power_cuts_or_say() {
     export SYNC_TEST_WITHOUT_FUSE=1
 }
 
+# Full and read-only cards are mounted. Where this user may not, `left_out` leaves their tests out by name, and `untested` says so.
+# shellcheck disable=SC2034
+mounts_or_say() {
+    left_out=
+    if [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then return 0; fi
+    left_out="--skip mounts::"
+    say "!! NOT TESTED: full and read-only cards (they need root and the right to mount)"
+    untested="$untested${untested:+
+}!! NOT TESTED: full and read-only cards (they need root and the right to mount)"
+}
+
 # Tries a command up to four times: a package mirror may stumble for a minute.
 retry() {
     retry_wait=5

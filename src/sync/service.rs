@@ -142,6 +142,7 @@ impl Service<'_> {
                 Kind::NotYet => LOOK_FOR_DATABASE,
                 _ => policy::database_delay(tries, &mut self.random),
             };
+            log::debug!("try {tries} failed, next in {delay:?}");
             if wait(self.clock, self.reporter, delay) {
                 return Err(Closed::Interrupted);
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::service::{emulated, most_kb};
+use crate::support::service::most_kb;
 use crate::support::{Act, Backend, Device, Service, assert_everything_arrived_once};
 
 #[test]
@@ -21,7 +21,7 @@ fn ten_thousand_events_go_in_one_run() {
         "connections were thrown away"
     );
     assert_everything_arrived_once(&device, &backend);
-    assert!(emulated() || run.peak_kb <= most_kb(16), "{} KB", run.peak_kb);
+    assert!(run.peak_kb <= most_kb(16), "{} KB", run.peak_kb);
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_hundred_thousand_rows_waiting_for_a_server_that_is_down_cost_seconds_and_no
     let run = Service::once(&device, &backend).run().exits(1);
     println!("100,000 events in {:?}, peak {} KB", run.took, run.peak_kb);
     assert!(run.took < Duration::from_secs(15), "{:?}", run.took);
-    assert!(emulated() || run.peak_kb <= most_kb(16), "{} KB", run.peak_kb);
+    assert!(run.peak_kb <= most_kb(16), "{} KB", run.peak_kb);
     assert_eq!(device.tracking().len(), 1, "only the row that was tried is marked");
     assert!(run.stdout.contains("99999"), "the rows left waiting are said\n{run}");
 }
@@ -71,7 +71,7 @@ fn a_pass_with_nothing_new_does_not_read_the_history() {
     );
     assert!(each < 400_000, "{each} bytes read in a pass with nothing to do");
     assert!(backend.received().is_empty(), "{run}");
-    assert!(emulated() || run.peak_kb <= most_kb(16), "{} KB", run.peak_kb);
+    assert!(run.peak_kb <= most_kb(16), "{} KB", run.peak_kb);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::io::Read;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::service::{binary, emulated, most_kb};
-use crate::support::{Backend, Device, Run, Service, assert_everything_arrived_once, preloaded};
+use crate::support::service::{binary, most_kb};
+use crate::support::{Backend, Device, Service, assert_everything_arrived_once};
 
 const NO_INDEXES: &str = "DROP INDEX idx_media_date; DROP INDEX idx_media_capteur; DROP INDEX idx_media_camera;
     DROP INDEX idx_evenement_date; DROP INDEX idx_evenement_capteur;";
@@ -13,26 +13,6 @@ const NO_INDEXES: &str = "DROP INDEX idx_media_date; DROP INDEX idx_media_capteu
 /// SQL for a text of so many bytes.
 fn text(bytes: usize) -> String {
     format!("replace(hex(zeroblob({})), '0', '2')", bytes / 2)
-}
-
-/// What may be read under one lock: 50 ms of a card that reads 10 MB/s.
-const LOCKED_BYTES: u64 = 500_000;
-
-/// Runs `service`, and makes sure that it read little under each of its locks.
-#[track_caller]
-fn locking_briefly(device: &Device, service: Service) -> Run {
-    let Some(library) = preloaded(device.folder(), "lock_bytes.c") else {
-        return service.run();
-    };
-    let file = device.folder().join("lock_bytes");
-    let run = service
-        .env("LD_PRELOAD", library)
-        .env("LOCK_BYTES", &file)
-        .run_within(Duration::from_secs(180));
-    let most: u64 = std::fs::read_to_string(&file).unwrap().parse().unwrap();
-    assert!(most > 0, "it read nothing, or was not watched");
-    assert!(most <= LOCKED_BYTES, "{most} bytes read under one lock: {run}");
-    run
 }
 
 #[test]
@@ -60,7 +40,7 @@ fn memory_stays_small_whatever_is_in_the_rows() {
         .run_within(Duration::from_secs(300))
         .exits_with_words(1);
     println!("peak {} KB", run.peak_kb);
-    assert!(emulated() || run.peak_kb <= most_kb(32), "{} KB", run.peak_kb);
+    assert!(run.peak_kb <= most_kb(32), "{} KB", run.peak_kb);
     for (table, id, column) in [
         ("evenement", 3_001, "date"),
         ("evenement", 3_002, "nom_capteur"),
@@ -86,85 +66,13 @@ fn memory_stays_small_whatever_is_in_the_rows() {
             .env("LOCAL_DB_PATH", device.path())
             .run()
             .exits(0);
-        assert!(
-            emulated() || run.peak_kb <= most_kb(32),
-            "{command}: {} KB",
-            run.peak_kb
-        );
+        assert!(run.peak_kb <= most_kb(32), "{command}: {} KB", run.peak_kb);
     }
     // Mended, they go.
     device.sql("UPDATE evenement SET date = '2025-12-18T17:30:05' WHERE id_evenement = 3001;
         UPDATE media SET date = '2025-12-18T17:30:05' WHERE id_media = 2; UPDATE capteur SET nom_capteur = 'x' WHERE id_capteur IN (3, 5)");
     Service::once(&device, &backend).run().exits(0);
     assert_everything_arrived_once(&device, &backend);
-}
-
-/// Bytes that a command read, from files and pipes, its children's among them.
-fn bytes_read(device: &Device, command: &str) -> (u64, String) {
-    let script = r#""$@"; code=$?; grep rchar /proc/$$/io >&2; exit $code"#;
-    let run = Service::wrapped(&["/bin/sh", "-c", script, "sh"], &[command])
-        .env("LOCAL_DB_PATH", device.path())
-        .run()
-        .exits_with_words(0);
-    let read = run.stderr.rsplit("rchar: ").next().unwrap().trim().parse().unwrap();
-    (read, run.stdout)
-}
-
-#[test]
-fn status_reads_little_and_locks_nothing_for_long_beside_clips_of_any_size() {
-    if emulated() {
-        return;
-    }
-    for indexed in [true, false] {
-        let device = Device::new();
-        if !indexed {
-            device.sql(NO_INDEXES);
-        }
-        device.big_clip(200_000_000);
-        let backend = Backend::start();
-        // Before our tables are there, and after a pass in vain.
-        for tracked in [false, true] {
-            if tracked {
-                backend.refuse();
-                Service::once(&device, &backend).run().exits_with_words(1);
-            }
-            let status = Service::command(&["status"]).env("LOCAL_DB_PATH", device.path());
-            locking_briefly(&device, status).exits(0);
-            let (read, shown) = bytes_read(&device, "status");
-            assert!(read <= 1_000_000, "indexed {indexed}, tracked {tracked}: {read} bytes");
-            assert!(shown.contains("plus ancienne ligne en attente : 1"), "{shown}");
-            assert_eq!(
-                shown.contains("depuis"),
-                indexed,
-                "the age as far as it is known: {shown}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_pass_with_metrics_locks_nothing_for_long_beside_clips_of_any_size() {
-    for indexed in [true, false] {
-        let (device, backend) = (Device::new(), Backend::start());
-        if !indexed {
-            device.sql(NO_INDEXES);
-        }
-        device.event();
-        device.big_clip(20_000_000);
-        let metrics = device.folder().join("metrics.prom");
-        backend.refuse();
-        let pass = || Service::once(&device, &backend).env("SYNC_METRICS_FILE", &metrics);
-        locking_briefly(&device, pass()).exits_with_words(1);
-        let told = std::fs::read_to_string(&metrics).unwrap();
-        let age = told
-            .lines()
-            .find(|line| line.starts_with("sync_service_oldest_waiting_age_seconds{table=\"media\"}"))
-            .unwrap();
-        assert!(!age.ends_with(" 0"), "the alert needs the age: {age}");
-        backend.listen_again();
-        locking_briefly(&device, pass()).exits(0);
-        assert_everything_arrived_once(&device, &backend);
-    }
 }
 
 #[test]
@@ -207,4 +115,93 @@ fn who_reads_failures_page_by_page_keeps_nobody_waiting() {
         .collect();
     assert_eq!(days.len(), 12_000);
     assert!(days.windows(2).all(|pair| pair[0] >= pair[1]), "newest try first");
+}
+
+/// Reads are counted in this machine's own program.
+mod native {
+    use super::*;
+    use crate::support::{Run, preloaded};
+
+    /// What may be read under one lock: 50 ms of a card that reads 10 MB/s.
+    const LOCKED_BYTES: u64 = 500_000;
+
+    /// Runs `service`, and makes sure that it read little under each of its locks.
+    #[track_caller]
+    fn locking_briefly(device: &Device, service: Service) -> Run {
+        let library = preloaded(device.folder(), "lock_bytes.c");
+        let file = device.folder().join("lock_bytes");
+        let run = service
+            .env("LD_PRELOAD", library)
+            .env("LOCK_BYTES", &file)
+            .run_within(Duration::from_secs(180));
+        let most: u64 = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+        assert!(most > 0, "it read nothing, or was not watched");
+        assert!(most <= LOCKED_BYTES, "{most} bytes read under one lock: {run}");
+        run
+    }
+
+    /// Bytes that a command read, from files and pipes, its children's among them.
+    fn bytes_read(device: &Device, command: &str) -> (u64, String) {
+        let script = r#""$@"; code=$?; grep rchar /proc/$$/io >&2; exit $code"#;
+        let run = Service::wrapped(&["/bin/sh", "-c", script, "sh"], &[command])
+            .env("LOCAL_DB_PATH", device.path())
+            .run()
+            .exits_with_words(0);
+        let read = run.stderr.rsplit("rchar: ").next().unwrap().trim().parse().unwrap();
+        (read, run.stdout)
+    }
+
+    #[test]
+    fn status_reads_little_and_locks_nothing_for_long_beside_clips_of_any_size() {
+        for indexed in [true, false] {
+            let device = Device::new();
+            if !indexed {
+                device.sql(NO_INDEXES);
+            }
+            device.big_clip(200_000_000);
+            let backend = Backend::start();
+            // Before our tables are there, and after a pass in vain.
+            for tracked in [false, true] {
+                if tracked {
+                    backend.refuse();
+                    Service::once(&device, &backend).run().exits_with_words(1);
+                }
+                let status = Service::command(&["status"]).env("LOCAL_DB_PATH", device.path());
+                locking_briefly(&device, status).exits(0);
+                let (read, shown) = bytes_read(&device, "status");
+                assert!(read <= 1_000_000, "indexed {indexed}, tracked {tracked}: {read} bytes");
+                assert!(shown.contains("plus ancienne ligne en attente : 1"), "{shown}");
+                assert_eq!(
+                    shown.contains("depuis"),
+                    indexed,
+                    "the age as far as it is known: {shown}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_pass_with_metrics_locks_nothing_for_long_beside_clips_of_any_size() {
+        for indexed in [true, false] {
+            let (device, backend) = (Device::new(), Backend::start());
+            if !indexed {
+                device.sql(NO_INDEXES);
+            }
+            device.event();
+            device.big_clip(20_000_000);
+            let metrics = device.folder().join("metrics.prom");
+            backend.refuse();
+            let pass = || Service::once(&device, &backend).env("SYNC_METRICS_FILE", &metrics);
+            locking_briefly(&device, pass()).exits_with_words(1);
+            let told = std::fs::read_to_string(&metrics).unwrap();
+            let age = told
+                .lines()
+                .find(|line| line.starts_with("sync_service_oldest_waiting_age_seconds{table=\"media\"}"))
+                .unwrap();
+            assert!(!age.ends_with(" 0"), "the alert needs the age: {age}");
+            backend.listen_again();
+            locking_briefly(&device, pass()).exits(0);
+            assert_everything_arrived_once(&device, &backend);
+        }
+    }
 }

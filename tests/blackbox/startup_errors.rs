@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::service::{Run, binary, emulated};
+use crate::support::service::Run;
 use crate::support::{Backend, Device, Journal, Layout, Service};
 
 /// Ended with status 2 and one line that names the file.
@@ -117,66 +117,6 @@ fn a_corrupt_database_is_named_and_nothing_is_sent_twice_for_it() {
     assert!(backend.received().is_empty());
 }
 
-/// As a user without rights; `None` when that user cannot be had here.
-fn as_nobody(device: &Device, backend: &Backend) -> Option<Service> {
-    if emulated() {
-        // The emulator's libraries may lie where others can't read them, and rights are no matter of architecture.
-        println!("skipped: under an emulator");
-        return None;
-    }
-    if !rustix::process::geteuid().is_root() {
-        // We are without rights ourselves.
-        return Some(Service::once(device, backend));
-    }
-    // The build's folder may be closed to others: a copy lies open in the device's folder.
-    let program = device.folder().join("program");
-    std::fs::copy(binary(), &program).unwrap();
-    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
-    open_to_all(device.folder(), 0o755);
-    let drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let tried = std::process::Command::new(drop[0])
-        .args(&drop[1..])
-        .arg("true")
-        .status();
-    assert!(
-        tried.is_ok_and(|status| status.success()),
-        "setpriv is missing: apt-get install util-linux"
-    );
-    let words = [&drop[..], &[program.to_str().unwrap()]].concat();
-    Some(Service::program(&words).on(device, &backend.url(), "once"))
-}
-
-fn open_to_all(path: &Path, mode: u32) {
-    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
-}
-
-#[test]
-fn a_database_without_the_right_to_read_is_named() {
-    let (device, backend) = (Device::new(), Backend::start());
-    open_to_all(&device.path(), 0o000);
-    if let Some(service) = as_nobody(&device, &backend) {
-        assert_refused(&service.run(), &device.path());
-    }
-}
-
-#[test]
-fn a_read_only_database_is_named_and_nothing_is_sent() {
-    for journal in [Journal::Delete, Journal::Wal] {
-        let (device, backend) = (Device::with(Layout::Current, journal), Backend::start());
-        device.event();
-        open_to_all(&device.path(), 0o444);
-        if let Some(service) = as_nobody(&device, &backend) {
-            open_to_all(device.folder(), 0o555);
-            let run = service.run();
-            open_to_all(device.folder(), 0o755);
-            assert_eq!(run.code(), Some(2), "{run}");
-            assert_eq!(run.stderr.trim_end().lines().count(), 1, "{run}");
-            assert!(run.stderr.contains(device.folder().to_str().unwrap()), "{run}");
-        }
-        assert!(backend.received().is_empty(), "sent, but it could never be marked");
-    }
-}
-
 #[test]
 fn a_database_that_is_not_there_yet_is_waited_for() {
     for mode in ["continuous", "periodic"] {
@@ -199,10 +139,10 @@ fn a_database_that_is_not_there_yet_is_waited_for() {
 #[test]
 fn waiting_for_the_database_is_said_once_and_can_be_stopped() {
     let (device, backend) = (Device::empty_folder(Layout::Current), Backend::start());
-    let mut service = Service::continuous(&device, &backend).start();
-    service.prints("Intervalle");
-    // Longer than it takes to look twice.
-    std::thread::sleep(Duration::from_millis(4_500));
+    let mut service = Service::continuous(&device, &backend)
+        .env("RUST_LOG", "sync_service=debug")
+        .start();
+    service.prints("Intervalle").logs("try 3 failed");
     let run = service.stop().exits_with_words(0);
     let path = device.path();
     let said = run.stdout.lines().skip_while(|line| !line.contains("Intervalle"));
@@ -246,4 +186,63 @@ fn a_killed_service_leaves_no_lock_behind() {
     }
     device.event();
     Service::once(&device, &backend).run().exits(0);
+}
+
+/// Rights are no matter of architecture, and an emulator's libraries may lie where others can't read them.
+mod native {
+    use super::*;
+    use crate::support::service::{assert_native, binary};
+
+    /// As a user without rights.
+    fn as_nobody(device: &Device, backend: &Backend) -> Service {
+        assert_native();
+        if !rustix::process::geteuid().is_root() {
+            // We are without rights ourselves.
+            return Service::once(device, backend);
+        }
+        // The build's folder may be closed to others: a copy lies open in the device's folder.
+        let program = device.folder().join("program");
+        std::fs::copy(binary(), &program).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        open_to_all(device.folder(), 0o755);
+        let drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+        let tried = std::process::Command::new(drop[0])
+            .args(&drop[1..])
+            .arg("true")
+            .status();
+        assert!(
+            tried.is_ok_and(|status| status.success()),
+            "setpriv is missing: apt-get install util-linux"
+        );
+        let words = [&drop[..], &[program.to_str().unwrap()]].concat();
+        Service::program(&words).on(device, &backend.url(), "once")
+    }
+
+    fn open_to_all(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_database_without_the_right_to_read_is_named() {
+        let (device, backend) = (Device::new(), Backend::start());
+        open_to_all(&device.path(), 0o000);
+        assert_refused(&as_nobody(&device, &backend).run(), &device.path());
+    }
+
+    #[test]
+    fn a_read_only_database_is_named_and_nothing_is_sent() {
+        for journal in [Journal::Delete, Journal::Wal] {
+            let (device, backend) = (Device::with(Layout::Current, journal), Backend::start());
+            device.event();
+            open_to_all(&device.path(), 0o444);
+            let service = as_nobody(&device, &backend);
+            open_to_all(device.folder(), 0o555);
+            let run = service.run();
+            open_to_all(device.folder(), 0o755);
+            assert_eq!(run.code(), Some(2), "{run}");
+            assert_eq!(run.stderr.trim_end().lines().count(), 1, "{run}");
+            assert!(run.stderr.contains(device.folder().to_str().unwrap()), "{run}");
+            assert!(backend.received().is_empty(), "sent, but it could never be marked");
+        }
+    }
 }

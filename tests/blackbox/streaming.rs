@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::support::device::{clip_row, connect};
-use crate::support::service::{emulated, most_kb};
+use crate::support::service::most_kb;
 use crate::support::{Act, Backend, Device, Gate, Journal, Layout, Recorder, Service, assert_everything_arrived_once};
 
 const JOURNALS: [Journal; 2] = [Journal::Delete, Journal::Wal];
@@ -135,7 +135,7 @@ fn memory_does_not_grow_with_the_clip() {
     let peak = service.peak_kb_now();
     service.stop().exits(0);
     println!("peak {peak} KB for {} MB", large() / 1_000_000);
-    assert!(emulated() || peak <= most_kb(24), "{peak} KB");
+    assert!(peak <= most_kb(24), "{peak} KB");
     assert_eq!(backend.received()[0].video, Some(device.fingerprint(clip)));
 }
 
@@ -151,7 +151,7 @@ fn ordinary_clips_take_ordinary_memory() {
     let peak = service.peak_kb_now();
     service.stop().exits(0);
     println!("peak {peak} KB");
-    assert!(emulated() || peak <= most_kb(16), "{peak} KB");
+    assert!(peak <= most_kb(16), "{peak} KB");
     assert_everything_arrived_once(&device, &backend);
 }
 

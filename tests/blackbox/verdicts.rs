@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::service::{emulated, most_kb};
+use crate::support::service::most_kb;
 use crate::support::{Act, Backend, Device, Service, assert_everything_arrived_once, eventually};
 
 /// One pass over ten events with a server that always answers so.
@@ -81,7 +81,7 @@ fn an_answer_without_a_usable_id_is_a_failure_and_the_others_go_on() {
                 backend.always(Act::stored_but_says(body));
                 let run = Service::once(&device, &backend).run().exits(1);
                 let start: String = body.chars().take(20).collect();
-                assert!(emulated() || run.peak_kb < most_kb(24), "{start}: {} KB", run.peak_kb);
+                assert!(run.peak_kb < most_kb(24), "{start}: {} KB", run.peak_kb);
                 assert_eq!(failed(&device), 3, "{start}: {run}");
                 let message = device.tracking()[0].error.clone().unwrap();
                 assert!(message.len() > 10 && message.len() < 1_000, "{start}: {message:?}");

@@ -33,13 +33,10 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A library of `tests/blackbox/support`, compiled for `LD_PRELOAD`; `None` under an emulator, which this machine's code
-/// can't be loaded into.
-pub fn preloaded(folder: &Path, source: &str) -> Option<PathBuf> {
-    if service::emulated() {
-        println!("skipped: under an emulator");
-        return None;
-    }
+/// A library of `tests/blackbox/support`, compiled for `LD_PRELOAD`. Not under an emulator, which this machine's code can't
+/// be loaded into.
+pub fn preloaded(folder: &Path, source: &str) -> PathBuf {
+    service::assert_native();
     let library = folder.join(source).with_extension("so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/blackbox/support")
@@ -51,5 +48,5 @@ pub fn preloaded(folder: &Path, source: &str) -> Option<PathBuf> {
         .status()
         .unwrap();
     assert!(compiled.success());
-    Some(library)
+    library
 }

@@ -65,16 +65,25 @@ pub fn binary() -> PathBuf {
     std::env::var_os("SYNC_TEST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_sync-service").into(), PathBuf::from)
 }
 
-/// Whether the binary runs under an emulator (`SYNC_TEST_RUNNER`): its memory is then not its own.
+/// Whether the binary runs under an emulator (`SYNC_TEST_RUNNER`).
 pub fn emulated() -> bool {
     std::env::var_os("SYNC_TEST_RUNNER").is_some()
 }
 
+/// For tests that need this machine's own program. They stand in modules named `native`, so that who runs the others under
+/// an emulator leaves these out by name.
+#[track_caller]
+pub fn assert_native() {
+    assert!(!emulated(), "not under an emulator: leave it out with --skip native::");
+}
+
 /// The most memory in KB that a promise of so many MB allows. A debug build has some 60 MB of code and touches 6 MB
-/// more of it than a release build, before it does anything.
+/// more of it than a release build, before it does anything. An emulator holds itself and the code it translated too.
 pub fn most_kb(promised_mb: u64) -> u64 {
+    const DEBUG_MB: u64 = 6;
+    const EMULATOR_MB: u64 = 32;
     let debug = cfg!(debug_assertions) && std::env::var_os("SYNC_TEST_BIN").is_none();
-    (promised_mb + if debug { 6 } else { 0 }) << 10
+    (promised_mb + if debug { DEBUG_MB } else { 0 } + if emulated() { EMULATOR_MB } else { 0 }) << 10
 }
 
 impl Service {
@@ -256,6 +265,19 @@ impl Running {
         {
             panic!(
                 "{times} × {text:?} was never printed\n--- stdout\n{}\n--- stderr\n{}",
+                self.stdout(),
+                self.stderr()
+            );
+        }
+        self
+    }
+
+    /// Waits until it has said `text` on standard error.
+    #[track_caller]
+    pub fn logs(&mut self, text: &str) -> &mut Self {
+        if !self.stderr.wait_until(PATIENCE, |sofar| sofar.contains(text)) {
+            panic!(
+                "{text:?} was never said\n--- stdout\n{}\n--- stderr\n{}",
                 self.stdout(),
                 self.stderr()
             );
