@@ -80,8 +80,8 @@ pub(super) struct How {
 
 /// A clip's bytes, or the range of them that is asked for.
 #[utoipa::path(get, path = "/api/media/{id}/video", params(("id" = i64, Path), How), responses(
-    (status = 200, description = "All bytes", content_type = "application/octet-stream", body = Vec<u8>),
-    (status = 206, description = "The bytes of `Range`", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 200, description = "All bytes", content((Vec<u8> = "video/*"), (Vec<u8> = "image/*"), (Vec<u8> = "application/octet-stream"))),
+    (status = 206, description = "The bytes of `Range`", content((Vec<u8> = "video/*"), (Vec<u8> = "image/*"), (Vec<u8> = "application/octet-stream"))),
     (status = 304, description = "`If-None-Match` names it"), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 404, body = Problem), (status = 416, description = "No byte is in `Range`"),
     (status = 503, body = Problem)))]
