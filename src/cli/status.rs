@@ -45,7 +45,6 @@ struct Tables {
     media: TableState,
 }
 
-/// Prints the state.
 pub(super) fn status(path: &Path, json: bool) -> Result<u8, String> {
     let service = instance::running(path);
     let tables = read(path)?;

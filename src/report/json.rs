@@ -13,7 +13,6 @@ pub struct JsonLines<W: Write> {
 }
 
 impl<W: Write> JsonLines<W> {
-    /// Lines on `out`.
     pub fn new(out: W) -> Self {
         Self { out }
     }

@@ -8,7 +8,7 @@ use crate::row::{Scalar, Table};
 /// namespace of this database, of device, table, id and date. The date keeps apart rows that get the same id after
 /// a database was restored from an older copy; the namespace keeps apart databases, the device's name its clones.
 #[must_use]
-pub fn idempotency_key(database: Uuid, device_id: &str, table: Table, id: i64, date: &Scalar) -> String {
+pub(super) fn idempotency_key(database: Uuid, device_id: &str, table: Table, id: i64, date: &Scalar) -> String {
     // JSON, so that no two lists of parts give the same name.
     let name = serde_json::json!([device_id, table.name(), id, date]).to_string();
     Uuid::new_v5(&database, name.as_bytes()).to_string()

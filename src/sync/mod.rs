@@ -6,7 +6,7 @@ mod extensions;
 mod idle;
 mod key;
 mod pass;
-pub mod policy;
+mod policy;
 mod retry_transient;
 mod row;
 mod schedule;
@@ -14,5 +14,3 @@ pub mod service;
 mod streak;
 #[cfg(test)]
 mod tests;
-
-pub use key::idempotency_key;

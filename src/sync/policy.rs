@@ -7,7 +7,7 @@ use fastrand::Rng;
 use crate::device::{Failures, Reason};
 
 /// Tries of a row in one pass before the pass ends.
-pub const ATTEMPTS: u32 = 3;
+pub(super) const ATTEMPTS: u32 = 3;
 
 /// Waits between the tries of a row, before jitter.
 const DELAYS: [Duration; 3] = [
@@ -17,7 +17,7 @@ const DELAYS: [Duration; 3] = [
 ];
 
 /// Rows in a row that get a 500, or a 2xx without a usable id, before it is the backend's trouble and not theirs.
-pub const UNPROVEN_FAILURES: usize = 3;
+pub(super) const UNPROVEN_FAILURES: usize = 3;
 
 /// A refused row is due again after an hour, and from this refusal on once a day.
 const DAILY_FROM: u32 = 24;
@@ -28,36 +28,36 @@ const DAY_S: i64 = 24 * HOUR_S;
 const RESUME_DELAY: Duration = Duration::from_millis(50);
 
 /// Rows that go in one request and whose results are one commit, before a card has shown how fast it is.
-pub const BATCH_ROWS_FIRST: usize = 125;
+pub(super) const BATCH_ROWS_FIRST: usize = 125;
 
 /// The same on the slowest card.
-pub const BATCH_ROWS_LEAST: usize = 25;
+pub(super) const BATCH_ROWS_LEAST: usize = 25;
 
 /// The same on the fastest.
-pub const BATCH_ROWS_MOST: usize = 500;
+pub(super) const BATCH_ROWS_MOST: usize = 500;
 
 /// A commit of a batch that takes longer holds its write lock for too long: the next batch is smaller.
-pub const BATCH_COMMIT: Duration = Duration::from_millis(50);
+pub(super) const BATCH_COMMIT: Duration = Duration::from_millis(50);
 
 /// Jitter of the schedule and of the waits between passes: a hundred devices that come back with the power must not
 /// stay in step.
 const SCHEDULE_JITTER: f64 = 0.1;
 
 /// The longest delay the schedule gives, in seconds: a due time further away is a clock that jumped.
-pub const LONGEST_DELAY_S: i64 = DAY_S + DAY_S / 10 + 1;
+pub(super) const LONGEST_DELAY_S: i64 = DAY_S + DAY_S / 10 + 1;
 
 /// Waits between tries of the local database when it is in trouble.
 const DATABASE_FIRST: Duration = Duration::from_secs(1);
 const DATABASE_LONGEST: Duration = Duration::from_secs(30);
 
 /// Tries of a result's write in `once`, where nobody waits for the trouble to end (about 7 s).
-pub const DATABASE_TRIES_ONCE: u32 = 4;
+pub(super) const DATABASE_TRIES_ONCE: u32 = 4;
 
 /// In `realtime`, the first wait after a pass that the backend ended; it doubles up to the interval.
 const REALTIME_FIRST: Duration = Duration::from_secs(5);
 
 /// The pause before a clip goes on after a break that cost nothing.
-pub fn resume_delay(random: &mut Rng) -> Duration {
+pub(super) fn resume_delay(random: &mut Rng) -> Duration {
     around(RESUME_DELAY, 0.5, random)
 }
 
@@ -68,7 +68,7 @@ fn around(duration: Duration, share: f64, random: &mut Rng) -> Duration {
 
 /// The wait after the `attempt`th try (from 1) of a row. The server's own wish is honoured up to the interval, and
 /// never cut short by the jitter.
-pub fn attempt_delay(attempt: u32, wish: Option<Duration>, interval: Duration, random: &mut Rng) -> Duration {
+pub(super) fn attempt_delay(attempt: u32, wish: Option<Duration>, interval: Duration, random: &mut Rng) -> Duration {
     let index = usize::try_from(attempt.saturating_sub(1))
         .unwrap_or(usize::MAX)
         .min(DELAYS.len() - 1);
@@ -79,7 +79,7 @@ pub fn attempt_delay(attempt: u32, wish: Option<Duration>, interval: Duration, r
 }
 
 /// The failures of a row after one more, and when it is due again, in Unix seconds.
-pub fn schedule(before: Failures, reason: Reason, now: i64, random: &mut Rng) -> (Failures, i64) {
+pub(super) fn schedule(before: Failures, reason: Reason, now: i64, random: &mut Rng) -> (Failures, i64) {
     let attempts = before.attempts.saturating_add(1);
     match reason {
         Reason::Backend => (Failures { attempts, ..before }, now),
@@ -108,18 +108,18 @@ pub fn schedule(before: Failures, reason: Reason, now: i64, random: &mut Rng) ->
 }
 
 /// The wait between two passes in `continuous`.
-pub fn pass_delay(interval: Duration, random: &mut Rng) -> Duration {
+pub(super) fn pass_delay(interval: Duration, random: &mut Rng) -> Duration {
     around(interval, SCHEDULE_JITTER, random)
 }
 
 /// The wait of `realtime` after `troubles` passes in a row that the backend ended.
-pub fn realtime_delay(troubles: u32, interval: Duration, random: &mut Rng) -> Duration {
+pub(super) fn realtime_delay(troubles: u32, interval: Duration, random: &mut Rng) -> Duration {
     let doubled = REALTIME_FIRST.saturating_mul(2_u32.saturating_pow(troubles.saturating_sub(1)));
     around(doubled.min(interval), SCHEDULE_JITTER, random)
 }
 
 /// The wait after the `tries`th failed access (from 1) to the local database.
-pub fn database_delay(tries: u32, random: &mut Rng) -> Duration {
+pub(super) fn database_delay(tries: u32, random: &mut Rng) -> Duration {
     let doubled = DATABASE_FIRST.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
     around(doubled.min(DATABASE_LONGEST), SCHEDULE_JITTER, random)
 }

@@ -10,7 +10,7 @@ use super::policy;
 
 /// Why an operation on the database was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GiveUp {
+pub(super) enum GiveUp {
     /// A stop was asked for.
     Interrupted,
     /// The tries of a single pass are used up.
@@ -24,7 +24,7 @@ pub enum GiveUp {
 /// Repeats `operation` while the trouble is one that passes: without end, or in `once` a few times.
 ///
 /// Errors that concern one row ([`Kind::Row`], [`Kind::Changed`], [`Kind::Vanished`]) are handed back inside `Ok`.
-pub fn retry_transient<T>(
+pub(super) fn retry_transient<T>(
     device: &mut Device,
     clock: &dyn Clock,
     reporter: &mut dyn Reporter,
@@ -75,7 +75,7 @@ pub fn retry_transient<T>(
 }
 
 /// Waits in slices, so that whoever watches for progress sees that this wait was meant.
-pub fn wait(clock: &dyn Clock, reporter: &mut dyn Reporter, duration: std::time::Duration) -> bool {
+pub(super) fn wait(clock: &dyn Clock, reporter: &mut dyn Reporter, duration: std::time::Duration) -> bool {
     const SLICE: std::time::Duration = std::time::Duration::from_secs(5);
     let end = clock.monotonic() + duration;
     loop {

@@ -5,15 +5,11 @@ use crate::upload::Verdict;
 
 /// What follows from the last verdict on a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Consequence {
-    /// The row is done.
+pub(super) enum Consequence {
     Sent {
-        /// The server's id.
         remote_id: i64,
     },
-    /// The row failed.
     Failed {
-        /// Why, in one line.
         message: String,
         /// How it is scheduled; a suspicion holds only if its body was on its way.
         reason: Reason,
@@ -30,7 +26,7 @@ pub enum Consequence {
 
 /// What happens to the rows behind a failed one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
+pub(super) enum Then {
     /// They are tried: the backend works.
     GoOn,
     /// They are tried: the backend had no say.
@@ -44,7 +40,7 @@ pub enum Then {
 /// The one table from verdict to consequence. Verdicts that are dealt with before a row is given up
 /// ([`Verdict::RetryUncompressed`], [`Verdict::Resume`], [`Verdict::Local`]) count as the row's own failure when they get here.
 #[must_use]
-pub fn consequence(verdict: Verdict) -> Consequence {
+pub(super) fn consequence(verdict: Verdict) -> Consequence {
     let (message, reason, then, unreachable, verdict) = match verdict {
         Verdict::Done { remote_id } => return Consequence::Sent { remote_id },
         Verdict::Interrupted => return Consequence::Interrupted,

@@ -51,15 +51,10 @@ impl End {
 
 /// The service with everything it needs, lent for its life.
 pub struct Service<'a> {
-    /// What it was told.
     pub config: &'a Config,
-    /// The server.
     pub wire: &'a mut dyn Wire,
-    /// Who is told.
     pub reporter: &'a mut dyn Reporter,
-    /// Time.
     pub clock: &'a dyn Clock,
-    /// Jitter.
     pub random: Rng,
     /// The lock on the database, not held yet.
     pub instance: Instance,

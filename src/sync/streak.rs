@@ -19,7 +19,7 @@ pub(super) struct Suspect {
 
 /// The run of such rows, kept from pass to pass: behind a captive portal a pass may hold one new event only.
 #[derive(Debug, Default)]
-pub struct Streak(Vec<Suspect>);
+pub(super) struct Streak(Vec<Suspect>);
 
 impl Streak {
     /// One more. Once there are enough of them, all are handed back: none is to blame.

@@ -7,7 +7,8 @@ use crate::notice::Notice;
 use crate::row::Table;
 use crate::upload::{RetryAfter, Verdict};
 
-use super::super::{extensions, idempotency_key, policy, retry_transient};
+use super::super::key::idempotency_key;
+use super::super::{extensions, policy, retry_transient};
 use super::{PassError, Running};
 
 /// A row that can't be read to its end, or changes each time it is read, is given up for this pass after so many

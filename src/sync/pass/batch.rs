@@ -8,7 +8,8 @@ use crate::notice::Notice;
 use crate::row::{Event, Table};
 use crate::upload::{BatchVerdict, Verdict};
 
-use super::super::{idempotency_key, policy};
+use super::super::key::idempotency_key;
+use super::super::policy;
 use super::{PassError, Running};
 
 /// How many rows go together, and whether any do in this pass.

@@ -21,20 +21,14 @@ use super::streak::Streak;
 use batch::Batching;
 
 /// Everything a pass needs, lent for its time.
-pub struct Pass<'a> {
-    /// The local database.
+pub(super) struct Pass<'a> {
     pub device: &'a mut Device,
-    /// The server.
     pub wire: &'a mut dyn Wire,
-    /// Who is told.
     pub reporter: &'a mut dyn Reporter,
-    /// Time.
     pub clock: &'a dyn Clock,
-    /// Jitter.
     pub random: &'a mut Rng,
     /// Failures in a row that may be the backend's.
     pub streak: &'a mut Streak,
-    /// `DEVICE_ID`.
     pub device_id: &'a str,
     /// The time between passes: the longest wish of a server that is honoured.
     pub interval: Duration,
@@ -44,7 +38,7 @@ pub struct Pass<'a> {
 
 /// Why a pass has no report to return.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PassError {
+pub(super) enum PassError {
     /// A stop was asked for; what was done is recorded.
     Interrupted,
     /// The database was in trouble for longer than `once` waits.
@@ -76,11 +70,10 @@ struct Running<'p, 'a> {
 }
 
 impl Pass<'_> {
-    /// Runs the pass.
     ///
     /// # Errors
     /// It was interrupted, or the local database could not be used.
-    pub fn run(&mut self) -> Result<PassReport, PassError> {
+    pub(super) fn run(&mut self) -> Result<PassReport, PassError> {
         let start = self.clock.monotonic();
         let at = self.clock.local();
         self.wire.prefer_first(start);
