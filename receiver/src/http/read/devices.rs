@@ -173,10 +173,33 @@ pub(super) async fn list(
             found.push((worst.rank(), known));
         }
     }
-    let place_of = |(rank, known): &(usize, &Known)| (*rank, known.device_id.clone());
     let total = found.len() as u64;
-    if let Some(after) = after {
-        found.retain(|one| place_of(one) > after);
+    let (found, next) = page(found, after, limit);
+    let names = found.iter().map(|(_, known)| known.device_id.clone()).collect();
+    let backlogs = reader
+        .desk
+        .backlogs(names, now - DAY_S)
+        .await
+        .map_err(Refusal::unavailable)?;
+    let devices = found.into_iter().zip(&backlogs);
+    Ok(Json(DevicePage {
+        devices: devices
+            .map(|((_, known), backlog)| Device::new(known, backlog, now))
+            .collect(),
+        counts,
+        total,
+        next,
+    }))
+}
+
+/// The devices of a page, each with the rank of its state, and where the next page begins.
+fn page(
+    mut found: Vec<(usize, &Known)>,
+    after: Option<(usize, String)>,
+    limit: usize,
+) -> (Vec<(usize, &Known)>, Option<String>) {
+    if let Some((rank, device)) = after {
+        found.retain(|one| (one.0, one.1.device_id.as_str()) > (rank, device.as_str()));
     }
     // The page's devices alone are put in order.
     let more = found.len() > limit;
@@ -191,21 +214,7 @@ pub(super) async fn list(
         .last()
         .filter(|_| more)
         .map(|(rank, known)| format!("{rank}~{}", known.device_id));
-    let names = found.iter().map(|(_, known)| known.device_id.clone()).collect();
-    let backlogs = reader
-        .desk
-        .backlogs(names, now - DAY_S)
-        .await
-        .map_err(Refusal::unavailable)?;
-    let page = found.into_iter().zip(&backlogs);
-    Ok(Json(DevicePage {
-        devices: page
-            .map(|((_, known), backlog)| Device::new(known, backlog, now))
-            .collect(),
-        counts,
-        total,
-        next,
-    }))
+    (found, next)
 }
 
 fn place(text: &str) -> Option<(usize, String)> {
