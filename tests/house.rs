@@ -61,20 +61,6 @@ const FILE_LINES: usize = 300;
 /// Lines of a function, from its name to its brace.
 const FUNCTION_LINES: usize = 50;
 
-/// What is longer still, and how long it may be at most: entries only go.
-const STILL_TOO_LONG: [(&str, usize); 2] = [
-    ("receiver/src/http/read/clip.rs video", 69),
-    ("receiver/src/server/connection.rs serve", 52),
-];
-
-/// How long this may be: as long as everything, unless it is in the list.
-fn limit(name: &str, usual: usize) -> usize {
-    STILL_TOO_LONG
-        .iter()
-        .find(|(listed, _)| *listed == name)
-        .map_or(usual, |(_, lines)| *lines)
-}
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -155,7 +141,7 @@ fn no_file_is_longer_than_one_can_read() {
     let long: Vec<String> = programs(&["src", "receiver/src"])
         .into_iter()
         .map(|(path, program)| (path, program.lines().count()))
-        .filter(|(path, lines)| *lines > limit(path, FILE_LINES))
+        .filter(|(_, lines)| *lines > FILE_LINES)
         .map(|(path, lines)| format!("{path} has {lines} lines: find its seam"))
         .collect();
     assert!(long.is_empty(), "{long:#?}");
@@ -178,14 +164,7 @@ fn no_function_is_longer_than_a_screen() {
             }
             let brace = format!("{}}}", " ".repeat(indent));
             let end = lines[start..].iter().position(|line| **line == brace).unwrap_or(0);
-            let name: String = code
-                .split("fn ")
-                .nth(1)
-                .unwrap()
-                .chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect();
-            if end > limit(&format!("{path} {name}"), FUNCTION_LINES) {
+            if end > FUNCTION_LINES {
                 long.push(format!("{path}:{}: {end} lines: {code}", start + 1));
             }
         }

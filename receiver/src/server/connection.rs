@@ -39,6 +39,17 @@ pub(super) struct Serving {
     pub(super) stopped: watch::Receiver<bool>,
 }
 
+/// Who asks, and when the receiver stops: what requests are told of their line.
+fn line_of(stream: &TcpStream, stopped: &watch::Receiver<bool>) -> Option<Line> {
+    if let Err(error) = stream.set_nodelay(true) {
+        log::debug!("TCP_NODELAY: {error}");
+    }
+    stream.peer_addr().ok().map(|address| Line {
+        peer: address.ip(),
+        stopped: stopped.clone(),
+    })
+}
+
 /// Serves `stream` until it ends, or until the request in flight is answered after `stopped` says so.
 pub(super) async fn serve(stream: TcpStream, peer: Peer, activity: Arc<Activity>, serving: Serving) {
     let Serving {
@@ -46,13 +57,7 @@ pub(super) async fn serve(stream: TcpStream, peer: Peer, activity: Arc<Activity>
         timeouts,
         mut stopped,
     } = serving;
-    if let Err(error) = stream.set_nodelay(true) {
-        log::debug!("TCP_NODELAY: {error}");
-    }
-    let line = stream.peer_addr().ok().map(|address| Line {
-        peer: address.ip(),
-        stopped: stopped.clone(),
-    });
+    let line = line_of(&stream, &stopped);
     let router = TowerToHyperService::new(router);
     let socket = Socket::new(stream, Arc::clone(&activity), timeouts);
     let service = service_fn(move |request: Request<Incoming>| {

@@ -96,10 +96,7 @@ pub(super) async fn video(
     let clip = find(&reader, &visitor, &id).await?;
     let how: How = query::parameters(&uri)?;
     let media_type = type_of(&reader, &clip).await?;
-    let length = clip.size_bytes;
     let etag = format!("\"{}\"", clip.sha256);
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-
     let mut response = Response::new(Body::empty());
     let set = response.headers_mut();
     set.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -107,53 +104,46 @@ pub(super) async fn video(
     set.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     insert(set, header::ETAG, &etag);
     if how.download.is_some() || !media_type::shown(media_type) {
-        insert(
-            set,
-            header::CONTENT_DISPOSITION,
-            &format!("attachment; filename=\"{}\"", file_name(&clip, media_type)),
-        );
+        let named = format!("attachment; filename=\"{}\"", file_name(&clip, media_type));
+        insert(set, header::CONTENT_DISPOSITION, &named);
     }
-    if text(header::IF_NONE_MATCH).is_some_and(|known| {
+    if let Some(part) = part(&headers, &etag, clip.size_bytes, &mut response) {
+        let length = (part.end - part.start).to_string();
+        insert(response.headers_mut(), header::CONTENT_LENGTH, &length);
+        if method != Method::HEAD {
+            *response.body_mut() = bytes(reader, clip.file, part);
+        }
+    }
+    Ok(response)
+}
+
+/// Which bytes are asked for, with the status and the header that say so; `None` when none are sent.
+fn part(headers: &HeaderMap, etag: &str, length: u64, response: &mut Response) -> Option<Range<u64>> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let names_it = |known: &str| {
         known
             .split(',')
-            .any(|known| known.trim() == etag || known.trim() == "*")
-    }) {
+            .map(str::trim)
+            .any(|known| known == etag || known == "*")
+    };
+    if text(header::IF_NONE_MATCH).is_some_and(names_it) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        return Ok(response);
+        return None;
     }
     // A range of another version would be a wrong one.
     let is_same = text(header::IF_RANGE).is_none_or(|known| known == etag);
-    let wanted = range::wanted(text(header::RANGE).filter(|_| is_same), length);
-    let part = match wanted {
-        Wanted::Whole => 0..length,
-        Wanted::Part(part) => {
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            insert(
-                response.headers_mut(),
-                header::CONTENT_RANGE,
-                &format!("bytes {}-{}/{length}", part.start, part.end - 1),
-            );
-            part
-        }
-        Wanted::Nothing => {
-            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-            insert(
-                response.headers_mut(),
-                header::CONTENT_RANGE,
-                &format!("bytes */{length}"),
-            );
-            return Ok(response);
-        }
+    let (status, range, part) = match range::wanted(text(header::RANGE).filter(|_| is_same), length) {
+        Wanted::Whole => return Some(0..length),
+        Wanted::Part(part) => (
+            StatusCode::PARTIAL_CONTENT,
+            format!("bytes {}-{}/{length}", part.start, part.end - 1),
+            Some(part),
+        ),
+        Wanted::Nothing => (StatusCode::RANGE_NOT_SATISFIABLE, format!("bytes */{length}"), None),
     };
-    insert(
-        response.headers_mut(),
-        header::CONTENT_LENGTH,
-        &(part.end - part.start).to_string(),
-    );
-    if method != Method::HEAD {
-        *response.body_mut() = bytes(reader, clip.file, part);
-    }
-    Ok(response)
+    *response.status_mut() = status;
+    insert(response.headers_mut(), header::CONTENT_RANGE, &range);
+    part
 }
 
 fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
