@@ -128,6 +128,7 @@ done
 
 say "arm left out, as they need this machine's own program:"
 cargo test --quiet --locked --test blackbox -- --list native:: | sed -n 's/^\(.*\): test$/  \1/p'
+# shellcheck disable=SC2154 # set by mounts_or_say
 [ -z "$left_out" ] || say "$untested"
 say "arm ran: every black-box test on $ARM_WHOLE; on the others of '$*' only $PART"
 verdict arm
