@@ -181,6 +181,11 @@ fn a_database_of_an_older_version_is_gone_on_with() {
                  device_id TEXT NOT NULL, source TEXT NOT NULL,
                  received_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')), idempotency_key TEXT,
                  answer TEXT NOT NULL DEFAULT '', UNIQUE (idempotency_key, device_id));
+             CREATE TABLE media (
+                 id INTEGER PRIMARY KEY AUTOINCREMENT, date, capteur_id, capteur_nom, numero_camera,
+                 device_id TEXT NOT NULL, source TEXT NOT NULL, file TEXT NOT NULL UNIQUE, size_bytes INTEGER NOT NULL,
+                 sha256 TEXT NOT NULL, received_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
+                 idempotency_key TEXT, answer TEXT NOT NULL DEFAULT '', UNIQUE (idempotency_key, device_id));
              INSERT INTO evenement (id, date, capteur_id, device_id, source, idempotency_key, answer)
              VALUES (7, '2025-12-18T17:30:00', 1, 'raspberry-1', 'sync_service', 'old', 'x')",
         )

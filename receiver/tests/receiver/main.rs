@@ -11,6 +11,7 @@ mod live;
 mod memory;
 mod modes;
 mod odd_rows;
+mod older;
 mod packing;
 mod page;
 mod people;

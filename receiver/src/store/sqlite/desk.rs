@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::migrations;
 use super::pool::{self, Pool};
-use super::{people, reading_sql, sql, tokens};
 use crate::store::{StoreError, modes};
 
 /// Rows to read, people and tokens to keep.
@@ -26,10 +26,7 @@ impl SqliteDesk {
         let mut conn = Connection::open(&path)?;
         conn.busy_timeout(pool::BUSY)?;
         conn.execute_batch("PRAGMA journal_mode = WAL;")?;
-        conn.execute_batch(sql::SCHEMA)?;
-        reading_sql::extend(&mut conn)?;
-        conn.execute_batch(people::SCHEMA)?;
-        conn.execute_batch(tokens::SCHEMA)?;
+        migrations::migrate(&mut conn)?;
         Ok(Self { pool: Pool::new(&path) })
     }
 }

@@ -1,6 +1,7 @@
 //! Rows in SQLite: one thread writes, another looks up keys meanwhile and never waits for a disk's sync.
 
 mod desk;
+mod migrations;
 mod people;
 mod pool;
 mod read_rows;
@@ -74,9 +75,8 @@ impl SqliteRows {
         writer.busy_timeout(BUSY_TIMEOUT)?;
         // A 201 means durable: FULL also in WAL mode.
         writer.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
-        writer.execute_batch(sql::SCHEMA)?;
-        reading_sql::extend(&mut writer)?;
-        writer.execute_batch(uploads::SCHEMA)?;
+        migrations::migrate(&mut writer)?;
+        writer.execute_batch(uploads::FREE_ALL)?;
         let reader = Connection::open(path)?;
         reader.busy_timeout(BUSY_TIMEOUT)?;
         let last_success = LastSuccess::default();

@@ -6,30 +6,6 @@ use super::desk::SqliteDesk;
 use crate::store::Pending;
 use crate::store::people::{Attempt, NewPerson, NewSession, People, Person, Role, SessionRow};
 
-/// Times are seconds since 1970.
-pub(super) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS person (
-    name          TEXT PRIMARY KEY,
-    role          TEXT NOT NULL CHECK (role IN ('viewer', 'admin')),
-    devices       TEXT,
-    password_hash TEXT,
-    created_at    TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS session (
-    id            TEXT PRIMARY KEY,
-    secret_sha256 BLOB NOT NULL,
-    person        TEXT NOT NULL,
-    expires_at    INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS session_by_person ON session (person);
-CREATE TABLE IF NOT EXISTS sign_in_failure (
-    subject  TEXT PRIMARY KEY,
-    failures INTEGER NOT NULL,
-    last_at  INTEGER NOT NULL,
-    next_at  INTEGER NOT NULL
-) WITHOUT ROWID;
-";
-
 /// Failures older than this are forgotten.
 const REMEMBERED_S: i64 = 3600;
 

@@ -1,78 +1,4 @@
-//! What is read: the columns and indexes for it, and every statement, each with the index that serves it.
-
-use rusqlite::Connection;
-
-/// A row's moment: its date as text that sorts, or when it came where its date is none.
-const MOMENT: &str = "moment TEXT GENERATED ALWAYS AS (
-    CASE WHEN typeof(date) = 'text' AND date GLOB '[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]*'
-    THEN substr(replace(date, ' ', 'T'), 1, 40) ELSE substr(received_at, 1, 23) END) VIRTUAL";
-
-/// What a sensor is called: its name, or its id where it has none.
-const SENSOR: &str = "sensor TEXT GENERATED ALWAYS AS (CAST(coalesce(capteur_nom, capteur_id) AS TEXT)) VIRTUAL";
-
-const CAMERA: &str = "camera TEXT GENERATED ALWAYS AS (CAST(numero_camera AS TEXT)) VIRTUAL";
-
-const PINNED: &str = "pinned INTEGER NOT NULL DEFAULT 0";
-
-const COLUMNS: [(&str, &str); 6] = [
-    ("evenement", MOMENT),
-    ("evenement", SENSOR),
-    ("media", MOMENT),
-    ("media", SENSOR),
-    ("media", CAMERA),
-    ("media", PINNED),
-];
-
-const TABLES: &str = "
-CREATE INDEX IF NOT EXISTS evenement_by_moment ON evenement (moment);
-CREATE INDEX IF NOT EXISTS evenement_by_device ON evenement (device_id, moment);
-CREATE INDEX IF NOT EXISTS evenement_by_sensor ON evenement (sensor, moment);
-CREATE INDEX IF NOT EXISTS media_by_moment ON media (moment);
-CREATE INDEX IF NOT EXISTS media_by_device ON media (device_id, moment);
-CREATE INDEX IF NOT EXISTS media_by_sensor ON media (sensor, moment);
-CREATE TABLE IF NOT EXISTS person_seen (
-    person   TEXT PRIMARY KEY,
-    media_id INTEGER NOT NULL
-) WITHOUT ROWID;
-";
-
-/// Every device that ever stored a row, and when it last did.
-const DEVICE_ROWS: &str = "
-CREATE TABLE device_row (
-    device_id TEXT PRIMARY KEY,
-    row_at    INTEGER NOT NULL -- seconds since 1970
-) WITHOUT ROWID;
-INSERT INTO device_row
-SELECT device_id, max(CAST(strftime('%s', received_at) AS INTEGER))
-FROM (SELECT device_id, received_at FROM evenement UNION ALL SELECT device_id, received_at FROM media)
-GROUP BY device_id;
-";
-
-/// Adds what an older database lacks. Safe to repeat.
-pub(super) fn extend(conn: &mut Connection) -> rusqlite::Result<()> {
-    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    for (table, column) in COLUMNS {
-        let name = column.split(' ').next().unwrap_or_default();
-        let there: bool = tx.query_row(
-            "SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE name = ?2)",
-            [table, name],
-            |row| row.get(0),
-        )?;
-        if !there {
-            tx.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column}"))?;
-        }
-    }
-    tx.execute_batch(TABLES)?;
-    let has_devices: bool = tx.query_row(
-        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'device_row')",
-        [],
-        |row| row.get(0),
-    )?;
-    if !has_devices {
-        tx.execute_batch(DEVICE_ROWS)?;
-    }
-    tx.commit()
-}
+//! What is read: every statement, each with the index that serves it.
 
 /// A device has stored a row now.
 pub(super) const DEVICE_STORED: &str = "
@@ -211,12 +137,14 @@ ON CONFLICT (person) DO UPDATE SET media_id = max(media_id, excluded.media_id)";
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
+    use crate::store::sqlite::migrations::migrate;
 
     fn database() -> Connection {
         let mut conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(super::super::sql::SCHEMA).unwrap();
-        extend(&mut conn).unwrap();
+        migrate(&mut conn).unwrap();
         conn
     }
 
@@ -267,33 +195,5 @@ mod tests {
         assert!(plan(&conn, BACKLOG).contains("PRIMARY KEY (device_id=? AND quarter>?)"));
         let one = plan(&conn, ONE_DEVICE);
         assert!(one.contains("(device_id=?)") && !one.contains("SCAN device"), "{one}");
-    }
-
-    #[test]
-    fn an_older_database_is_extended_once() {
-        let mut conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(super::super::sql::SCHEMA).unwrap();
-        conn.execute_batch(
-            "INSERT INTO evenement (date, capteur_id, capteur_nom, capteur_etat, device_id, source, received_at) VALUES
-             ('2025-12-18 17:30:00', 7, NULL, 1, 'a', 's', '2025-12-18T16:30:01.000Z'),
-             (12, 7, 'Tapis', 1, 'a', 's', '2025-12-18T16:30:02.000Z')",
-        )
-        .unwrap();
-        for _ in 0..2 {
-            extend(&mut conn).unwrap();
-        }
-        let read = |sql: &str| -> Vec<String> {
-            let mut statement = conn.prepare(sql).unwrap();
-            let rows = statement.query_map([], |row| row.get(0)).unwrap();
-            rows.collect::<Result<_, _>>().unwrap()
-        };
-        assert_eq!(
-            read("SELECT moment || ' ' || sensor FROM evenement ORDER BY id"),
-            ["2025-12-18T17:30:00 7", "2025-12-18T16:30:02.000 Tapis"]
-        );
-        assert_eq!(
-            read("SELECT device_id || ' ' || row_at FROM device_row"),
-            ["a 1766075402"]
-        );
     }
 }

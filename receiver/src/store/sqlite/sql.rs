@@ -1,48 +1,10 @@
-//! The database's tables and statements.
+//! The statements of who writes.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::record::{Clip, Event, Scalar};
 use crate::store::rows::{Added, Content, Key, Kind, NewRow, NewStatus, Receipt};
-
-/// Columns without a type keep what the device sent: null, a number, or text. `UNIQUE (idempotency_key, device_id)` also
-/// serves the look-up by key alone.
-pub(super) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS evenement (
-    id              INTEGER PRIMARY KEY AUTOINCREMENT,
-    date, capteur_id, capteur_nom, capteur_etat,
-    device_id       TEXT NOT NULL,
-    source          TEXT NOT NULL,
-    received_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
-    idempotency_key TEXT,
-    UNIQUE (idempotency_key, device_id)
-);
-CREATE TABLE IF NOT EXISTS media (
-    id              INTEGER PRIMARY KEY AUTOINCREMENT,
-    date, capteur_id, capteur_nom, numero_camera,
-    device_id       TEXT NOT NULL,
-    source          TEXT NOT NULL,
-    file            TEXT NOT NULL UNIQUE,
-    size_bytes      INTEGER NOT NULL,
-    sha256          TEXT NOT NULL,
-    received_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')),
-    idempotency_key TEXT,
-    UNIQUE (idempotency_key, device_id)
-);
-CREATE TABLE IF NOT EXISTS device (
-    device_id       TEXT PRIMARY KEY,
-    status          TEXT NOT NULL,
-    clock_ahead_ms  INTEGER,
-    received_at     TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS device_backlog (
-    device_id       TEXT NOT NULL,
-    quarter         INTEGER NOT NULL,
-    most_rows       INTEGER NOT NULL,
-    PRIMARY KEY (device_id, quarter)
-) WITHOUT ROWID;
-";
 
 /// What a day's backlog is kept in: quarters of an hour, each with its worst.
 const QUARTER_S: i64 = 900;
@@ -198,8 +160,8 @@ mod tests {
 
     #[test]
     fn every_question_is_answered_by_an_index() {
-        let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(SCHEMA).unwrap();
+        let mut conn = Connection::open_in_memory().unwrap();
+        super::super::migrations::migrate(&mut conn).unwrap();
         for question in [NAMES_CLIP, EVENT_OF_DEVICE, EVENT_OF_ANY, CLIP_OF_DEVICE, CLIP_OF_ANY] {
             let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {question}")).unwrap();
             let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3));

@@ -6,16 +6,6 @@ use super::desk::SqliteDesk;
 use crate::store::Pending;
 use crate::store::people::{Fingerprint, TOKENS_MOST, TokenRow, Tokens};
 
-pub(super) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS token (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    device_id  TEXT NOT NULL,
-    sha256     BLOB NOT NULL UNIQUE,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))
-);
-CREATE INDEX IF NOT EXISTS token_by_device ON token (device_id);
-";
-
 impl Tokens for SqliteDesk {
     fn add_token(&self, device_id: String, token: Fingerprint) -> Pending<'_, Option<i64>> {
         Box::pin(async move {

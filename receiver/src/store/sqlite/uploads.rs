@@ -7,24 +7,7 @@ use crate::store::rows::{Added, NewRow};
 use crate::store::uploads::{Claim, Created, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
 
 /// A lease ends with the receiver that had it: a folder has one at a time.
-pub(super) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS upload (
-    id              TEXT PRIMARY KEY,
-    device_id       TEXT NOT NULL,
-    idempotency_key TEXT,
-    metadata        TEXT NOT NULL,
-    length_bytes    INTEGER NOT NULL,
-    part            TEXT NOT NULL UNIQUE,
-    offset_bytes    INTEGER NOT NULL DEFAULT 0,
-    media_id        INTEGER,
-    epoch           INTEGER NOT NULL DEFAULT 0,
-    lease_until_ms  INTEGER NOT NULL DEFAULT 0,
-    wanted          INTEGER NOT NULL DEFAULT 0,
-    expires_ms      INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS upload_expires ON upload (expires_ms);
-UPDATE upload SET lease_until_ms = 0 WHERE lease_until_ms > 0;
-";
+pub(super) const FREE_ALL: &str = "UPDATE upload SET lease_until_ms = 0 WHERE lease_until_ms > 0";
 
 const FIND: &str = "
 SELECT id, device_id, idempotency_key, metadata, length_bytes, part, offset_bytes, media_id IS NOT NULL, epoch,
@@ -217,9 +200,8 @@ mod tests {
 
     #[test]
     fn every_question_is_answered_by_an_index() {
-        let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(sql::SCHEMA).unwrap();
-        conn.execute_batch(SCHEMA).unwrap();
+        let mut conn = Connection::open_in_memory().unwrap();
+        crate::store::sqlite::migrations::migrate(&mut conn).unwrap();
         for question in [
             FIND,
             HAS_CLIP,

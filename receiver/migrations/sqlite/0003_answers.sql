@@ -1,0 +1,3 @@
+-- An answer is made of its row.
+ALTER TABLE evenement DROP COLUMN answer;
+ALTER TABLE media DROP COLUMN answer;
