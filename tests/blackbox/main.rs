@@ -29,6 +29,7 @@ mod power;
 mod rate;
 mod realtime;
 mod security;
+mod sessions;
 mod settings;
 mod signals;
 mod startup_errors;

@@ -11,6 +11,7 @@ pub mod random;
 pub mod receiver;
 pub mod recorder;
 pub mod service;
+pub mod sessions;
 pub mod tls;
 
 pub use arrived::assert_everything_arrived_once;
