@@ -12,6 +12,8 @@ pub(crate) struct StoredClip {
     pub(crate) name: String,
     pub(crate) size_bytes: u64,
     pub(crate) sha256: String,
+    /// Where its bytes are, in words of the place for videos alone: empty where the name says it.
+    pub(crate) manifest: String,
 }
 
 /// A place for videos. A clip is complete first, then its row is stored, then it is settled: so no row is ever without
@@ -26,7 +28,7 @@ pub(crate) trait Clips: Parts {
     fn settle(&self, name: String, has_row: bool) -> Pending<'_, ()>;
 
     /// As much of a settled clip as there is of `length` bytes from `offset`; nothing of one that is gone.
-    fn read(&self, name: String, offset: u64, length: usize) -> Pending<'_, Vec<u8>>;
+    fn read(&self, name: String, manifest: String, offset: u64, length: usize) -> Pending<'_, Vec<u8>>;
 
     /// Whether clips can be stored; writes nothing to find out while all is well.
     fn check(&self) -> Pending<'_, ()>;

@@ -26,7 +26,7 @@ pub(crate) use local::{open_desk, open_local};
 use rows::{Content, NewRow, Rows};
 pub(crate) use rows::{Key, Kind, NewStatus, Receipt};
 
-pub(crate) use uploads::{Held, NewUpload, PartSync, PartWriter, Prefix, Saved, Then, Upload, Why, Wish};
+pub(crate) use uploads::{Durable, Held, NewUpload, PartSync, PartWriter, Prefix, Saved, Then, Upload, Why, Wish};
 use uploads::{Holders, Prefixes};
 
 use crate::record::{Clip, Event};
@@ -38,6 +38,12 @@ type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send 
 pub(crate) trait Desk: reading::Reading + people::People + people::Tokens {}
 
 impl<D: reading::Reading + people::People + people::Tokens> Desk for D {}
+
+/// A clip that is read in pieces.
+pub(crate) struct OpenClip {
+    pub(crate) name: String,
+    manifest: Option<String>,
+}
 
 /// Everything that is kept.
 pub(crate) struct Store {
@@ -129,9 +135,21 @@ impl Store {
         added.map(|added| added.receipt)
     }
 
-    /// As much of a stored clip as there is of `length` bytes from `offset`; nothing of one that is gone.
-    pub(crate) async fn read_clip(&self, name: String, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
-        self.clips.read(name, offset, length).await
+    /// A stored clip to be read; one that has no row any more has no bytes.
+    pub(crate) async fn open_clip(&self, name: String) -> Result<OpenClip, StoreError> {
+        let manifest = self.rows.manifest(name.clone()).await?;
+        Ok(OpenClip { name, manifest })
+    }
+
+    /// As much of a clip as there is of `length` bytes from `offset`; nothing of one that is gone.
+    pub(crate) async fn read_clip(&self, clip: &OpenClip, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        match &clip.manifest {
+            Some(manifest) => {
+                let (name, manifest) = (clip.name.clone(), manifest.clone());
+                self.clips.read(name, manifest, offset, length).await
+            }
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Whether events and clips can be stored; writes nothing to find out while all is well.

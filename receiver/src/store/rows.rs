@@ -101,8 +101,13 @@ pub(crate) trait Rows: UploadRows {
     /// Keeps what a device tells of itself, in place of what it told before.
     fn put_status(&self, status: NewStatus) -> Pending<'_, ()>;
 
+    /// The manifest of the clip that a row names so; `None` when no row does.
+    fn manifest(&self, name: String) -> Pending<'_, Option<String>>;
+
     /// Whether a row names a clip.
-    fn names_clip(&self, name: String) -> Pending<'_, bool>;
+    fn names_clip(&self, name: String) -> Pending<'_, bool> {
+        Box::pin(async move { Ok(self.manifest(name).await?.is_some()) })
+    }
 
     /// Whether rows can be stored; writes nothing to find out while all is well.
     fn check(&self) -> Pending<'_, ()>;

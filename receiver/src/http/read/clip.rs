@@ -19,8 +19,8 @@ use super::visitor::Visitor;
 use crate::answer::Refusal;
 use crate::http::range::{self, Wanted};
 use crate::media_type;
-use crate::store::StoreError;
 use crate::store::reading::ClipRow;
+use crate::store::{OpenClip, StoreError};
 
 /// Bytes of a clip that are read, and wait to be sent, at a time.
 const PIECE: usize = 256 << 10;
@@ -36,11 +36,16 @@ async fn find(reader: &Reader, visitor: &Visitor, id: &str) -> Result<ClipRow, R
     clip.filter(|clip| visitor.sees(&clip.device_id)).ok_or_else(nothing)
 }
 
+async fn open(reader: &Reader, clip: &ClipRow) -> Result<OpenClip, Refusal> {
+    let opened = reader.store.open_clip(clip.file.clone()).await;
+    opened.map_err(Refusal::unavailable)
+}
+
 /// What the bytes say. Neither video nor picture: bytes, to be kept as a file alone.
-async fn type_of(reader: &Reader, clip: &ClipRow) -> Result<&'static str, Refusal> {
+async fn type_of(reader: &Reader, clip: &OpenClip) -> Result<&'static str, Refusal> {
     let start = reader
         .store
-        .read_clip(clip.file.clone(), 0, media_type::START)
+        .read_clip(clip, 0, media_type::START)
         .await
         .map_err(Refusal::unavailable)?;
     Ok(media_type::of(&start).unwrap_or("application/octet-stream"))
@@ -56,13 +61,14 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<ClipDetails>, Refusal> {
     let clip = find(&reader, &visitor, &id).await?;
-    let media_type = type_of(&reader, &clip).await?;
+    let opened = open(&reader, &clip).await?;
+    let media_type = type_of(&reader, &opened).await?;
     let mut codec = None;
     if matches!(media_type, "video/mp4" | "video/quicktime") {
         for offset in [0, clip.size_bytes.saturating_sub(CODEC_WITHIN as u64)] {
             let piece = reader
                 .store
-                .read_clip(clip.file.clone(), offset, CODEC_WITHIN)
+                .read_clip(&opened, offset, CODEC_WITHIN)
                 .await
                 .map_err(Refusal::unavailable)?;
             codec = codec.or_else(|| media_type::codec(&piece).map(str::to_string));
@@ -95,7 +101,8 @@ pub(super) async fn video(
 ) -> Result<Response, Refusal> {
     let clip = find(&reader, &visitor, &id).await?;
     let how: How = query::parameters(&uri)?;
-    let media_type = type_of(&reader, &clip).await?;
+    let opened = open(&reader, &clip).await?;
+    let media_type = type_of(&reader, &opened).await?;
     let etag = format!("\"{}\"", clip.sha256);
     let mut response = Response::new(Body::empty());
     let set = response.headers_mut();
@@ -111,7 +118,7 @@ pub(super) async fn video(
         let length = (part.end - part.start).to_string();
         insert(response.headers_mut(), header::CONTENT_LENGTH, &length);
         if method != Method::HEAD {
-            *response.body_mut() = bytes(reader, clip.file, part);
+            *response.body_mut() = bytes(reader, opened, part);
         }
     }
     Ok(response)
@@ -165,21 +172,24 @@ fn file_name(clip: &ClipRow, media_type: &str) -> String {
 }
 
 /// Read as fast as the browser takes it: a paused player holds a piece, no thread and no file.
-fn bytes(reader: Arc<Reader>, file: String, part: Range<u64>) -> Body {
+fn bytes(reader: Arc<Reader>, clip: OpenClip, part: Range<u64>) -> Body {
     Body::from_stream(stream::try_unfold(
-        (reader, file, part),
-        |(reader, file, part)| async move {
+        (reader, clip, part),
+        |(reader, clip, part)| async move {
             if part.is_empty() {
                 return Ok(None);
             }
             let length = usize::try_from(part.end - part.start).unwrap_or(PIECE).min(PIECE);
-            let piece = reader.store.read_clip(file.clone(), part.start, length).await?;
+            let piece = reader.store.read_clip(&clip, part.start, length).await?;
             if piece.is_empty() {
                 // Shorter than its row says: the browser must not take what came for all of it.
-                return Err(StoreError::Unavailable(format!("{file}: shorter than its row says")));
+                return Err(StoreError::Unavailable(format!(
+                    "{}: shorter than its row says",
+                    clip.name
+                )));
             }
             let rest = part.start + piece.len() as u64..part.end;
-            Ok(Some((Bytes::from(piece), (reader, file, rest))))
+            Ok(Some((Bytes::from(piece), (reader, clip, rest))))
         },
     ))
 }

@@ -40,7 +40,7 @@ async fn head(app: &App, id: &str) -> Result<Response, Refusal> {
     match app.store.quiet_upload(id).await.map_err(Refusal::unavailable)? {
         Wish::Seen(upload) => {
             let headers = [
-                (OFFSET_HEADER, upload.offset_bytes.to_string()),
+                (OFFSET_HEADER, upload.durable.bytes.to_string()),
                 (LENGTH_HEADER, upload.length_bytes.to_string()),
                 expires(upload.expires_ms),
                 (METADATA_HEADER, upload.metadata),
@@ -95,8 +95,11 @@ async fn begin(app: &Arc<App>, owner: Owner, id: &str, headers: &HeaderMap) -> R
     };
     let upload = &held.upload;
     let most = upload.length_bytes.saturating_sub(offset_bytes);
-    let wrong = if offset_bytes != upload.offset_bytes {
-        Some(conflict(&format!("upload-offset: {} est attendu", upload.offset_bytes)))
+    let wrong = if offset_bytes != upload.durable.bytes {
+        Some(conflict(&format!(
+            "upload-offset: {} est attendu",
+            upload.durable.bytes
+        )))
     } else if crate::http::headers::length(headers).unwrap_or(0) > most {
         Some(Refusal::too_long("le corps est plus long que ce qui manque"))
     } else {
@@ -125,7 +128,9 @@ async fn begin(app: &Arc<App>, owner: Owner, id: &str, headers: &HeaderMap) -> R
 
 async fn let_go(app: &App, held: &Held) -> Result<(), Refusal> {
     let upload = &held.upload;
-    let saved = app.store.save_upload(upload.hold(), upload.offset_bytes, Then::LetsGo);
+    let saved = app
+        .store
+        .save_upload(upload.hold(), upload.durable.clone(), Then::LetsGo);
     saved.await.map(|_| ()).map_err(Refusal::unavailable)
 }
 
@@ -136,7 +141,7 @@ fn progress(upload: &Upload, offset_bytes: u64) -> Response {
 
 async fn receive(app: Arc<App>, transfer: Box<Transfer>, request: Request) -> Response {
     let upload = transfer.held.upload.clone();
-    let most = upload.length_bytes - upload.offset_bytes.min(upload.length_bytes);
+    let most = upload.length_bytes - upload.durable.bytes.min(upload.length_bytes);
     let mut pieces = BodyReader::new(&app.config, request.into_body(), most);
     match transfer.run(&mut pieces).await {
         Err(refusal) => pieces.answer(refusal),

@@ -17,7 +17,7 @@ use super::transfer::Reached;
 use crate::answer::Refusal;
 use crate::http::App;
 use crate::http::body::BodyReader;
-use crate::store::{Held, PartSync, Prefix, Saved, StoreError, Then, Upload, Why};
+use crate::store::{Durable, Held, PartSync, Prefix, Saved, StoreError, Then, Upload, Why};
 
 /// Bytes and time after which what came is made durable while more comes: a power cut costs no more than that.
 const SAVE_EVERY_BYTES: u64 = 32 << 20;
@@ -43,8 +43,8 @@ pub(super) enum End {
     Writer,
 }
 
-/// A save on its way, and the offset that it tells.
-type Saving = JoinHandle<Result<(Saved, u64), StoreError>>;
+/// A save on its way, and what it tells.
+type Saving = JoinHandle<Result<(Saved, Durable), StoreError>>;
 
 /// What the database is told of an upload.
 pub(super) struct Report {
@@ -55,9 +55,10 @@ pub(super) struct Report {
     pub(super) written: Arc<AtomicU64>,
     /// Whether bytes count before the request is over.
     tells: bool,
-    pub(super) saved_bytes: u64,
+    /// What the database was told.
+    pub(super) saved: Durable,
     /// When the last save began that succeeded.
-    saved: Instant,
+    saved_at: Instant,
     pub(super) saving: Option<Saving>,
     /// Where, and when, the last save began.
     begun_bytes: u64,
@@ -68,15 +69,16 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(app: Arc<App>, upload: Upload, tells: bool) -> Self {
-        let (now, bytes) = (Instant::now(), upload.offset_bytes);
+        let (now, bytes) = (Instant::now(), upload.durable.bytes);
+        let saved = upload.durable.clone();
         Self {
             app,
             upload,
             sync: None,
             written: Arc::new(AtomicU64::new(bytes)),
             tells,
-            saved_bytes: bytes,
-            saved: now,
+            saved,
+            saved_at: now,
             saving: None,
             begun_bytes: bytes,
             begun: now,
@@ -87,19 +89,20 @@ impl Report {
     fn begin_save(&mut self) {
         self.begun = Instant::now();
         self.begun_bytes = self.written.load(Ordering::Acquire);
-        let offset_bytes = if self.tells { self.begun_bytes } else { self.saved_bytes };
+        let bytes = self.begun_bytes;
         let (app, hold) = (Arc::clone(&self.app), self.upload.hold());
         // The last byte is told with the row alone.
-        let moves = offset_bytes > self.saved_bytes && offset_bytes < self.upload.length_bytes;
+        let moves = self.tells && bytes > self.saved.bytes && bytes < self.upload.length_bytes;
         let sync = self.sync.clone().filter(|_| moves);
-        let offset_bytes = if moves { offset_bytes } else { self.saved_bytes };
+        let mut durable = self.saved.clone();
         self.saving = Some(tokio::spawn(async move {
             if let Some(sync) = sync {
-                let synced = tokio::task::spawn_blocking(move || sync.sync()).await;
-                synced.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))?;
+                let synced = tokio::task::spawn_blocking(move || sync.sync(bytes)).await;
+                let manifest = synced.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))?;
+                durable = Durable { bytes, manifest };
             }
-            let saved = app.store.save_upload(hold, offset_bytes, Then::GoesOn).await?;
-            Ok((saved, offset_bytes))
+            let saved = app.store.save_upload(hold, durable.clone(), Then::GoesOn).await?;
+            Ok((saved, durable))
         }));
     }
 
@@ -112,9 +115,9 @@ impl Report {
         self.saving = None;
         let unavailable = |error: &dyn std::fmt::Display| End::Refused(Refusal::unavailable(error));
         let saved = saved.map_err(|error| unavailable(&error))?;
-        let (saved, offset_bytes) = saved.map_err(|error| unavailable(&error))?;
-        self.saved = self.begun;
-        self.saved_bytes = offset_bytes;
+        let (saved, durable) = saved.map_err(|error| unavailable(&error))?;
+        self.saved_at = self.begun;
+        self.saved = durable;
         match saved {
             Saved::Kept => Ok(()),
             Saved::Wanted => Err(End::Asked(Why::Wanted)),
@@ -124,7 +127,7 @@ impl Report {
 
     /// Nothing is written under a lease that may be over.
     pub(super) async fn renew(&mut self) -> Result<(), End> {
-        while self.saved.elapsed() >= RENEW_AFTER {
+        while self.saved_at.elapsed() >= RENEW_AFTER {
             if self.saving.is_none() {
                 self.begin_save();
             }
@@ -194,19 +197,16 @@ impl Report {
         if matches!(end, End::Lost) {
             return Err(reason(end));
         }
-        let mut offset_bytes = prefix.bytes();
+        let (bytes, mut durable) = (prefix.bytes(), self.saved);
         let mut trouble = None;
-        if let Some(sync) = self.sync.filter(|_| offset_bytes > self.saved_bytes) {
-            let synced = tokio::task::spawn_blocking(move || sync.sync()).await;
-            if let Err(error) = synced.map_err(Refusal::unavailable)? {
-                offset_bytes = self.saved_bytes;
-                trouble = Some(Refusal::unavailable(error));
+        if let Some(sync) = self.sync.filter(|_| bytes > durable.bytes) {
+            let synced = tokio::task::spawn_blocking(move || sync.sync(bytes)).await;
+            match synced.map_err(Refusal::unavailable)? {
+                Ok(manifest) => durable = Durable { bytes, manifest },
+                Err(error) => trouble = Some(Refusal::unavailable(error)),
             }
         }
-        let saved = self
-            .app
-            .store
-            .save_upload(self.upload.hold(), offset_bytes, Then::LetsGo);
+        let saved = self.app.store.save_upload(self.upload.hold(), durable, Then::LetsGo);
         let saved = saved.await.map_err(Refusal::unavailable)?;
         if saved == Saved::Lost {
             return Err(reason(End::Lost));

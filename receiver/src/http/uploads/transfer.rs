@@ -137,7 +137,7 @@ impl Report {
             Ok(None) => Err(reason(End::Lost)),
             Err(error) => {
                 let hold = self.upload.hold();
-                let let_go = self.app.store.save_upload(hold, self.saved_bytes, Then::LetsGo);
+                let let_go = self.app.store.save_upload(hold, self.saved, Then::LetsGo);
                 if let Err(error) = let_go.await {
                     log::warn!("{error}");
                 }

@@ -143,11 +143,14 @@ async fn a_settled_clip_is_read_in_pieces(place: impl Place) {
         (length, 10, &[]),
         (1 << 40, 10, &[]),
     ] {
-        let read = ok(clips.read(stored.name.clone(), offset, count)).await;
+        let read = ok(clips.read(stored.name.clone(), stored.manifest.clone(), offset, count)).await;
         assert!(read == found, "{offset} {count}");
     }
     ok(clips.settle(stored.name.clone(), false)).await;
-    assert_eq!(ok(clips.read(stored.name, 0, 10)).await, Vec::<u8>::new());
+    assert_eq!(
+        ok(clips.read(stored.name, stored.manifest, 0, 10)).await,
+        Vec::<u8>::new()
+    );
 }
 
 async fn a_check_passes_and_leaves_nothing(place: impl Place) {

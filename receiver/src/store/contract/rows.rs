@@ -78,6 +78,7 @@ pub(super) fn clip(name: &str, key: Option<Key>) -> NewRow {
         name: name.to_string(),
         size_bytes: 512,
         sha256: "00".repeat(32),
+        manifest: format!("of {name}"),
     };
     NewRow {
         content: Content::Clip(a_clip(), stored),
@@ -231,6 +232,8 @@ async fn a_clip_is_named_by_its_row_alone(database: impl Database) {
     let mut rows = database.open();
     ok(rows.add(clip("1.mp4", None))).await;
     for _ in 0..2 {
+        let manifest = ok(rows.manifest("1.mp4".to_string())).await;
+        assert_eq!(manifest.as_deref(), Some("of 1.mp4"));
         assert!(ok(rows.names_clip("1.mp4".to_string())).await);
         assert!(!ok(rows.names_clip("1.mp".to_string())).await);
         rows = database.open();

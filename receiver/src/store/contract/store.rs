@@ -6,7 +6,7 @@ use super::clips::{Folder, Place, store};
 use super::rows::{Database, SqliteFile, a_clip, key};
 use super::{ok, promises};
 use crate::store::rows::{Added, Content, Key, Kind, NewRow, NewStatus, Receipt, Rows};
-use crate::store::uploads::{Claim, Created, Hold, NewUpload, Saved, Then, Upload, UploadRows, Wish};
+use crate::store::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows, Wish};
 use crate::store::{Held, Pending, Store, StoreError};
 
 #[derive(Default)]
@@ -79,8 +79,8 @@ impl UploadRows for Failing<Box<dyn Rows>> {
         self.0.claim_upload(id, now_ms)
     }
 
-    fn save_upload(&self, hold: Hold, offset_bytes: u64, then: Then, now_ms: i64) -> Pending<'_, Saved> {
-        self.0.save_upload(hold, offset_bytes, then, now_ms)
+    fn save_upload(&self, hold: Hold, durable: Durable, then: Then, now_ms: i64) -> Pending<'_, Saved> {
+        self.0.save_upload(hold, durable, then, now_ms)
     }
 
     fn complete_upload(&self, hold: Hold, row: NewRow, now_ms: i64) -> Pending<'_, Option<Added>> {
@@ -123,8 +123,8 @@ impl Rows for Failing<Box<dyn Rows>> {
         self.0.put_status(status)
     }
 
-    fn names_clip(&self, name: String) -> Pending<'_, bool> {
-        self.0.names_clip(name)
+    fn manifest(&self, name: String) -> Pending<'_, Option<String>> {
+        self.0.manifest(name)
     }
 
     fn check(&self) -> Pending<'_, ()> {
@@ -160,14 +160,14 @@ async fn upload(both: &Store, video: &'static [u8]) -> Result<Option<Receipt>, S
     };
     let prefix = both.prefix(&upload).await?.unwrap();
     let mut writer = both.resume(&upload, prefix).await?;
-    let rest = &video[usize::try_from(upload.offset_bytes).unwrap()..];
+    let rest = &video[usize::try_from(upload.durable.bytes).unwrap()..];
     let writer = tokio::task::spawn_blocking(move || writer.write_all(rest).map(|()| writer));
     let writer = writer.await.unwrap().unwrap();
     let completed = both
         .complete_upload(&upload, writer, a_clip(), Some(key("a", None)))
         .await;
     if completed.is_err() {
-        both.save_upload(upload.hold(), upload.offset_bytes, Then::LetsGo)
+        both.save_upload(upload.hold(), upload.durable.clone(), Then::LetsGo)
             .await?;
     }
     completed
@@ -202,8 +202,8 @@ async fn what_expired_is_removed_with_its_bytes<D: Database, P: Place>(both: Bot
     let (rows, clips) = (both.0.open(), both.1.open());
     // At the dawn of time: long expired.
     let upload = ok(rows.create_upload(super::uploads::new("a", 10), "a-part".to_string(), 1)).await;
-    super::parts::grow(&*clips, &upload.upload.part, 0, b"some").await;
-    super::parts::grow(&*clips, "nobodys", 0, b"some").await;
+    super::parts::part(&*clips, &upload.upload.part, b"some").await;
+    super::parts::part(&*clips, "nobodys", b"some").await;
     drop((rows, clips));
     both.open().await;
     assert_eq!(both.1.count(), 0);

@@ -3,7 +3,7 @@
 use super::rows::{Database, SqliteFile, clip, event, key};
 use super::{ok, promises};
 use crate::store::rows::{Kind, Rows};
-use crate::store::uploads::{Claim, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
+use crate::store::uploads::{Claim, Durable, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
 
 macro_rules! uploads_keep_their_promises {
     ($implementation:ident, $database:ty) => {
@@ -50,8 +50,13 @@ async fn claim(rows: &dyn Rows, id: &str, now_ms: i64) -> Upload {
     }
 }
 
+fn durable(bytes: u64) -> Durable {
+    let manifest = format!("{bytes} bytes");
+    Durable { bytes, manifest }
+}
+
 async fn save(rows: &dyn Rows, hold: Hold, offset_bytes: u64, now_ms: i64) -> Saved {
-    ok(rows.save_upload(hold, offset_bytes, Then::GoesOn, now_ms)).await
+    ok(rows.save_upload(hold, durable(offset_bytes), Then::GoesOn, now_ms)).await
 }
 
 async fn find(rows: &dyn Rows, id: &str) -> Option<Upload> {
@@ -62,7 +67,7 @@ async fn an_upload_is_created_once_for_its_metadata_and_length(database: impl Da
     let mut rows = database.open();
     let first = create(&*rows, "a", "1").await;
     assert_eq!(
-        (first.offset_bytes, first.length_bytes, first.is_complete),
+        (first.durable.bytes, first.length_bytes, first.is_complete),
         (0, 100, false)
     );
     assert_eq!((first.part.as_str(), first.expires_ms), ("1", NOW + KEPT_MS));
@@ -87,7 +92,10 @@ async fn other_metadata_or_another_length_take_its_place(database: impl Database
     assert_eq!(save(&*rows, hold.clone(), 40, NOW).await, Saved::Kept);
     let longer = ok(rows.create_upload(new("a", 101), "2".to_string(), NOW)).await;
     assert_eq!((longer.is_new, longer.dropped_part.as_deref()), (true, Some("1")));
-    assert_eq!((longer.upload.offset_bytes, longer.upload.part.as_str()), (0, "2"));
+    assert_eq!(
+        (longer.upload.durable, longer.upload.part.as_str()),
+        (Durable::default(), "2")
+    );
     let edited = NewUpload {
         metadata: "media e30A".to_string(),
         ..new("a", 101)
@@ -96,7 +104,7 @@ async fn other_metadata_or_another_length_take_its_place(database: impl Database
     assert_eq!(edited.dropped_part.as_deref(), Some("2"));
     // Its holder hears of it, and the new one is free.
     assert_eq!(save(&*rows, hold, 50, NOW).await, Saved::Lost);
-    assert_eq!(claim(&*rows, "a", NOW).await.offset_bytes, 0);
+    assert_eq!(claim(&*rows, "a", NOW).await.durable, Durable::default());
 }
 
 async fn one_holder_at_a_time_writes(database: impl Database) {
@@ -108,10 +116,10 @@ async fn one_holder_at_a_time_writes(database: impl Database) {
     // Who comes is heard by the holder, once it has let go.
     assert_eq!(ok(rows.claim_upload("a".to_string(), NOW)).await, Claim::Held);
     assert_eq!(save(&*rows, first.hold(), 20, NOW).await, Saved::Wanted);
-    ok(rows.save_upload(first.hold(), 25, Then::LetsGo, NOW)).await;
+    ok(rows.save_upload(first.hold(), durable(25), Then::LetsGo, NOW)).await;
     assert_eq!(find(&*rows, "a").await.map(|upload| upload.lease_until_ms), Some(0));
     let second = claim(&*rows, "a", NOW).await;
-    assert_eq!(second.offset_bytes, 25);
+    assert_eq!(second.durable, durable(25));
     assert!(second.epoch > first.epoch);
     assert_eq!(save(&*rows, second.hold(), 30, NOW).await, Saved::Kept);
     assert_eq!(ok(rows.claim_upload("b".to_string(), NOW)).await, Claim::Gone);
@@ -127,10 +135,10 @@ async fn a_holder_that_is_silent_gives_way(database: impl Database) {
         Claim::Held
     );
     let later = NOW + 2 * LEASE_MS;
-    assert_eq!(claim(&*rows, "a", later).await.offset_bytes, 10);
+    assert_eq!(claim(&*rows, "a", later).await.durable, durable(10));
     // Also one that is no more.
     rows = database.open();
-    assert_eq!(claim(&*rows, "a", later + LEASE_MS).await.offset_bytes, 10);
+    assert_eq!(claim(&*rows, "a", later + LEASE_MS).await.durable, durable(10));
 }
 
 async fn a_holder_that_was_replaced_changes_nothing(database: impl Database) {
@@ -158,7 +166,7 @@ async fn an_upload_that_was_deleted_is_not_its_old_holders_when_it_comes_again(d
     let second = claim(&*rows, "a", NOW).await;
     assert_eq!(save(&*rows, first.hold(), 50, NOW).await, Saved::Lost);
     assert_eq!(save(&*rows, second.hold(), 7, NOW).await, Saved::Kept);
-    assert_eq!(find(&*rows, "a").await.map(|upload| upload.offset_bytes), Some(7));
+    assert_eq!(find(&*rows, "a").await.map(|upload| upload.durable), Some(durable(7)));
 }
 
 async fn an_offset_never_goes_back(database: impl Database) {
@@ -168,7 +176,7 @@ async fn an_offset_never_goes_back(database: impl Database) {
         let hold = claim(&*rows, "a", NOW + 2 * round * LEASE_MS).await.hold();
         for offset in [60, 20, 59] {
             save(&*rows, hold.clone(), offset, NOW + 2 * round * LEASE_MS).await;
-            assert_eq!(find(&*rows, "a").await.map(|upload| upload.offset_bytes), Some(60));
+            assert_eq!(find(&*rows, "a").await.map(|upload| upload.durable), Some(durable(60)));
         }
         rows = database.open();
     }
@@ -183,7 +191,9 @@ async fn the_row_and_the_end_of_an_upload_are_one(database: impl Database) {
     assert!(added.is_new);
     for _ in 0..2 {
         let upload = find(&*rows, "a").await.unwrap();
-        assert_eq!((upload.is_complete, upload.offset_bytes), (true, 100));
+        assert_eq!((upload.is_complete, upload.durable.bytes), (true, 100));
+        let manifest = ok(rows.manifest("1.mp4".to_string())).await;
+        assert_eq!(manifest.as_deref(), Some("of 1.mp4"));
         assert_eq!(
             ok(rows.receipt(Kind::Clip, key("a", None))).await.as_ref(),
             Some(&added.receipt)
@@ -224,7 +234,7 @@ async fn a_complete_upload_whose_clip_is_gone_may_come_again(database: impl Data
     let again = ok(rows.create_upload(new("a", 100), "2".to_string(), NOW)).await;
     // Its bytes are a clip's by now, and none of ours.
     assert_eq!((again.is_new, again.dropped_part), (true, None));
-    assert_eq!(claim(&*rows, "a", NOW).await.offset_bytes, 0);
+    assert_eq!(claim(&*rows, "a", NOW).await.durable, Durable::default());
 }
 
 async fn who_continues_keeps_an_upload_and_others_expire(database: impl Database) {

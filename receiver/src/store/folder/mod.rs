@@ -99,7 +99,7 @@ impl Clips for FolderClips {
         self.run(move |folders| folders.settle(&name, has_row))
     }
 
-    fn read(&self, name: String, offset: u64, length: usize) -> Pending<'_, Vec<u8>> {
+    fn read(&self, name: String, _manifest: String, offset: u64, length: usize) -> Pending<'_, Vec<u8>> {
         self.run(move |folders| read(&folders.clips.join(name), offset, length))
     }
 
@@ -196,7 +196,17 @@ fn sync_parent(folder: &Path) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::uploads::Parts;
     use super::*;
+
+    #[tokio::test]
+    async fn a_part_is_not_gone_on_with_where_it_is_not() {
+        let data = tempfile::tempdir().unwrap();
+        let clips = FolderClips::open(data.path()).unwrap();
+        let mut prefix = super::super::Prefix::default();
+        prefix.extend(b"12345");
+        assert!(clips.resume("a".to_string(), String::new(), prefix).await.is_err());
+    }
 
     #[test]
     fn a_mark_stays_until_the_removal_of_its_clip_is_durable() {

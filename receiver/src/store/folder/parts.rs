@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::writer::{START_BYTES, extension};
 use super::{FolderClips, Folders, PART, remove};
 use crate::store::clips::StoredClip;
-use crate::store::uploads::{PartSync, PartWriter, Parts, Prefix};
+use crate::store::uploads::{Durable, PartSync, PartWriter, Parts, Prefix};
 use crate::store::{Pending, StoreError, modes, sync_folder};
 
 /// Suffix of a part.
@@ -20,17 +20,17 @@ pub(super) const UPLOAD: &str = "upload";
 const READ_BYTES: usize = 256 << 10;
 
 impl Parts for FolderClips {
-    fn prefix(&self, part: String, bytes: u64) -> Pending<'_, Option<Prefix>> {
+    fn prefix(&self, part: String, durable: Durable) -> Pending<'_, Option<Prefix>> {
         self.run(move |folders| {
             let path = folders.part(&part);
-            match read_prefix(&path, bytes) {
+            match read_prefix(&path, durable.bytes) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 read => read.map_err(StoreError::file(&path)),
             }
         })
     }
 
-    fn resume(&self, part: String, prefix: Prefix) -> Pending<'_, Box<dyn PartWriter>> {
+    fn resume(&self, part: String, _manifest: String, prefix: Prefix) -> Pending<'_, Box<dyn PartWriter>> {
         self.run(|folders| {
             let path = folders.part(&part);
             let file = open(&path, prefix.bytes()).map_err(StoreError::file(&path));
@@ -157,6 +157,7 @@ impl FilePart {
             name,
             size_bytes: self.prefix.bytes(),
             sha256: hex(&self.prefix.sha256()),
+            manifest: String::new(),
         })
     }
 }
@@ -208,14 +209,14 @@ struct FileSync {
 }
 
 impl PartSync for FileSync {
-    fn sync(&self) -> Result<(), StoreError> {
+    fn sync(&self, _bytes: u64) -> Result<String, StoreError> {
         let sync = || {
             self.file.sync_data().map_err(StoreError::file(&self.path))?;
             if !self.synced_name.load(Ordering::Relaxed) {
                 sync_folder(&self.folders.incoming)?;
                 self.synced_name.store(true, Ordering::Relaxed);
             }
-            Ok(())
+            Ok(String::new())
         };
         self.folders.written(sync())
     }

@@ -93,6 +93,7 @@ impl FileWriter {
                 name,
                 size_bytes: self.size_bytes,
                 sha256: format!("{:x}", self.hash.finalize()),
+                manifest: String::new(),
             }),
             // No row was asked for yet: all of it is taken back.
             Err(error) => {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ffi};
 
 use super::rows::{Added, Key, Kind, NewRow, NewStatus, Receipt, Rows};
-use super::uploads::{Claim, Created, Hold, NewUpload, Saved, Then, Upload, UploadRows};
+use super::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows};
 use super::{Pending, StoreError, modes, sync_folder};
 pub(super) use desk::SqliteDesk;
 use worker::{Reply, Worker, answer};
@@ -36,7 +36,7 @@ const SUCCESS_MAX_AGE: Duration = Duration::from_secs(10);
 
 enum Question {
     Receipt(Kind, Key, Reply<Option<Receipt>>),
-    NamesClip(String, Reply<bool>),
+    Manifest(String, Reply<Option<String>>),
     Upload(String, i64, Reply<Option<Upload>>),
     AwaitsPart(String, Reply<bool>),
     HasExpired(i64, Reply<bool>),
@@ -46,7 +46,7 @@ impl Question {
     fn answer(self, conn: &Connection) {
         match self {
             Self::Receipt(kind, key, reply) => answer(reply, sql::receipt(conn, kind, &key).map_err(StoreError::from)),
-            Self::NamesClip(name, reply) => answer(reply, sql::names_clip(conn, &name).map_err(StoreError::from)),
+            Self::Manifest(name, reply) => answer(reply, sql::manifest(conn, &name).map_err(StoreError::from)),
             Self::Upload(id, now_ms, reply) => {
                 answer(reply, uploads::find(conn, &id, now_ms).map_err(StoreError::from));
             }
@@ -106,8 +106,8 @@ impl Rows for SqliteRows {
         Box::pin(self.writes.ask(|reply| Job::Status(Box::new(status), reply)))
     }
 
-    fn names_clip(&self, name: String) -> Pending<'_, bool> {
-        Box::pin(self.questions.ask(|reply| Question::NamesClip(name, reply)))
+    fn manifest(&self, name: String) -> Pending<'_, Option<String>> {
+        Box::pin(self.questions.ask(|reply| Question::Manifest(name, reply)))
     }
 
     /// In less than a second.
@@ -151,8 +151,8 @@ impl UploadRows for SqliteRows {
         self.change(move |conn| uploads::claim(conn, &id, now_ms))
     }
 
-    fn save_upload(&self, hold: Hold, offset_bytes: u64, then: Then, now_ms: i64) -> Pending<'_, Saved> {
-        self.change(move |conn| uploads::save(conn, &hold, offset_bytes, then, now_ms))
+    fn save_upload(&self, hold: Hold, durable: Durable, then: Then, now_ms: i64) -> Pending<'_, Saved> {
+        self.change(move |conn| uploads::save(conn, &hold, &durable, then, now_ms))
     }
 
     fn complete_upload(&self, hold: Hold, row: NewRow, now_ms: i64) -> Pending<'_, Option<Added>> {

@@ -27,10 +27,11 @@ INSERT INTO evenement (date, capteur_id, capteur_nom, capteur_etat, device_id, s
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 const ADD_MEDIA: &str = "
-INSERT INTO media (date, capteur_id, capteur_nom, numero_camera, device_id, source, idempotency_key, file, size_bytes, sha256)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+INSERT INTO media (date, capteur_id, capteur_nom, numero_camera, device_id, source, idempotency_key, file, size_bytes, sha256,
+                   manifest)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
-const NAMES_CLIP: &str = "SELECT EXISTS (SELECT 1 FROM media WHERE file = ?1)"; // UNIQUE (file)
+const MANIFEST: &str = "SELECT manifest FROM media WHERE file = ?1"; // UNIQUE (file)
 
 /// The receipt of a key. With tokens the key is its device's own; without, it is one for all. `UNIQUE (idempotency_key,
 /// device_id)` serves all four.
@@ -43,8 +44,9 @@ SELECT id, date, capteur_id, size_bytes FROM media WHERE idempotency_key = ?1 AN
 const CLIP_OF_ANY: &str = "
 SELECT id, date, capteur_id, size_bytes FROM media WHERE idempotency_key = ?1 ORDER BY id LIMIT 1";
 
-pub(super) fn names_clip(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
-    conn.query_row(NAMES_CLIP, [name], |row| row.get(0))
+pub(super) fn manifest(conn: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    let mut query = conn.prepare_cached(MANIFEST)?;
+    query.query_row([name], |row| row.get(0)).optional()
 }
 
 pub(super) fn receipt(conn: &Connection, kind: Kind, key: &Key) -> rusqlite::Result<Option<Receipt>> {
@@ -100,7 +102,8 @@ pub(super) fn add(conn: &Connection, row: &NewRow) -> rusqlite::Result<Added> {
                 key,
                 stored.name,
                 i64::try_from(stored.size_bytes).unwrap_or(i64::MAX),
-                stored.sha256
+                stored.sha256,
+                stored.manifest
             ])?;
             (origin, Some(stored.size_bytes))
         }
@@ -162,7 +165,7 @@ mod tests {
     fn every_question_is_answered_by_an_index() {
         let mut conn = Connection::open_in_memory().unwrap();
         super::super::migrations::migrate(&mut conn).unwrap();
-        for question in [NAMES_CLIP, EVENT_OF_DEVICE, EVENT_OF_ANY, CLIP_OF_DEVICE, CLIP_OF_ANY] {
+        for question in [MANIFEST, EVENT_OF_DEVICE, EVENT_OF_ANY, CLIP_OF_DEVICE, CLIP_OF_ANY] {
             let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {question}")).unwrap();
             let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3));
             let steps: Vec<_> = steps.map(Result::unwrap).collect();

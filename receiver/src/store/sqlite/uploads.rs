@@ -4,14 +4,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::sql;
 use crate::store::rows::{Added, NewRow};
-use crate::store::uploads::{Claim, Created, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
+use crate::store::uploads::{Claim, Created, Durable, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
 
 /// A lease ends with the receiver that had it: a folder has one at a time.
 pub(super) const FREE_ALL: &str = "UPDATE upload SET lease_until_ms = 0 WHERE lease_until_ms > 0";
 
 const FIND: &str = "
 SELECT id, device_id, idempotency_key, metadata, length_bytes, part, offset_bytes, media_id IS NOT NULL, epoch,
-       lease_until_ms, expires_ms
+       lease_until_ms, expires_ms, manifest
 FROM upload WHERE id = ?1";
 
 /// Also in the place of an older one, whose holder finds its epoch gone.
@@ -20,8 +20,8 @@ INSERT INTO upload (id, device_id, idempotency_key, metadata, length_bytes, part
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 ON CONFLICT (id) DO UPDATE SET
     device_id = excluded.device_id, idempotency_key = excluded.idempotency_key, metadata = excluded.metadata,
-    length_bytes = excluded.length_bytes, part = excluded.part, offset_bytes = 0, media_id = NULL, epoch = epoch + 1,
-    lease_until_ms = 0, wanted = 0, expires_ms = excluded.expires_ms";
+    length_bytes = excluded.length_bytes, part = excluded.part, offset_bytes = 0, manifest = '', media_id = NULL,
+    epoch = epoch + 1, lease_until_ms = 0, wanted = 0, expires_ms = excluded.expires_ms";
 
 const HAS_CLIP: &str = "
 SELECT EXISTS (SELECT 1 FROM upload JOIN media ON media.id = upload.media_id WHERE upload.id = ?1)";
@@ -32,13 +32,15 @@ const CLAIM: &str = "
 UPDATE upload SET epoch = epoch + 1, lease_until_ms = ?2, wanted = 0, expires_ms = ?3 WHERE id = ?1";
 
 const SAVE: &str = "
-UPDATE upload SET offset_bytes = max(offset_bytes, ?3), lease_until_ms = ?4, expires_ms = ?5
+UPDATE upload SET manifest = iif(?3 > offset_bytes, ?6, manifest), offset_bytes = max(offset_bytes, ?3),
+    lease_until_ms = ?4, expires_ms = ?5
 WHERE part = ?1 AND epoch = ?2 AND media_id IS NULL RETURNING wanted";
 
 const IS_HELD: &str = "SELECT EXISTS (SELECT 1 FROM upload WHERE part = ?1 AND epoch = ?2 AND media_id IS NULL)";
 
 const COMPLETE: &str = "
-UPDATE upload SET offset_bytes = length_bytes, media_id = ?2, lease_until_ms = 0, expires_ms = ?3 WHERE part = ?1";
+UPDATE upload SET offset_bytes = length_bytes, manifest = '', media_id = ?2, lease_until_ms = 0, expires_ms = ?3
+WHERE part = ?1";
 
 const DELETE: &str = "DELETE FROM upload WHERE part = ?1 AND epoch = ?2 AND media_id IS NULL";
 
@@ -58,7 +60,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Upload> {
         metadata: row.get(3)?,
         length_bytes: bytes(4)?,
         part: row.get(5)?,
-        offset_bytes: bytes(6)?,
+        durable: Durable {
+            bytes: bytes(6)?,
+            manifest: row.get(11)?,
+        },
         is_complete: row.get(7)?,
         epoch: row.get(8)?,
         lease_until_ms: row.get(9)?,
@@ -134,7 +139,7 @@ pub(super) fn claim(conn: &Connection, id: &str, now_ms: i64) -> rusqlite::Resul
 pub(super) fn save(
     conn: &Connection,
     hold: &Hold,
-    offset_bytes: u64,
+    durable: &Durable,
     then: Then,
     now_ms: i64,
 ) -> rusqlite::Result<Saved> {
@@ -146,7 +151,14 @@ pub(super) fn save(
     let wanted: Option<bool> = conn
         .prepare_cached(SAVE)?
         .query_row(
-            params![hold.part, hold.epoch, integer(offset_bytes), lease_until_ms, expires_ms],
+            params![
+                hold.part,
+                hold.epoch,
+                integer(durable.bytes),
+                lease_until_ms,
+                expires_ms,
+                durable.manifest
+            ],
             |row| row.get(0),
         )
         .optional()?;

@@ -17,7 +17,7 @@ pub(super) use holders::Holders;
 pub(crate) use holders::{Stop, Why};
 pub(super) use parts::Prefixes;
 pub(crate) use parts::{PartSync, PartWriter, Parts, Prefix};
-pub(crate) use rows::{Claim, Created, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload, UploadRows};
+pub(crate) use rows::{Claim, Created, Durable, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload, UploadRows};
 
 /// How long the next one waits for a holder that was asked to save and stop.
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(10);
@@ -99,17 +99,17 @@ impl Store {
         let Wish::Held(Held { upload, stop: _ }) = wish else {
             return Ok(wish);
         };
-        self.save_upload(upload.hold(), upload.offset_bytes, Then::LetsGo)
+        self.save_upload(upload.hold(), upload.durable.clone(), Then::LetsGo)
             .await?;
         Ok(Wish::Seen(upload))
     }
 
     /// What is there of an upload. One whose bytes are gone is forgotten: then there is none.
     pub(crate) async fn prefix(&self, upload: &Upload) -> Result<Option<Prefix>, StoreError> {
-        if let Some(prefix) = self.prefixes.get(&upload.part, upload.offset_bytes) {
+        if let Some(prefix) = self.prefixes.get(&upload.part, upload.durable.bytes) {
             return Ok(Some(prefix));
         }
-        let read = || self.clips.prefix(upload.part.clone(), upload.offset_bytes);
+        let read = || self.clips.prefix(upload.part.clone(), upload.durable.clone());
         let mut prefix = read().await?;
         if prefix.is_none() {
             // An answer that was lost may have left it complete without a row.
@@ -126,9 +126,10 @@ impl Store {
         Ok(prefix)
     }
 
-    /// Goes on writing a part.
+    /// Goes on writing a part after its durable bytes.
     pub(crate) async fn resume(&self, upload: &Upload, prefix: Prefix) -> Result<Box<dyn PartWriter>, StoreError> {
-        let resumed = self.clips.resume(upload.part.clone(), prefix).await;
+        let manifest = upload.durable.manifest.clone();
+        let resumed = self.clips.resume(upload.part.clone(), manifest, prefix).await;
         if resumed.is_err() {
             self.prefixes.forget(&upload.part);
         }
@@ -136,8 +137,8 @@ impl Store {
     }
 
     /// Tells how much of an upload is durable.
-    pub(crate) async fn save_upload(&self, hold: Hold, offset_bytes: u64, then: Then) -> Result<Saved, StoreError> {
-        self.rows.save_upload(hold, offset_bytes, then, clock::unix_ms()).await
+    pub(crate) async fn save_upload(&self, hold: Hold, durable: Durable, then: Then) -> Result<Saved, StoreError> {
+        self.rows.save_upload(hold, durable, then, clock::unix_ms()).await
     }
 
     /// Remembers what is there at a saved offset.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use super::rows::Durable;
 use crate::store::clips::StoredClip;
 use crate::store::{Pending, StoreError};
 
@@ -34,10 +35,11 @@ impl Prefix {
 /// Parts: videos that are not whole yet.
 pub(crate) trait Parts: Send + Sync {
     /// Reads the first bytes of a part; `None` when there are fewer.
-    fn prefix(&self, part: String, bytes: u64) -> Pending<'_, Option<Prefix>>;
+    fn prefix(&self, part: String, durable: Durable) -> Pending<'_, Option<Prefix>>;
 
-    /// Goes on after `prefix`; what came after it is cut off. Without one byte of it the part need not be there.
-    fn resume(&self, part: String, prefix: Prefix) -> Pending<'_, Box<dyn PartWriter>>;
+    /// Goes on after `prefix`, which the manifest is of; what came after it is cut off. Without one byte of it the part
+    /// need not be there.
+    fn resume(&self, part: String, manifest: String, prefix: Prefix) -> Pending<'_, Box<dyn PartWriter>>;
 
     /// Makes a part again of what was completed and has no row.
     fn take_back(&self, part: String) -> Pending<'_, ()>;
@@ -61,8 +63,8 @@ pub(crate) trait PartWriter: Write + Send {
 }
 
 pub(crate) trait PartSync: Send + Sync {
-    /// Makes durable what was written before.
-    fn sync(&self) -> Result<(), StoreError>;
+    /// Makes the first `bytes` durable, which were written before, and gives their manifest.
+    fn sync(&self, bytes: u64) -> Result<String, StoreError>;
 }
 
 /// Prefixes to remember: reading one again costs a second per gigabyte.

@@ -22,6 +22,14 @@ pub(crate) struct NewUpload {
     pub(crate) length_bytes: u64,
 }
 
+/// The first bytes of a part.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Durable {
+    pub(crate) bytes: u64,
+    /// Where they are, in words of the place for videos alone. The database keeps it as it comes.
+    pub(crate) manifest: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Upload {
     pub(crate) id: String,
@@ -31,8 +39,8 @@ pub(crate) struct Upload {
     pub(crate) length_bytes: u64,
     /// Name of its bytes in the place for videos, and the beginning of its clip's.
     pub(crate) part: String,
-    /// Bytes that are durable. Never less than before.
-    pub(crate) offset_bytes: u64,
+    /// Never less than before.
+    pub(crate) durable: Durable,
     /// Whether its clip has a row.
     pub(crate) is_complete: bool,
     pub(crate) epoch: i64,
@@ -108,8 +116,9 @@ pub(crate) trait UploadRows: Send + Sync {
     /// Takes an upload that nobody holds, or whose holder said nothing for the length of its lease.
     fn claim_upload(&self, id: String, now_ms: i64) -> Pending<'_, Claim>;
 
-    /// Tells how many bytes are durable, and that the holder is alive or lets go.
-    fn save_upload(&self, hold: Hold, offset_bytes: u64, then: Then, now_ms: i64) -> Pending<'_, Saved>;
+    /// Tells which bytes are durable, and that the holder is alive or lets go. Where as many were told before, number and
+    /// manifest stay.
+    fn save_upload(&self, hold: Hold, durable: Durable, then: Then, now_ms: i64) -> Pending<'_, Saved>;
 
     /// Stores the row of a clip that is whole, and its upload as complete, in one commit; `None` when the upload is not the
     /// caller's any more.
