@@ -9,6 +9,9 @@ mod folder;
 mod local;
 mod modes;
 pub(crate) mod people;
+#[cfg(feature = "fleet")]
+#[allow(dead_code, unused_imports, unreachable_pub)] // Until the settings can choose it.
+mod postgres;
 pub(crate) mod reading;
 mod rows;
 mod sqlite;

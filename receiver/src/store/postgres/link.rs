@@ -1,0 +1,214 @@
+//! The way to the database: a few connections, made as they are needed, and what is said when there is none.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Client, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+
+use super::error::{is_over, is_passing, reason};
+use super::migrate::{self, Unready};
+use super::settings::DatabaseSettings;
+use super::tls;
+use crate::store::StoreError;
+
+/// Connections of one receiver. PostgreSQL comes with room for a hundred.
+const CONNECTIONS: usize = 16;
+
+/// How long a request waits for one of them.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a statement may take by the server's clock, and by ours.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(35);
+const SET_UP: &str = "
+SET statement_timeout = '30s';
+SET idle_in_transaction_session_timeout = '60s';
+SET default_transaction_isolation = 'read committed';
+SET TimeZone = 'UTC';
+SET client_min_messages = warning;
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+";
+
+/// How long nobody else tries to connect after somebody failed to.
+const AWAY: Duration = Duration::from_millis(300);
+
+/// How often a database is looked for that was away at the start.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+
+/// The way to one database. Clones lead to the same connections.
+#[derive(Clone)]
+pub(in crate::store) struct Link(Arc<Inner>);
+
+struct Inner {
+    settings: DatabaseSettings,
+    pool: Pool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whether its tables are those of this program.
+    ready: bool,
+    /// Why the last connection could not be made, and when that was.
+    away: Option<(String, Instant)>,
+}
+
+impl Link {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// The settings are of no use, whatever the database does.
+    pub(in crate::store) fn new(settings: DatabaseSettings) -> Result<Self, StoreError> {
+        let unusable = |error: String| StoreError::Unavailable(error);
+        let tls = tls::connector(&settings.trust).map_err(unusable)?;
+        let config = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let hosts = u32::try_from(settings.config.get_hosts().len()).unwrap_or(1);
+        let connect = settings.config.get_connect_timeout().copied().unwrap_or(WAIT_TIMEOUT);
+        let pool = Pool::builder(Manager::from_config(settings.config.clone(), tls, config))
+            .max_size(CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(WAIT_TIMEOUT))
+            .create_timeout(Some(connect * hosts + WAIT_TIMEOUT))
+            .post_create(Hook::async_fn(|client, _| {
+                Box::pin(async move { client.batch_execute(SET_UP).await.map_err(HookError::Backend) })
+            }))
+            .build()
+            .map_err(|error| unusable(error.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            settings,
+            pool,
+            state: Mutex::default(),
+        })))
+    }
+
+    /// Connects, and makes the tables what this program needs.
+    pub(in crate::store) async fn prepare(&self) -> Result<(), Unready> {
+        let mut client = self.connect().await?;
+        let migrated = migrate::run(&mut client).await;
+        if let Err(error) = migrated {
+            let unready = match error {
+                migrate::Failure::Newer(sentence) => Unready::Never(format!("{}: {sentence}", self.0.settings)),
+                migrate::Failure::Database(error) => self.unready(&error),
+            };
+            drop(deadpool_postgres::Object::take(client));
+            return Err(unready);
+        }
+        self.state(|state| state.ready = true);
+        Ok(())
+    }
+
+    /// Prepares as soon as the database is there.
+    pub(in crate::store) fn prepare_when_there(&self) {
+        let link = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(TRY_EVERY).await;
+                match link.prepare().await {
+                    Ok(()) => return log::warn!("{}: it is there", link.0.settings),
+                    Err(Unready::Away(why)) => log::info!("{why}"),
+                    Err(Unready::Never(why)) => log::error!("{why}"),
+                }
+            }
+        });
+    }
+
+    /// A connection to a database that is ready.
+    pub(in crate::store) async fn client(&self) -> Result<Client, StoreError> {
+        let why_not = self.state(|state| match &state.away {
+            Some((why, since)) if !state.ready || since.elapsed() < AWAY => Some(why.clone()),
+            _ if !state.ready => Some(format!("{}: not reached yet", self.0.settings)),
+            _ => None,
+        });
+        match why_not {
+            Some(why) => Err(StoreError::Unavailable(why)),
+            None => self.connect().await.map_err(Unready::into),
+        }
+    }
+
+    /// The rows that a statement gives which changes nothing, or nothing more when it comes twice.
+    pub(in crate::store) async fn rows(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut tries = 0;
+        loop {
+            let client = self.client().await?;
+            let asked = async { client.query(&client.prepare_cached(sql).await?, parameters).await };
+            let error = match tokio::time::timeout(STATEMENT_TIMEOUT, asked).await {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(self.silent(client)),
+            };
+            tries += 1;
+            // One that was broken while nobody looked.
+            let again = tries < 3 && (is_over(&error) || is_passing(&error));
+            let failed = self.failed(client, &error);
+            if !again {
+                return Err(failed);
+            }
+        }
+    }
+
+    /// What an error means where nothing was stored; of a connection that is over, the others hear.
+    pub(in crate::store) fn failed(&self, client: Client, error: &Error) -> StoreError {
+        if is_over(error) {
+            drop(deadpool_postgres::Object::take(client));
+        }
+        StoreError::Unavailable(self.said(error))
+    }
+
+    /// What is said of a server that says nothing: its connection is given up.
+    pub(in crate::store) fn silent(&self, client: Client) -> StoreError {
+        drop(deadpool_postgres::Object::take(client));
+        StoreError::Unavailable(format!("{}: no answer", self.0.settings))
+    }
+
+    pub(in crate::store) fn said(&self, error: &Error) -> String {
+        format!("{}: {}", self.0.settings, reason(error))
+    }
+
+    async fn connect(&self) -> Result<Client, Unready> {
+        let unready = match self.0.pool.get().await {
+            Ok(client) => {
+                self.state(|state| state.away = None);
+                return Ok(client);
+            }
+            Err(PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error))) => {
+                self.unready(&error)
+            }
+            Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
+                let why = format!("{}: all {CONNECTIONS} connections are at work", self.0.settings);
+                // It is there: the next one may have more luck.
+                return Err(Unready::Away(why));
+            }
+            Err(PoolError::Timeout(_)) => Unready::Away(format!("{}: no answer", self.0.settings)),
+            Err(error) => Unready::Away(format!("{}: {error}", self.0.settings)),
+        };
+        let away = Some((unready.to_string(), Instant::now()));
+        self.state(|state| state.away = away);
+        Err(unready)
+    }
+
+    fn unready(&self, error: &Error) -> Unready {
+        let why = self.said(error);
+        // Who we say to be, or what we ask for, is wrong; waiting does not help.
+        let refused = error.code().is_some_and(|code| {
+            ["28", "3D", "42", "0A"]
+                .iter()
+                .any(|class| code.code().starts_with(class))
+        });
+        if refused {
+            Unready::Never(why)
+        } else {
+            Unready::Away(why)
+        }
+    }
+
+    fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

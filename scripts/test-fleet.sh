@@ -1,0 +1,27 @@
+#!/bin/sh
+# The receiver's tests that need a real PostgreSQL: installs Debian's where it is missing, starts clusters of its own on loopback
+# in a temporary folder, and runs the tests whose modules are named on_postgres.
+# Usage: sh scripts/test-fleet.sh [FILTER...]      (default: all of them)
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/lib/common.sh
+. scripts/lib/postgres.sh
+
+have cargo || die "cargo is missing: apt-get install cargo (Rust 1.85 or newer)"
+work=$(mktemp -d)
+stop() {
+    postgres_stop "$work"
+    rm -rf "$work"
+}
+trap stop EXIT
+trap 'exit 1' INT TERM
+
+postgres_or_die
+# Nothing here outlives a power cut: what tests kill are processes.
+postgres_start "$work" fsync=off full_page_writes=off max_connections=300
+export SYNC_TEST_POSTGRES="$postgres_url" SYNC_TEST_POSTGRES_BIN="$postgres_bin"
+
+cargo build --workspace --locked --quiet
+[ $# -gt 0 ] || set -- on_postgres
+# The whole workspace, so that nothing is built a second time with other features.
+cargo test --workspace --locked --lib --test receiver -- --ignored "$@"
