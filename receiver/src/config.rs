@@ -1,5 +1,7 @@
 //! Command line and environment: every setting is both, and an error names both.
 
+mod networks;
+mod operation;
 mod proxy;
 
 use std::ffi::OsString;
@@ -12,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::{TokenCommand, UserCommand};
 use crate::tokens::Tokens;
+use operation::{Operation, OperationArguments};
 pub(crate) use proxy::ProxyConfig;
 
 /// Where the receiver listens unless told otherwise.
@@ -50,9 +53,13 @@ pub struct Arguments {
     #[arg(long, env = "RECEIVER_MIN_RATE", value_name = "BYTES")]
     pub(crate) min_rate: Option<OsString>,
 
-    /// Requests served at a time, each on its connection [default: 256]; as many wait for a moment, more get 503
+    /// Connections open at a time [default: 1024, at most 20000]; beyond them an idle one ends, and where none is, 503
     #[arg(long, env = "RECEIVER_MAX_CONNECTIONS", value_name = "COUNT")]
     pub(crate) max_connections: Option<OsString>,
+
+    /// Requests served at a time [default: 256, at most 400]; as many wait for a moment, more get 503
+    #[arg(long, env = "RECEIVER_MAX_REQUESTS", value_name = "COUNT")]
+    pub(crate) max_requests: Option<OsString>,
 
     /// Requests served at a time of one address [default: half of all, but no limit on the same machine]; more get 429
     #[arg(long, env = "RECEIVER_MAX_PER_PEER", value_name = "COUNT")]
@@ -65,6 +72,9 @@ pub struct Arguments {
     /// Header in which they name that person [default: none], such as X-Forwarded-User
     #[arg(long, env = "RECEIVER_PROXY_HEADER", value_name = "HEADER")]
     pub proxy_header: Option<OsString>,
+
+    #[command(flatten)]
+    pub(crate) operation: OperationArguments,
 
     /// What to do instead of serving
     #[command(subcommand)]
@@ -114,12 +124,15 @@ pub struct Config {
     pub(crate) stall: Duration,
     /// Least average rate of a body.
     pub(crate) min_bytes_per_s: u64,
-    /// Requests at a time.
+    /// Connections at a time.
     pub(crate) max_connections: usize,
+    /// Requests at a time.
+    pub(crate) max_requests: usize,
     /// Requests at a time of one address, if that was asked for.
     pub(crate) max_per_peer: Option<usize>,
     /// Proxies that say who a person is, if any.
     pub(crate) proxy: Option<ProxyConfig>,
+    pub(crate) operation: Operation,
 }
 
 impl Config {
@@ -138,8 +151,14 @@ impl Config {
         let max_per_peer = given(arguments.max_per_peer.as_ref())
             .map(|_| number("RECEIVER_MAX_PER_PEER", &arguments.max_per_peer, 1, 1..=400))
             .transpose()?;
+        let max_connections = number(
+            "RECEIVER_MAX_CONNECTIONS",
+            &arguments.max_connections,
+            1_024,
+            1..=20_000,
+        )?;
         // Each request may hold a thread while its clip is written: fewer than the runtime has.
-        let max_connections = number("RECEIVER_MAX_CONNECTIONS", &arguments.max_connections, 256, 1..=400)?;
+        let max_requests = number("RECEIVER_MAX_REQUESTS", &arguments.max_requests, 256, 1..=400)?;
         Ok(Self {
             listen: arguments.listen()?,
             data: arguments.data(),
@@ -148,11 +167,13 @@ impl Config {
             stall: Duration::from_secs(stall_seconds),
             min_bytes_per_s: number("RECEIVER_MIN_RATE", &arguments.min_rate, 1_000, 0..=1_000_000_000)?,
             max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
+            max_requests: usize::try_from(max_requests).unwrap_or(usize::MAX),
             max_per_peer: max_per_peer.and_then(|most| usize::try_from(most).ok()),
             proxy: ProxyConfig::new(
                 given(arguments.proxy_header.as_ref()),
                 given(arguments.proxy_addresses.as_ref()),
             )?,
+            operation: Operation::new(&arguments.operation)?,
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::config::Arguments;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks `GET /health` of the receiver at `url`, or at its own address.
+/// Asks `GET /ready` of the receiver at `url`, or at its own address.
 #[must_use]
 pub fn ask(url: Option<&str>, arguments: &Arguments) -> ExitCode {
     let address = match url {
@@ -64,7 +64,7 @@ fn status(address: &str) -> std::io::Result<u16> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     write!(
         stream,
-        "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        "GET /ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
     )?;
     let mut start = [0; 12];
     stream.read_exact(&mut start)?;

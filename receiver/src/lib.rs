@@ -16,6 +16,7 @@ pub mod health;
 mod http;
 mod json;
 mod media_type;
+mod metrics;
 mod peer;
 mod people;
 mod record;

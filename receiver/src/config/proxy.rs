@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use axum::http::HeaderName;
 
+use super::networks::Networks;
 use super::{ConfigError, wrong};
 
 /// Whom to believe, and what they say it in.
@@ -12,7 +13,7 @@ use super::{ConfigError, wrong};
 pub(crate) struct ProxyConfig {
     /// The header with a person's name.
     pub(crate) header: HeaderName,
-    networks: Vec<(IpAddr, u8)>,
+    networks: Networks,
 }
 
 impl ProxyConfig {
@@ -33,43 +34,15 @@ impl ProxyConfig {
             let reason = "expected the name of a header, for example X-Forwarded-User".to_string();
             wrong(HEADER, header.to_string(), reason)
         })?;
-        let networks: Option<Vec<_>> = addresses.split(',').map(|text| network(text.trim())).collect();
-        match networks {
-            Some(networks) => Ok(Some(Self { header: name, networks })),
-            None => {
-                let reason = "expected addresses or networks with commas, for example 127.0.0.1,10.0.0.0/8".to_string();
-                Err(wrong(ADDRESSES, addresses.to_string(), reason))
-            }
-        }
+        let networks = Networks::new(ADDRESSES, &addresses)?;
+        Ok(Some(Self { header: name, networks }))
     }
 
     /// Whether this address is one of them.
     #[must_use]
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.networks.iter().any(|(network, length)| match (network, peer) {
-            (IpAddr::V4(network), IpAddr::V4(peer)) => {
-                let left = 32 - u32::from(*length);
-                (u32::from(*network) ^ u32::from(peer)).checked_shr(left).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(peer)) => {
-                let left = 128 - u32::from(*length);
-                (u128::from(*network) ^ u128::from(peer)).checked_shr(left).unwrap_or(0) == 0
-            }
-            _ => false,
-        })
+        self.networks.contain(peer)
     }
-}
-
-fn network(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, length) = match text.split_once('/') {
-        Some((address, length)) => (address, Some(length.parse::<u8>().ok()?)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    let length = length.unwrap_or(longest);
-    (length <= longest).then_some((address, length))
 }
 
 #[cfg(test)]

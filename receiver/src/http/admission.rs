@@ -20,7 +20,7 @@ use crate::peer::Peer;
 const WAIT: Duration = Duration::from_secs(5);
 
 /// After how many seconds a refused one may come again.
-const COME_AGAIN_S: u32 = 10;
+pub(crate) const COME_AGAIN_S: u32 = 10;
 
 /// The permits of requests to `/api`.
 pub(super) struct Admission {
@@ -46,12 +46,18 @@ enum Full {
 impl Admission {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            max_requests: config.max_connections,
+            max_requests: config.max_requests,
             per_peer: config.max_per_peer,
-            all: Arc::new(Semaphore::new(config.max_connections)),
+            all: Arc::new(Semaphore::new(config.max_requests)),
             peers: Mutex::default(),
             waiting: AtomicUsize::new(0),
         }
+    }
+
+    /// Requests that are served, and that wait.
+    pub(super) fn load(&self) -> (usize, usize) {
+        let served = self.max_requests.saturating_sub(self.all.available_permits());
+        (served, self.waiting.load(Ordering::Relaxed))
     }
 
     async fn take(&self, peer: Option<Peer>) -> Result<Permit, Full> {

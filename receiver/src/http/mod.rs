@@ -1,4 +1,4 @@
-//! The routes of devices and of `GET /health`, and what every answer and every request to `/api` has in common; `read`
+//! The routes of devices, of `GET /health` and `GET /ready`, and what every answer and every request to `/api` has in common; `read`
 //! has the routes of people.
 
 mod admission;
@@ -8,6 +8,7 @@ mod body;
 mod event;
 mod headers;
 mod media;
+mod metrics;
 mod range;
 mod read;
 mod secure;
@@ -29,12 +30,17 @@ use tokio::sync::watch;
 use crate::answer::Refusal;
 use crate::config::Config;
 use crate::decode::{ACCEPTED, Packing, WindowBudget};
-use crate::store::{Key, Kind, Store};
+use crate::metrics::Metrics;
+use crate::store::{Key, Kind, Store, StoreError};
+pub(crate) use admission::COME_AGAIN_S;
 pub(crate) use read::{Line, Reader};
 pub(crate) use tokens::Access;
 
-/// How long `GET /health` may take, so that its answer is there within a second.
-const HEALTH_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(850);
+/// How long `GET /ready` may take, so that its answer is there within a second.
+const CHECK_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(850);
+
+/// When who asks for the readiness may ask again.
+const READY_AGAIN_S: u32 = 5;
 
 /// What every request needs.
 pub(crate) struct App {
@@ -45,12 +51,22 @@ pub(crate) struct App {
     commits: watch::Sender<u64>,
     /// Whose turn it is to have a batch read.
     batch_reading: tokio::sync::Mutex<()>,
+    admission: Arc<admission::Admission>,
+    metrics: Arc<Metrics>,
 }
 
 impl App {
     /// Serves `store` as `config` says, to those whom `access` lets in; `commits` changes with what is stored.
-    pub(crate) fn new(config: Config, store: Store, access: Arc<Access>, commits: watch::Sender<u64>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        store: Store,
+        access: Arc<Access>,
+        commits: watch::Sender<u64>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
+            admission: Arc::new(admission::Admission::new(&config)),
+            metrics,
             config,
             store: Arc::new(store),
             windows: WindowBudget::default(),
@@ -67,6 +83,13 @@ impl App {
 }
 
 impl App {
+    /// Asks the database and the place of the clips at the same time.
+    async fn check(&self) -> (Result<(), StoreError>, Result<(), StoreError>) {
+        let slow = |what: &str| Err(StoreError::Unavailable(format!("{what}: no answer")));
+        let checked = tokio::time::timeout(CHECK_TIMEOUT, self.store.check()).await;
+        checked.unwrap_or_else(|_| (slow("database"), slow("clips")))
+    }
+
     /// Lets uploads on their way save what came, and stop.
     pub(crate) fn end_uploads(&self) {
         self.store.end_uploads();
@@ -90,16 +113,25 @@ pub(crate) async fn expire_uploads(app: Arc<App>) {
 pub(crate) fn router(app: Arc<App>, reader: Arc<Reader>) -> Router {
     let extensions = EXTENSIONS.to_string().try_into();
     let extensions: HeaderValue = extensions.unwrap_or(HeaderValue::from_static(""));
+    let scraped = metrics::Scraped {
+        app: Arc::clone(&app),
+        reader: Arc::clone(&reader),
+    };
+    let metrics = Router::new()
+        .route("/metrics", get(metrics::tell).fallback(method_not_allowed))
+        .with_state(scraped);
     Router::new()
         .merge(read::router(reader))
-        .merge(of_devices(app))
+        .merge(of_devices(Arc::clone(&app)))
+        .merge(metrics)
         .fallback(not_found)
+        .layer(middleware::from_fn_with_state(app, metrics::measure))
         .layer(middleware::map_response_with_state(extensions, advertise))
 }
 
 /// The routes of the contract, section 3, and those of the extensions.
 fn of_devices(app: Arc<App>) -> Router {
-    let admission = Arc::new(admission::Admission::new(&app.config));
+    let admission = Arc::clone(&app.admission);
     Router::new()
         .route("/api/evenements", post(event::post))
         .route(sync_protocol::batch::PATH, post(batch::post))
@@ -112,11 +144,12 @@ fn of_devices(app: Arc<App>) -> Router {
         // Also for methods that are not served: a device can ask whether its token is good without storing anything.
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authorize))
         .route("/health", get(health).fallback(method_not_allowed))
+        .route("/ready", get(ready).fallback(method_not_allowed))
         .with_state(app)
 }
 
 /// What is there beyond the contract.
-const EXTENSIONS: Extensions = Extensions::NONE
+pub(crate) const EXTENSIONS: Extensions = Extensions::NONE
     .with(Extension::Batch)
     .with(Extension::Uploads)
     .with(Extension::Status);
@@ -200,13 +233,22 @@ async fn head(app: &App, kind: Kind, owner: Owner, headers: &HeaderMap) -> Resul
     Ok(Head { owner, key, packing })
 }
 
-async fn health(State(app): State<Arc<App>>) -> Response {
-    let asked = tokio::time::timeout(HEALTH_TIMEOUT, app.store.check());
-    let Ok(health) = asked.await else {
-        return Refusal::unavailable("health: no answer from the disk").into_response();
-    };
-    match health {
-        Ok(()) => ([(header::CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#).into_response(),
-        Err(error) => Refusal::unavailable(error).into_response(),
+const OK: (&str, &str) = ("application/json", r#"{"status":"ok"}"#);
+
+/// Alive: whatever the database and the disk do.
+async fn health() -> Response {
+    ([(header::CONTENT_TYPE, OK.0)], OK.1).into_response()
+}
+
+/// Whether rows and clips can be stored.
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let (rows, clips) = app.check().await;
+    match rows.and(clips) {
+        Ok(()) => ([(header::CONTENT_TYPE, OK.0)], OK.1).into_response(),
+        Err(error) => Refusal {
+            retry_after_s: Some(READY_AGAIN_S),
+            ..Refusal::unavailable(error)
+        }
+        .into_response(),
     }
 }

@@ -11,13 +11,15 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use sync_protocol::EXTENSIONS_HEADER;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::activity::Activity;
 use super::socket::{Socket, Timeouts};
-use crate::http::Line;
+use crate::http::{self, COME_AGAIN_S, Line};
+use crate::metrics::SocketMetrics;
 use crate::peer::Peer;
 
 /// How long a connection may lie idle between two requests.
@@ -30,11 +32,15 @@ const READ_AHEAD_BYTES: usize = 128 << 10;
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_SILENT: Duration = Duration::from_secs(5);
 
+/// One that is turned away is let go after this at the latest.
+const TURN_AWAY: Duration = Duration::from_secs(2);
+
 /// What a connection is served with.
 #[derive(Clone)]
 pub(super) struct Serving {
     pub(super) router: Router,
     pub(super) timeouts: Timeouts,
+    pub(super) metrics: SocketMetrics,
     /// Turns true when the receiver stops.
     pub(super) stopped: watch::Receiver<bool>,
 }
@@ -55,11 +61,12 @@ pub(super) async fn serve(stream: TcpStream, peer: Peer, activity: Arc<Activity>
     let Serving {
         router,
         timeouts,
+        metrics,
         mut stopped,
     } = serving;
     let line = line_of(&stream, &stopped);
     let router = TowerToHyperService::new(router);
-    let socket = Socket::new(stream, Arc::clone(&activity), timeouts);
+    let socket = Socket::new(stream, Arc::clone(&activity), timeouts, metrics);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(|body| activity.begin(body));
         request.extensions_mut().insert(peer);
@@ -96,6 +103,20 @@ pub(super) async fn serve(stream: TcpStream, peer: Peer, activity: Arc<Activity>
             () = linger(stream) => {}
             _ = stopped.changed() => {}
         }
+    }
+}
+
+/// Answers a connection for which there is no place: 503, before anything is asked.
+pub(super) async fn turn_away(mut stream: TcpStream) {
+    let (body, extensions) = (r#"{"error":"trop de connexions à la fois"}"#, http::EXTENSIONS);
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {COME_AGAIN_S}\r\nConnection: close\r\n\
+         {EXTENSIONS_HEADER}: {extensions}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // As short as that, it fits into what the system keeps for the other side.
+    if stream.write_all(answer.as_bytes()).await.is_ok() {
+        let _ = tokio::time::timeout(TURN_AWAY, linger(stream)).await;
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use super::activity::Activity;
+use crate::metrics::SocketMetrics;
 use crate::peer::Peer;
 
 /// Every open connection.
@@ -14,6 +16,16 @@ pub(super) struct Connections {
     max_open: usize,
     tasks: JoinSet<()>,
     open: HashMap<Id, Open>,
+    metrics: SocketMetrics,
+}
+
+/// While it lives, a connection is counted.
+struct Counted(Gauge);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 struct Open {
@@ -24,11 +36,12 @@ struct Open {
 
 impl Connections {
     /// Keeps at most `max_open` open.
-    pub(super) fn new(max_open: usize) -> Self {
+    pub(super) fn new(max_open: usize, metrics: SocketMetrics) -> Self {
         Self {
             max_open,
             tasks: JoinSet::new(),
             open: HashMap::new(),
+            metrics,
         }
     }
 
@@ -88,7 +101,12 @@ impl Connections {
         activity: Arc<Activity>,
         serving: impl Future<Output = ()> + Send + 'static,
     ) {
-        let task = self.tasks.spawn(serving);
+        self.metrics.open.inc();
+        let counted = Counted(self.metrics.open.clone());
+        let task = self.tasks.spawn(async move {
+            let _counted = counted;
+            serving.await;
+        });
         self.open.insert(task.id(), Open { peer, activity, task });
     }
 

@@ -2,8 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors for everything but connections and their clips.
-const OTHERS: usize = 32;
+/// Descriptors for everything but connections and their clips; those that are turned away are among them.
+const OTHERS: usize = 96;
 
 /// Asks the system for room for so many connections, of which `clips` may have a file open each; says for how many there
 /// is.

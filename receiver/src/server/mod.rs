@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use activity::Activity;
 use connection::Serving;
@@ -22,6 +22,7 @@ use socket::Timeouts;
 
 use crate::config::Config;
 use crate::http::{self, Access, App, Reader};
+use crate::metrics::{Metrics, SocketMetrics};
 use crate::peer::Peer;
 use crate::store::{self, StoreError};
 
@@ -34,11 +35,11 @@ const THREADS_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long to wait when no connection can be accepted, for want of file descriptors as a rule.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// Connections that are being told that there is no place for them. More are closed without a word.
+const TURNED_AWAY_MOST: usize = 64;
+
 /// How long the headers of a request may take, unless a body has less.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Connections beyond those whose requests have a place or wait for one: idle ones, and those of who asks for the health.
-const SPARE_CONNECTIONS: usize = 256;
 
 /// Why the receiver does not start.
 #[derive(Debug)]
@@ -98,19 +99,21 @@ async fn start(config: Config) -> Result<(), StartError> {
         );
     }
     announce(&format!("sync-receiver listening on http://{address}"));
-    let wanted = 2 * config.max_connections + SPARE_CONNECTIONS;
-    let connections = Connections::new(files::make_room(wanted, config.max_connections));
+    let room = files::make_room(config.max_connections, config.max_requests.min(config.max_connections));
+    let sockets = SocketMetrics::default();
+    let connections = Connections::new(room, sockets.clone());
     let timeouts = Timeouts {
         headers: config.stall.min(HEADERS_TIMEOUT),
         answer: config.stall,
     };
     let (commits, committed) = watch::channel(0);
-    let app = App::new(config, store, access, commits);
+    let metrics = Metrics::new(store.metrics(), &sockets);
+    let app = App::new(config, store, access, commits, metrics);
     let reader = Reader::new(&app, desk, committed);
     let app = Arc::new(app);
     let expiring = tokio::spawn(http::expire_uploads(Arc::clone(&app)));
     let router = http::router(Arc::clone(&app), Arc::new(reader));
-    serve(listener, connections, router, &app, timeouts, signals).await;
+    serve(listener, connections, (router, sockets), &app, timeouts, signals).await;
     expiring.abort();
     Ok(())
 }
@@ -126,7 +129,7 @@ fn announce(line: &str) {
 async fn serve(
     listener: TcpListener,
     mut connections: Connections,
-    router: axum::Router,
+    (router, metrics): (axum::Router, SocketMetrics),
     app: &App,
     timeouts: Timeouts,
     mut signals: Vec<Signal>,
@@ -135,6 +138,7 @@ async fn serve(
     let serving = Serving {
         router,
         timeouts,
+        metrics,
         stopped,
     };
     tokio::select! {
@@ -151,10 +155,18 @@ async fn serve(
 }
 
 async fn accept(listener: &TcpListener, connections: &mut Connections, serving: &Serving) {
+    let turning_away = Arc::new(Semaphore::new(TURNED_AWAY_MOST));
     loop {
         let accepted = listener.accept().await;
         if !connections.make_room().await {
-            log::warn!("every connection has a request at work: one was turned away");
+            log::info!("every connection has a request at work: one was turned away");
+            serving.metrics.refused.inc();
+            if let (Ok((stream, _)), Ok(place)) = (accepted, Arc::clone(&turning_away).try_acquire_owned()) {
+                tokio::spawn(async move {
+                    let _place = place;
+                    connection::turn_away(stream).await;
+                });
+            }
             continue;
         }
         match accepted {

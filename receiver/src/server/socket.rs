@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::activity::Activity;
+use crate::metrics::SocketMetrics;
 
 /// How long the other side may take.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,7 @@ pub(super) struct Socket {
     stream: TcpStream,
     activity: Arc<Activity>,
     timeouts: Timeouts,
+    metrics: SocketMetrics,
     headers: Option<Headers>,
     unread: Option<Pin<Box<Sleep>>>,
     given_up: bool,
@@ -39,11 +41,12 @@ struct Headers {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, timeouts: Timeouts) -> Self {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, timeouts: Timeouts, metrics: SocketMetrics) -> Self {
         let mut socket = Self {
             stream,
             activity,
             timeouts,
+            metrics,
             headers: None,
             unread: None,
             given_up: false,
@@ -81,8 +84,11 @@ impl Socket {
     }
 
     /// Passes on what became of a write, unless there have been too many that took nothing.
-    fn wrote<T>(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn wrote(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if wrote.is_ready() {
+            if let Poll::Ready(Ok(bytes)) = &wrote {
+                self.metrics.sent_bytes.inc_by(*bytes as u64);
+            }
             self.unread = None;
             return wrote;
         }
@@ -101,7 +107,9 @@ impl AsyncRead for Socket {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        let arrived = buffer.filled().len() > before;
+        let bytes = buffer.filled().len() - before;
+        this.metrics.received_bytes.inc_by(bytes as u64);
+        let arrived = bytes > 0;
         if arrived && this.headers.is_none() && this.activity.awaits_headers() {
             this.headers_begin();
         }

@@ -4,6 +4,7 @@
 mod clips;
 #[cfg(test)]
 mod contract;
+mod counted;
 mod error;
 mod folder;
 mod local;
@@ -27,11 +28,12 @@ use clips::Clips;
 pub(crate) use error::StoreError;
 pub(crate) use local::{open_desk, open_local};
 use rows::{Content, NewRow, Rows};
-pub(crate) use rows::{Key, Kind, NewStatus, Receipt};
+pub(crate) use rows::{Key, Kind, Load, NewStatus, Receipt};
 
 pub(crate) use uploads::{Durable, Held, NewUpload, PartSync, PartWriter, Prefix, Saved, Then, Upload, Why, Wish};
 use uploads::{Holders, Prefixes};
 
+use crate::metrics::StoreMetrics;
 use crate::record::{Clip, Event};
 
 /// An answer that takes its time.
@@ -54,6 +56,7 @@ pub(crate) struct Store {
     clips: Box<dyn Clips>,
     holders: Holders,
     prefixes: Prefixes,
+    metrics: StoreMetrics,
 }
 
 impl Store {
@@ -77,6 +80,7 @@ impl Store {
             clips,
             holders: Holders::default(),
             prefixes: Prefixes::default(),
+            metrics: StoreMetrics::default(),
         };
         store.expire_uploads().await?;
         store.sweep_parts().await?;
@@ -85,13 +89,15 @@ impl Store {
 
     /// The receipt that was given for a key, if one was.
     pub(crate) async fn receipt(&self, kind: Kind, key: Key) -> Result<Option<Receipt>, StoreError> {
-        self.rows.receipt(kind, key).await
+        self.of_rows(self.rows.receipt(kind, key).await)
     }
 
     /// Stores an event, durably; for a key that was seen, gives the first receipt and stores nothing.
     pub(crate) async fn add_event(&self, event: Event, key: Option<Key>) -> Result<Receipt, StoreError> {
         let content = Content::Event(event);
-        Ok(self.rows.add(NewRow { content, key }).await?.receipt)
+        let added = self.of_rows(self.rows.add(NewRow { content, key }).await)?;
+        self.metrics.events.inc_by(u64::from(added.is_new));
+        Ok(added.receipt)
     }
 
     /// Stores events, durably, in one commit: all of them, or none; for keys that were seen, as for a single one.
@@ -100,17 +106,19 @@ impl Store {
             content: Content::Event(event),
             key: Some(key),
         });
-        let added = self.rows.add_all(rows.collect()).await?;
+        let added = self.of_rows(self.rows.add_all(rows.collect()).await)?;
+        let new = added.iter().filter(|added| added.is_new).count();
+        self.metrics.events.inc_by(new as u64);
         Ok(added.into_iter().map(|added| added.receipt).collect())
     }
 
     /// Keeps what a device tells of itself, in place of what it told before.
     pub(crate) async fn put_status(&self, status: NewStatus) -> Result<(), StoreError> {
-        self.rows.put_status(status).await
+        self.of_rows(self.rows.put_status(status).await)
     }
 
     pub(crate) async fn begin_clip(&self) -> Result<Box<dyn ClipWriter>, StoreError> {
-        self.clips.begin().await
+        self.of_clips(self.clips.begin().await)
     }
 
     /// Stores a clip whose video is written, durably; for a key that was seen, gives the first receipt and stores
@@ -121,18 +129,21 @@ impl Store {
         video: Box<dyn ClipWriter>,
         key: Option<Key>,
     ) -> Result<Receipt, StoreError> {
-        let stored = blocking(move || video.complete()).await?;
-        let name = stored.name.clone();
+        let stored = self.of_clips(blocking(move || video.complete()).await)?;
+        let (name, size_bytes) = (stored.name.clone(), stored.size_bytes);
         let content = Content::Clip(clip, stored);
-        let added = self.rows.add(NewRow { content, key }).await;
+        let added = self.of_rows(self.rows.add(NewRow { content, key }).await);
         let has_row = match &added {
             Ok(added) => added.is_new,
             Err(StoreError::Unavailable(_)) => false,
             // The next start looks, and keeps or removes the video.
             Err(StoreError::Uncertain(_)) => return added.map(|added| added.receipt),
         };
+        if has_row {
+            self.clip_stored(size_bytes);
+        }
         // The row decides what is answered. A video that is left over is the next start's.
-        if let Err(error) = self.clips.settle(name, has_row).await {
+        if let Err(error) = self.of_clips(self.clips.settle(name, has_row).await) {
             log::warn!("{error}");
         }
         added.map(|added| added.receipt)
@@ -140,7 +151,7 @@ impl Store {
 
     /// A stored clip to be read; one that has no row any more has no bytes.
     pub(crate) async fn open_clip(&self, name: String) -> Result<OpenClip, StoreError> {
-        let manifest = self.rows.manifest(name.clone()).await?;
+        let manifest = self.of_rows(self.rows.manifest(name.clone()).await)?;
         Ok(OpenClip { name, manifest })
     }
 
@@ -149,16 +160,21 @@ impl Store {
         match &clip.manifest {
             Some(manifest) => {
                 let (name, manifest) = (clip.name.clone(), manifest.clone());
-                self.clips.read(name, manifest, offset, length).await
+                self.of_clips(self.clips.read(name, manifest, offset, length).await)
             }
             None => Ok(Vec::new()),
         }
     }
 
-    /// Whether events and clips can be stored; writes nothing to find out while all is well.
-    pub(crate) async fn check(&self) -> Result<(), StoreError> {
-        self.clips.check().await?;
-        self.rows.check().await
+    /// Whether rows, and whether clips can be stored; writes nothing to find out while all is well.
+    pub(crate) async fn check(&self) -> (Result<(), StoreError>, Result<(), StoreError>) {
+        let (rows, clips) = futures_util::join!(self.rows.check(), self.clips.check());
+        (self.of_rows(rows), self.of_clips(clips))
+    }
+
+    /// How much the database has to do for those who store.
+    pub(crate) fn load(&self) -> Load {
+        self.rows.load()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What readers ask of the rows, as plain data: the store's other half.
 
 use super::Pending;
+use super::rows::Load;
 use crate::record::Scalar;
 
 /// Which rows are asked for. Dates are the devices' own, compared as text.
@@ -165,4 +166,9 @@ pub(crate) trait Reading: Send + Sync {
 
     /// `person` has seen the clips up to `clip`.
     fn seen(&self, person: String, clip: i64) -> Pending<'_, ()>;
+
+    /// How much the database has to do for those who read.
+    fn load(&self) -> Load {
+        Load::default()
+    }
 }

@@ -81,6 +81,16 @@ pub(crate) struct NewStatus {
     pub(crate) received_unix_s: i64,
 }
 
+/// How much a database has to do for one kind of work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Questions without an answer yet.
+    pub(crate) waiting: usize,
+    pub(crate) connections: usize,
+    /// Connections that are at work.
+    pub(crate) busy: usize,
+}
+
 /// Rows, each with the receipt of its key.
 pub(crate) trait Rows: UploadRows {
     /// The receipt that was given for a key, if one was.
@@ -111,6 +121,11 @@ pub(crate) trait Rows: UploadRows {
 
     /// Whether rows can be stored; writes nothing to find out while all is well.
     fn check(&self) -> Pending<'_, ()>;
+
+    /// How much it has to do now.
+    fn load(&self) -> Load {
+        Load::default()
+    }
 }
 
 /// Why a question got no answer, whichever thread or server was asked.

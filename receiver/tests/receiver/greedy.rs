@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{Client, Receiver, clip, event, noise, post, program, wait_until};
 
-const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: receiver\r\n\r\n";
+const READY: &str = "GET /ready HTTP/1.1\r\nHost: receiver\r\n\r\n";
 const NOWHERE: &str = "GET /nowhere HTTP/1.1\r\nHost: receiver\r\n\r\n";
 
 /// Sends requests until no more are taken, and reads no answer.
@@ -29,13 +29,13 @@ fn from_address(receiver: &Receiver, address: Ipv4Addr) -> Client {
     Client::on(TcpStream::from(from))
 }
 
-/// Asks for the health, which must be told within a second. A machine that is busy with other tests may be late once, a
+/// Asks for the readiness, which must be told within a second. A machine that is busy with other tests may be late once, a
 /// receiver that waits for its clients is late each time.
-fn health(receiver: &Receiver) -> u16 {
+fn readiness(receiver: &Receiver) -> u16 {
     let mut took = Vec::new();
     for _ in 0..3 {
         let start = Instant::now();
-        let status = receiver.ask(HEALTH).status;
+        let status = receiver.ask(READY).status;
         if start.elapsed() < Duration::from_secs(1) {
             return status;
         }
@@ -69,22 +69,22 @@ fn one_that_pipelines_and_never_reads_is_given_up() {
 
 #[test]
 fn those_that_pipeline_and_never_read_take_no_place_from_others() {
-    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "1")]);
+    let receiver = Receiver::with(&[("RECEIVER_MAX_REQUESTS", "1")]);
     let _greedy: Vec<_> = (0..4).map(|_| pipeline(&receiver)).collect();
-    assert_eq!(health(&receiver), 200);
+    assert_eq!(readiness(&receiver), 200);
     assert_eq!(receiver.ask(post("/api/evenements", "", event())).status, 201);
 }
 
 #[test]
 fn silent_connections_make_room_for_others() {
-    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "2")]);
+    let receiver = Receiver::with(&[("RECEIVER_MAX_REQUESTS", "2"), ("RECEIVER_MAX_CONNECTIONS", "260")]);
     let mut used = receiver.client();
     assert_eq!(used.ask(post("/api/evenements", "", event())).status, 201);
     let mut clips = [receiver.client(), receiver.client()];
     let rests = clips.each_mut().map(|client| half_a_clip(&receiver, client));
     // More than there may be.
     let _silent: Vec<_> = (0..400).map(|_| receiver.client()).collect();
-    assert_eq!(health(&receiver), 200);
+    assert_eq!(readiness(&receiver), 200);
     // Not in the middle of a request.
     for (client, rest) in clips.iter_mut().zip(rests) {
         assert_eq!(client.ask(rest).status, 201);
@@ -94,11 +94,11 @@ fn silent_connections_make_room_for_others() {
 
 #[test]
 fn silent_connections_of_one_address_take_none_from_another() {
-    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "2")]);
+    let receiver = Receiver::with(&[("RECEIVER_MAX_REQUESTS", "2"), ("RECEIVER_MAX_CONNECTIONS", "260")]);
     let mut other = from_address(&receiver, Ipv4Addr::new(127, 0, 0, 2));
     assert_eq!(other.ask(post("/api/evenements", "", event())).status, 201);
     let _silent: Vec<_> = (0..400).map(|_| receiver.client()).collect();
-    assert_eq!(health(&receiver), 200);
+    assert_eq!(readiness(&receiver), 200);
     // Idle for longer than any of those.
     assert_eq!(other.ask(post("/api/evenements", "", event())).status, 201);
 }
@@ -107,12 +107,12 @@ fn silent_connections_of_one_address_take_none_from_another() {
 fn headers_that_drip_are_given_up_and_an_idle_connection_is_not() {
     let receiver = Receiver::with(&[("RECEIVER_STALL_SECONDS", "1")]);
     let mut idle = receiver.client();
-    assert_eq!(idle.ask(HEALTH).status, 200);
+    assert_eq!(idle.ask(READY).status, 200);
     let (mut first, mut second) = (receiver.client(), receiver.client());
-    assert_eq!(second.ask(HEALTH).status, 200);
+    assert_eq!(second.ask(READY).status, 200);
     let start = Instant::now();
     for client in [&mut first, &mut second] {
-        client.send("GET /health HTTP/1.1\r\nX: ");
+        client.send("GET /ready HTTP/1.1\r\nX: ");
     }
     let mut clients = vec![first, second];
     while !clients.is_empty() {
@@ -121,7 +121,7 @@ fn headers_that_drip_are_given_up_and_an_idle_connection_is_not() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(start.elapsed() >= Duration::from_secs(1));
-    assert_eq!(idle.ask(HEALTH).status, 200);
+    assert_eq!(idle.ask(READY).status, 200);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_silent_connection_is_given_up_before_its_first_request() {
 
 #[test]
 fn an_address_has_no_more_places_than_it_may() {
-    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "4"), ("RECEIVER_MAX_PER_PEER", "1")]);
+    let receiver = Receiver::with(&[("RECEIVER_MAX_REQUESTS", "4"), ("RECEIVER_MAX_PER_PEER", "1")]);
     let mut busy = receiver.client();
     let rest = half_a_clip(&receiver, &mut busy);
     let mut waits = receiver.client();
@@ -151,7 +151,7 @@ fn an_address_has_no_more_places_than_it_may() {
 
 #[test]
 fn when_all_places_are_taken_one_waits_and_the_next_comes_again_later() {
-    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "1")]);
+    let receiver = Receiver::with(&[("RECEIVER_MAX_REQUESTS", "1")]);
     let mut busy = receiver.client();
     let rest = half_a_clip(&receiver, &mut busy);
     let (mut waits, mut next) = (receiver.client(), receiver.client());
@@ -161,12 +161,36 @@ fn when_all_places_are_taken_one_waits_and_the_next_comes_again_later() {
     // Whichever of the two came second is refused at once.
     wait_until("one is refused", || waits.has_answer() || next.has_answer());
     assert!(start.elapsed() < Duration::from_secs(4));
-    assert_eq!(health(&receiver), 200);
+    assert_eq!(readiness(&receiver), 200);
     for client in [&mut waits, &mut next] {
         let answer = client.answer();
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("10")));
     }
     assert_eq!(busy.ask(rest).status, 201);
+    assert_eq!(receiver.ask(post("/api/evenements", "", event())).status, 201);
+}
+
+#[test]
+fn where_no_connection_is_idle_the_next_is_told_to_come_again_at_once() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "2")]);
+    let mut clips = [receiver.client(), receiver.client()];
+    let rests = clips.each_mut().map(|client| half_a_clip(&receiver, client));
+    for _ in 0..3 {
+        let start = Instant::now();
+        // Before it has asked for anything.
+        let mut refused = receiver.client();
+        let answer = refused.answer();
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("10")));
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        // A device would forget what an answer does not name.
+        let served = answer.header("sync-extensions");
+        assert_eq!(served, Some("batch, uploads, status"));
+        assert!(!answer.error().is_empty() && refused.is_closed());
+    }
+    for (client, rest) in clips.iter_mut().zip(rests) {
+        assert_eq!(client.ask(rest).status, 201);
+    }
+    // Both are idle now.
     assert_eq!(receiver.ask(post("/api/evenements", "", event())).status, 201);
 }
 
@@ -177,10 +201,10 @@ fn few_file_descriptors_are_told_and_enough() {
         "ulimit -n 64; exec {}",
         program().get_program().to_str().unwrap()
     ));
-    command.env("RECEIVER_MAX_CONNECTIONS", "8");
+    command.env("RECEIVER_MAX_REQUESTS", "8");
     let mut receiver = Receiver::run(TempDir::new().unwrap(), command);
     let _silent: Vec<_> = (0..100).map(|_| receiver.client()).collect();
-    assert_eq!(health(&receiver), 200);
+    assert_eq!(readiness(&receiver), 200);
     assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).status, 201);
     receiver.signal(rustix::process::Signal::TERM);
     receiver.wait(Duration::from_secs(2));
@@ -193,20 +217,20 @@ fn few_file_descriptors_are_told_and_enough() {
 }
 
 #[test]
-fn health_is_told_within_a_second_while_somebody_holds_the_database() {
+fn readiness_is_told_within_a_second_while_somebody_holds_the_database() {
     let receiver = Receiver::start();
     let database = receiver.database();
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut waiting = receiver.client();
     waiting.send(post("/api/evenements", "", event()));
-    assert_eq!(health(&receiver), 503);
+    assert_eq!(readiness(&receiver), 503);
     assert_eq!(waiting.answer().status, 503);
     database.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(health(&receiver), 200);
+    assert_eq!(readiness(&receiver), 200);
 }
 
 #[test]
-fn health_writes_nothing() {
+fn readiness_writes_nothing() {
     let receiver = Receiver::start();
     assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).status, 201);
     let written = || -> Vec<(std::path::PathBuf, SystemTime)> {
@@ -225,7 +249,7 @@ fn health_writes_nothing() {
     assert!(before.len() >= 4, "{before:?}");
     let mut client = receiver.client();
     for _ in 0..50 {
-        assert_eq!(client.ask(HEALTH).status, 200);
+        assert_eq!(client.ask(READY).status, 200);
     }
     assert_eq!(written(), before);
 }

@@ -150,7 +150,7 @@ fn a_body_that_drips_is_given_up_and_a_slow_one_is_not() {
 
 #[test]
 fn more_requests_than_allowed_wait_for_their_turn() {
-    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "2")]);
+    let receiver = Receiver::with(&[("RECEIVER_MAX_REQUESTS", "2")]);
     let request = post("/api/media", "", clip(&noise(100_000, 4)));
     let mut busy = [receiver.client(), receiver.client()];
     for client in &mut busy {

@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod live;
 mod memory;
+mod metrics;
 mod modes;
 mod odd_rows;
 mod older;

@@ -42,7 +42,9 @@ fn a_setting_that_is_not_usable_stops_the_start_in_one_line_that_names_it() {
         ("RECEIVER_STALL_SECONDS", "-1", "from 1 to"),
         ("RECEIVER_MIN_RATE", "fast", "from 0 to"),
         ("RECEIVER_MAX_CONNECTIONS", "1000000", "from 1 to"),
+        ("RECEIVER_MAX_REQUESTS", "401", "from 1 to"),
         ("RECEIVER_MAX_PER_PEER", "0", "from 1 to"),
+        ("RECEIVER_METRICS_ADDRESSES", "10.0.0.0/33", "10.0.0.0/8"),
     ] {
         let output = run(&[], &[("RECEIVER_LISTEN", "127.0.0.1:0"), (variable, value)]);
         let error = String::from_utf8(output.stderr).unwrap();
@@ -86,14 +88,16 @@ fn help_names_every_setting_and_version_the_version() {
         ("--stall-seconds", "RECEIVER_STALL_SECONDS"),
         ("--min-rate", "RECEIVER_MIN_RATE"),
         ("--max-connections", "RECEIVER_MAX_CONNECTIONS"),
+        ("--max-requests", "RECEIVER_MAX_REQUESTS"),
         ("--max-per-peer", "RECEIVER_MAX_PER_PEER"),
+        ("--metrics-addresses", "RECEIVER_METRICS_ADDRESSES"),
         ("--proxy-addresses", "RECEIVER_PROXY_ADDRESSES"),
         ("--proxy-header", "RECEIVER_PROXY_HEADER"),
     ] {
         assert!(help.contains(flag) && help.contains(variable), "{flag}: {help}");
         assert!(readme.contains(&format!("| `{variable}` | `{flag}` |")), "{variable}");
     }
-    assert_eq!(help.matches("[env: RECEIVER_").count(), 10);
+    assert_eq!(help.matches("[env: RECEIVER_").count(), 12);
     let output = run(&["--version"], &[]);
     let version = String::from_utf8(output.stdout).unwrap();
     assert_eq!(version, concat!("sync-receiver ", env!("CARGO_PKG_VERSION"), "\n"));

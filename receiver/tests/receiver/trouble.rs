@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use crate::support::{Receiver, clip, event, noise, post, program};
 
-const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: receiver\r\n\r\n";
+const READY: &str = "GET /ready HTTP/1.1\r\nHost: receiver\r\n\r\n";
 
 /// A receiver whose files can't grow beyond `blocks` of 512 bytes: as on a full disk, writing fails.
 fn on_a_small_disk(blocks: u64) -> Receiver {
@@ -30,7 +30,7 @@ fn a_clip_that_finds_no_room_is_503_and_leaves_nothing() {
     // The same key, smaller: nothing of it was kept.
     let answer = receiver.ask(post("/api/media", "Idempotency-Key: a\r\n", clip(b"fits")));
     assert_eq!(answer.id(), 1);
-    assert_eq!(receiver.ask(HEALTH).status, 200);
+    assert_eq!(receiver.ask(READY).status, 200);
 }
 
 #[test]
@@ -43,8 +43,8 @@ fn a_row_that_finds_no_room_is_503_and_leaves_nothing() {
     let answer = receiver.ask(post("/api/media", "Idempotency-Key: a\r\n", body));
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(receiver.holds_nothing());
-    // There is room for small ones: health notices by writing.
-    assert_eq!(receiver.ask(HEALTH).status, 200);
+    // There is room for small ones: readiness notices by writing.
+    assert_eq!(receiver.ask(READY).status, 200);
     assert_eq!(
         receiver
             .ask(post("/api/evenements", "Idempotency-Key: a\r\n", event()))
@@ -60,7 +60,7 @@ fn a_database_that_somebody_holds_is_503_until_it_is_let_go() {
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
     std::thread::scope(|scope| {
         let requests = [
-            HEALTH.as_bytes().to_vec(),
+            READY.as_bytes().to_vec(),
             post("/api/evenements", "", event()),
             post("/api/media", "", clip(b"hello")),
         ];
@@ -71,7 +71,7 @@ fn a_database_that_somebody_holds_is_503_until_it_is_let_go() {
     });
     database.execute_batch("ROLLBACK").unwrap();
     assert!(receiver.holds_nothing());
-    assert_eq!(receiver.ask(HEALTH).status, 200);
+    assert_eq!(receiver.ask(READY).status, 200);
     assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).id(), 1);
 }
 
@@ -79,10 +79,16 @@ fn a_database_that_somebody_holds_is_503_until_it_is_let_go() {
 fn a_folder_that_is_gone_is_503() {
     let receiver = Receiver::start();
     std::fs::remove_dir(receiver.path().join("incoming")).unwrap();
-    assert_eq!(receiver.ask(HEALTH).status, 503);
+    let answer = receiver.ask(READY);
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    // It serves, and says so: nothing is won by starting it again.
+    assert_eq!(
+        receiver.ask("GET /health HTTP/1.1\r\nHost: receiver\r\n\r\n").status,
+        200
+    );
     assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).status, 503);
     assert_eq!(receiver.count("media"), 0);
     std::fs::create_dir(receiver.path().join("incoming")).unwrap();
-    assert_eq!(receiver.ask(HEALTH).status, 200);
+    assert_eq!(receiver.ask(READY).status, 200);
     assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).id(), 1);
 }

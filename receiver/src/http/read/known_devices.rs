@@ -13,10 +13,10 @@ use crate::store::{Desk, StoreError};
 const FRESH: Duration = Duration::from_secs(1);
 
 /// A device as it is listed: its row read once.
-pub(super) struct Known {
-    pub(super) device_id: String,
-    pub(super) status: Option<Status>,
-    pub(super) facts: Facts,
+pub(crate) struct Known {
+    pub(crate) device_id: String,
+    pub(crate) status: Option<Status>,
+    pub(crate) facts: Facts,
 }
 
 impl Known {

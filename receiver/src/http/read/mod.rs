@@ -25,7 +25,9 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{Access, App, assets, secure};
 use crate::config::ProxyConfig;
-use crate::store::{Desk, Store};
+use crate::store::{Desk, Store, StoreError};
+use known_devices::Known;
+pub(super) use visitor::is_own_machine;
 
 /// Longest body of a request by a person: a name and a password.
 const BODY_MOST: usize = 16 << 10;
@@ -61,6 +63,18 @@ impl Reader {
             live: Arc::new(Semaphore::new(LIVE_MOST)),
             hashing: Arc::new(Semaphore::new(HASHING_MOST)),
         }
+    }
+}
+
+impl Reader {
+    /// Every device, as it was a second ago at most.
+    pub(super) async fn devices(&self) -> Result<Arc<Vec<Known>>, StoreError> {
+        self.devices.all(&*self.desk).await
+    }
+
+    /// Pages that follow what is stored.
+    pub(super) fn live_streams(&self) -> usize {
+        LIVE_MOST - self.live.available_permits()
     }
 }
 

@@ -130,7 +130,7 @@ pub(super) async fn who(reader: &Reader, headers: &HeaderMap, peer: Option<IpAdd
     if reader.desk.has_people().await.map_err(NoVisitor::Unwell)? {
         return Err(NoVisitor::SignIn);
     }
-    if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) || is_forwarded(headers) || !is_local_name(headers) {
+    if !is_own_machine(peer, headers) {
         return Err(NoVisitor::NoPeople);
     }
     Ok(Visitor {
@@ -193,6 +193,11 @@ pub(super) fn check_site(headers: &HeaderMap) -> Result<(), NoVisitor> {
         Some((_, authority)) if Some(authority.as_bytes()) == host => Ok(()),
         _ => Err(NoVisitor::OtherSite),
     }
+}
+
+/// Whether a request comes from the receiver's own machine, and from nobody else through it.
+pub(in crate::http) fn is_own_machine(peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+    peer.is_some_and(|peer| peer.to_canonical().is_loopback()) && !is_forwarded(headers) && is_local_name(headers)
 }
 
 /// A proxy on this machine makes everybody's requests look like our own.

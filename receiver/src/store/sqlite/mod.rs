@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ffi};
 
-use super::rows::{Added, Key, Kind, NewRow, NewStatus, Receipt, Rows};
+use super::rows::{Added, Key, Kind, Load, NewRow, NewStatus, Receipt, Rows};
 use super::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows};
 use super::{Pending, StoreError, modes, sync_folder};
 pub(super) use desk::SqliteDesk;
@@ -123,6 +123,16 @@ impl Rows for SqliteRows {
                 Err(StoreError::Unavailable(reason.to_string()))
             }
         })
+    }
+
+    fn load(&self) -> Load {
+        let waiting = [self.writes.waiting(), self.questions.waiting()];
+        Load {
+            waiting: waiting.iter().sum(),
+            connections: waiting.len(),
+            // Each has one connection, and does one thing at a time.
+            busy: waiting.iter().filter(|waiting| **waiting > 0).count(),
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Connections for those who read, and one for the few things that people write. Rows have a writer of their own.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::Semaphore;
 
-use crate::store::rows::lost;
+use super::worker::Waiting;
+use crate::store::rows::{Load, lost};
 use crate::store::{StoreError, blocking};
 
 /// Reads at a time; more wait. Each has a thread and a few MB of cache.
@@ -22,6 +24,7 @@ pub(super) struct Pool {
     path: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
     places: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Pool {
@@ -31,6 +34,18 @@ impl Pool {
             path: path.to_path_buf(),
             idle: Arc::default(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            waiting: Arc::default(),
+        }
+    }
+
+    /// How much it has to do now.
+    pub(super) fn load(&self) -> Load {
+        let busy = AT_ONCE - self.places.available_permits();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
+        Load {
+            waiting: self.waiting.load(Ordering::Relaxed),
+            connections: busy + idle,
+            busy,
         }
     }
 
@@ -39,10 +54,11 @@ impl Pool {
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let place = Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(|_| lost("the reading connections"))?;
+        let place = {
+            let _waiting = Waiting::new(&self.waiting);
+            let place = Arc::clone(&self.places).acquire_owned().await;
+            place.map_err(|_| lost("the reading connections"))?
+        };
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
         blocking(move || {
             let _place = place;

@@ -10,6 +10,7 @@ use crate::store::Pending;
 use crate::store::reading::{
     Backlog, Change, ClipRow, Cursor, DeviceRow, EventRow, Filter, HourRow, Reading, Slice, UNSEEN_MOST, Unseen,
 };
+use crate::store::rows::Load;
 
 /// After every moment: they begin with a digit.
 const END_OF_TIME: &str = "~";
@@ -143,6 +144,10 @@ fn unseen(conn: &mut Connection, person: &str, visible: Option<String>, limit: u
 }
 
 impl Reading for SqliteDesk {
+    fn load(&self) -> Load {
+        self.pool.load()
+    }
+
     fn events(&self, filter: Filter, slice: Slice) -> Pending<'_, Vec<EventRow>> {
         Box::pin(async move {
             self.pool

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -25,6 +26,23 @@ pub(super) struct Worker<J> {
     jobs: Option<Sender<J>>,
     /// Closed when the thread is done. Only the end looks: the lock is there to make this [`Sync`].
     done: Mutex<Receiver<()>>,
+    waiting: AtomicUsize,
+}
+
+/// A question that waits for its answer.
+pub(super) struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    pub(super) fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl<J: Send + 'static> Worker<J> {
@@ -41,15 +59,22 @@ impl<J: Send + 'static> Worker<J> {
         Ok(Self {
             jobs: Some(jobs),
             done: Mutex::new(done),
+            waiting: AtomicUsize::new(0),
         })
     }
 
     pub(super) async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> J) -> Result<T, StoreError> {
         let ended = || lost("the database's thread");
         let (reply, answer) = oneshot::channel();
+        let _waiting = Waiting::new(&self.waiting);
         let jobs = self.jobs.as_ref().ok_or_else(ended)?;
         jobs.send(job(reply)).map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
+    }
+
+    /// Questions without an answer yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 }
 

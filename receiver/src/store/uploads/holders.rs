@@ -50,6 +50,10 @@ impl Holders {
         }
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.known(|known| known.holders.len())
+    }
+
     /// `false` when nobody here holds it.
     pub(super) fn ask_to_stop(&self, id: &str) -> bool {
         self.known(|known| {

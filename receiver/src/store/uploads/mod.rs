@@ -47,7 +47,7 @@ impl Store {
     pub(crate) async fn create_upload(&self, new: NewUpload) -> Result<Created, StoreError> {
         // Version 7: names that sort by arrival.
         let (id, part) = (new.id.clone(), Uuid::now_v7().to_string());
-        let created = self.rows.create_upload(new, part, clock::unix_ms()).await?;
+        let created = self.of_rows(self.rows.create_upload(new, part, clock::unix_ms()).await)?;
         if let Some(part) = &created.dropped_part {
             self.holders.ask_to_stop(&id);
             self.remove_part(part.clone()).await;
@@ -129,7 +129,7 @@ impl Store {
     /// Goes on writing a part after its durable bytes.
     pub(crate) async fn resume(&self, upload: &Upload, prefix: Prefix) -> Result<Box<dyn PartWriter>, StoreError> {
         let manifest = upload.durable.manifest.clone();
-        let resumed = self.clips.resume(upload.part.clone(), manifest, prefix).await;
+        let resumed = self.of_clips(self.clips.resume(upload.part.clone(), manifest, prefix).await);
         if resumed.is_err() {
             self.prefixes.forget(&upload.part);
         }
@@ -138,7 +138,7 @@ impl Store {
 
     /// Tells how much of an upload is durable.
     pub(crate) async fn save_upload(&self, hold: Hold, durable: Durable, then: Then) -> Result<Saved, StoreError> {
-        self.rows.save_upload(hold, durable, then, clock::unix_ms()).await
+        self.of_rows(self.rows.save_upload(hold, durable, then, clock::unix_ms()).await)
     }
 
     /// Remembers what is there at a saved offset.
@@ -156,11 +156,14 @@ impl Store {
         key: Option<Key>,
     ) -> Result<Option<Receipt>, StoreError> {
         self.prefixes.forget(&upload.part);
-        let stored = blocking(move || video.complete()).await?;
-        let name = stored.name.clone();
+        let stored = self.of_clips(blocking(move || video.complete()).await)?;
+        let (name, size_bytes) = (stored.name.clone(), stored.size_bytes);
         let content = Content::Clip(clip, stored);
         let row = NewRow { content, key };
-        let added = self.rows.complete_upload(upload.hold(), row, clock::unix_ms()).await;
+        let added = self.of_rows(self.rows.complete_upload(upload.hold(), row, clock::unix_ms()).await);
+        if matches!(added, Ok(Some(Added { is_new: true, .. }))) {
+            self.clip_stored(size_bytes);
+        }
         let settled = match &added {
             Ok(Some(Added { is_new, .. })) => self.clips.settle(name, *is_new).await,
             Ok(None) | Err(StoreError::Unavailable(_)) => self.clips.take_back(upload.part.clone()).await,
@@ -199,6 +202,11 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Uploads that somebody writes here now.
+    pub(crate) fn uploads_held(&self) -> usize {
+        self.holders.count()
     }
 
     /// Asks all holders to save and stop.
