@@ -57,6 +57,8 @@ function open() {
   if (!wanted || document.hidden) return;
   source = new EventSource(lastId ? `/api/live?after=${encodeURIComponent(lastId)}` : '/api/live');
   source.addEventListener('hello', (event) => {
+    // The server has moved to another database, and can't tell what came meanwhile.
+    if (JSON.parse(event.data).missed) return location.reload();
     lastId = event.lastEventId || lastId;
     tries = 0;
     lostAt = 0;

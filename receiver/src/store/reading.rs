@@ -101,11 +101,28 @@ pub(crate) struct HourRow {
     pub(crate) clips: u64,
 }
 
-/// How far a reader has followed what is stored: the last id of each table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) event: i64,
-    pub(crate) clip: i64,
+/// How far a reader has followed what is stored, in the words of the database that wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cursor(String);
+
+/// Longest text of a cursor.
+const CURSOR_MOST: usize = 60;
+
+impl Cursor {
+    pub(super) fn new(words: String) -> Self {
+        Self(words)
+    }
+
+    /// One that came back from a reader; none where no database wrote it.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let is_word = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'c' | b'e' | b'm');
+        let fits = text.len() <= CURSOR_MOST && text.contains('.') && text.bytes().all(is_word);
+        fits.then(|| Self(text.to_string()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Something that was stored.
@@ -114,6 +131,9 @@ pub(crate) enum Change {
     Event(EventRow),
     Clip(ClipRow),
 }
+
+/// What was stored after a place, each with the place after it, and the place after all.
+pub(crate) type Changes = (Vec<(Change, Cursor)>, Cursor);
 
 /// The clips somebody has not seen.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -158,13 +178,17 @@ pub(crate) trait Reading: Send + Sync {
     /// Where following begins: after all that is stored now.
     fn newest(&self) -> Pending<'_, Cursor>;
 
-    /// What was stored after `cursor`, in order of commit, and the cursor after it.
-    fn changes(&self, cursor: Cursor, visible: Option<String>, limit: u32) -> Pending<'_, (Vec<Change>, Cursor)>;
+    /// Whether a cursor is this database's: another one's place means nothing here.
+    fn is_own(&self, cursor: &Cursor) -> bool;
+
+    /// What was stored after `cursor`, each once and in an order that never changes, with the cursor after each; and the
+    /// cursor after all of them.
+    fn changes(&self, cursor: Cursor, visible: Option<String>, limit: u32) -> Pending<'_, Changes>;
 
     /// The clips that `person` has not seen.
     fn unseen(&self, person: String, visible: Option<String>, limit: u32) -> Pending<'_, Unseen>;
 
-    /// `person` has seen the clips up to `clip`.
+    /// `person` has seen the clips up to `clip`, in the order in which they came; nobody has seen what is not there yet.
     fn seen(&self, person: String, clip: i64) -> Pending<'_, ()>;
 
     /// How much the database has to do for those who read.

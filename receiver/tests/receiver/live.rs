@@ -134,6 +134,60 @@ fn a_row_that_another_program_commits_is_seen_too() {
 }
 
 #[test]
+fn a_clock_that_goes_back_loses_nothing_to_one_that_comes_back() {
+    let receiver = Receiver::start();
+    receiver
+        .database()
+        .execute_batch(
+            "INSERT INTO evenement (date, device_id, source, received_at) VALUES
+             ('2025-12-18T10:00:00', 'a', 's', '2025-12-18T10:00:05.000Z'),
+             ('2025-12-18T10:00:00', 'a', 's', '2025-12-18T10:00:01.000Z'),
+             ('2025-12-18T10:00:00', 'a', 's', '2025-12-18T10:00:09.000Z')",
+        )
+        .unwrap();
+    for first in 1..=3 {
+        let mut stream = Stream::open(&receiver, "?after=0.0", "");
+        let mut seen: Vec<_> = (0..first).map(|_| stream.next().1).collect();
+        let last = stream.last.clone();
+        drop(stream);
+        store_event(&receiver);
+        let mut stream = Stream::open(&receiver, &format!("?after={last}"), "");
+        seen.extend((first..=3).map(|_| stream.next().1));
+        assert_eq!(seen, [1, 2, 3, 4], "broken after {first}");
+        receiver
+            .database()
+            .execute("DELETE FROM evenement WHERE id > 3", [])
+            .unwrap();
+        receiver
+            .database()
+            .execute("UPDATE sqlite_sequence SET seq = 3", [])
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_place_in_another_database_is_gone_on_from_here_and_said() {
+    let receiver = Receiver::start();
+    store_event(&receiver);
+    let answer = |after: &str| {
+        let mut client = receiver.client();
+        client.send(format!(
+            "GET /api/live?after={after} HTTP/1.1\r\nHost: {}\r\n\r\n",
+            receiver.address
+        ));
+        loop {
+            let line = client.line();
+            if line.starts_with("data: ") {
+                return line;
+            }
+        }
+    };
+    assert_eq!(answer("c123456789.e1"), r#"data: {"missed":true}"#);
+    assert_eq!(answer("99999999999999999999.1"), r#"data: {"missed":true}"#);
+    assert_eq!(answer("0.0"), r#"data: {"missed":false}"#);
+}
+
+#[test]
 fn one_follows_only_ones_own_devices() {
     let receiver = Receiver::start();
     receiver.add_person("shops", &["--devices", "shop-*"]);

@@ -64,7 +64,8 @@ struct Follower {
     _place: OwnedSemaphorePermit,
 }
 
-/// What is stored from here on, as server-sent events: `hello`, `evenement`, `media`.
+/// What is stored from here on, as server-sent events: `hello`, `evenement`, `media`. `hello` says `"missed":true` where `after`
+/// is of another database, and what was stored since is not told.
 #[utoipa::path(get, path = "/api/live", params(After), responses(
     (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 503, body = Problem)))]
@@ -80,17 +81,20 @@ pub(super) async fn follow(
         let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
         let after = query::given(last).or(query::given(after.as_deref()));
         let newest = reader.desk.newest().await.map_err(Refusal::unavailable)?;
-        match after {
-            None => Ok(newest),
-            Some(text) => cursor(&text).ok_or_else(|| Refusal::bad("after: pas un identifiant de ce flux")),
-        }
+        let Some(text) = after else { return Ok((newest, false)) };
+        let cursor = Cursor::read(&text).ok_or_else(|| Refusal::bad("after: pas un identifiant de ce flux"))?;
+        // Of the database that was here before this one.
+        let is_own = reader.desk.is_own(&cursor);
+        Ok(if is_own { (cursor, false) } else { (newest, true) })
     };
-    let cursor = begin.await.map_err(Refusal::into_response)?;
+    let (cursor, missed) = begin.await.map_err(Refusal::into_response)?;
+    let hello = serde_json::json!({ "missed": missed }).to_string();
     let Ok(place) = Arc::clone(&reader.live).try_acquire_owned() else {
         let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "trop de pages suivent le direct");
         return Err((refusal.status, [(header::RETRY_AFTER, "30")], refusal).into_response());
     };
     let line = line.map(|Extension(line)| line);
+    let greeting = format!("retry: {RETRY_MS}\n{}", message("hello", &cursor, &hello));
     let follower = Follower {
         commits: reader.commits.clone(),
         reader,
@@ -99,10 +103,7 @@ pub(super) async fn follow(
         peer: line.as_ref().map(|line| line.peer),
         cursor,
         stopped: line.map(|line| line.stopped),
-        greeting: Some(Bytes::from(format!(
-            "retry: {RETRY_MS}\n{}",
-            message("hello", cursor, "{}")
-        ))),
+        greeting: Some(Bytes::from(greeting)),
         checked: Instant::now(),
         _place: place,
     };
@@ -134,17 +135,17 @@ impl Follower {
                 self.visitor = who(&self.reader, &self.headers, self.peer).await.ok()?;
             }
             let visible = self.visitor.person.devices.clone();
-            let (changes, cursor) = match self.reader.desk.changes(self.cursor, visible, TOGETHER).await {
+            let (changes, cursor) = match self.reader.desk.changes(self.cursor.clone(), visible, TOGETHER).await {
                 Ok(found) => found,
                 Err(error) => {
                     log::error!("{error}");
                     return None;
                 }
             };
-            if !changes.is_empty() {
-                return Some(self.tell(changes, cursor));
-            }
             self.cursor = cursor;
+            if !changes.is_empty() {
+                return Some(self.tell(changes));
+            }
             if Instant::now() >= silent_until {
                 return Some(Bytes::from_static(b": still here\n\n"));
             }
@@ -154,20 +155,14 @@ impl Follower {
         }
     }
 
-    fn tell(&mut self, changes: Vec<Change>, end: Cursor) -> Bytes {
+    fn tell(&self, changes: Vec<(Change, Cursor)>) -> Bytes {
         let mut text = String::new();
         let last = changes.len() - 1;
-        for (index, change) in changes.into_iter().enumerate() {
-            match &change {
-                Change::Event(event) => self.cursor.event = event.id,
-                Change::Clip(clip) => self.cursor.clip = clip.id,
-            }
-            if index == last {
-                self.cursor = end;
-            }
+        for (index, (change, after)) in changes.into_iter().enumerate() {
+            let after = if index == last { &self.cursor } else { &after };
             text += &match change {
-                Change::Event(event) => of("evenement", self.cursor, &Event::from(event)),
-                Change::Clip(clip) => of("media", self.cursor, &Clip::from(clip)),
+                Change::Event(event) => of("evenement", after, &Event::from(event)),
+                Change::Clip(clip) => of("media", after, &Clip::from(clip)),
             };
         }
         Bytes::from(text)
@@ -197,19 +192,11 @@ impl Follower {
     }
 }
 
-fn of(kind: &str, cursor: Cursor, row: &impl Serialize) -> String {
+fn of(kind: &str, after: &Cursor, row: &impl Serialize) -> String {
     // JSON has no line break of its own: one in a name is escaped.
-    serde_json::to_string(row).map_or_else(|_| String::new(), |data| message(kind, cursor, &data))
+    serde_json::to_string(row).map_or_else(|_| String::new(), |data| message(kind, after, &data))
 }
 
-fn message(kind: &str, cursor: Cursor, data: &str) -> String {
-    format!("event: {kind}\nid: {}.{}\ndata: {data}\n\n", cursor.event, cursor.clip)
-}
-
-fn cursor(text: &str) -> Option<Cursor> {
-    let (event, clip) = text.split_once('.')?;
-    Some(Cursor {
-        event: event.parse().ok()?,
-        clip: clip.parse().ok()?,
-    })
+fn message(kind: &str, after: &Cursor, data: &str) -> String {
+    format!("event: {kind}\nid: {}\ndata: {data}\n\n", after.as_str())
 }

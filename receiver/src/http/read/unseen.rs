@@ -74,9 +74,6 @@ pub(super) async fn seen(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let Seen { seen } = super::session::json(&body)?;
-    // Nobody has seen what is not there yet.
-    let newest = reader.desk.newest().await.map_err(Refusal::unavailable)?;
-    let seen = seen.min(newest.clip);
     reader
         .desk
         .seen(visitor.person.name, seen)

@@ -1,6 +1,7 @@
 //! Rows in SQLite: one thread writes, another looks up keys meanwhile and never waits for a disk's sync.
 
 mod desk;
+mod following;
 mod migrations;
 mod people;
 mod pool;

@@ -4,11 +4,12 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::desk::SqliteDesk;
+use super::following::{Ids, changes};
 use super::read_rows::{clip, device, event};
 use super::reading_sql::{self as sql, Along, List};
 use crate::store::Pending;
 use crate::store::reading::{
-    Backlog, Change, ClipRow, Cursor, DeviceRow, EventRow, Filter, HourRow, Reading, Slice, UNSEEN_MOST, Unseen,
+    Backlog, Changes, ClipRow, Cursor, DeviceRow, EventRow, Filter, HourRow, Reading, Slice, UNSEEN_MOST, Unseen,
 };
 use crate::store::rows::Load;
 
@@ -19,7 +20,7 @@ const END_OF_TIME: &str = "~";
 const NEW_AT_FIRST: i64 = 20;
 
 /// SQLite's pattern for one with `*` and `?` alone: a bracket is a plain character.
-fn pattern(visible: Option<String>) -> Option<String> {
+pub(super) fn pattern(visible: Option<String>) -> Option<String> {
     visible.map(|visible| visible.replace('[', "[[]"))
 }
 
@@ -81,41 +82,6 @@ fn count_hours(conn: &Connection, list: List, filter: &Filter) -> rusqlite::Resu
     )?;
     rows.map(|row| row.map(|(hour, count)| (usize::try_from(hour).unwrap_or(0), u64::try_from(count).unwrap_or(0))))
         .collect()
-}
-
-fn changes(
-    conn: &mut Connection,
-    cursor: Cursor,
-    visible: Option<String>,
-    limit: u32,
-) -> rusqlite::Result<(Vec<Change>, Cursor)> {
-    // One look at both tables: the ids of a table are committed in their order, by one writer.
-    let tx = conn.transaction()?;
-    let visible = pattern(visible);
-    let mut newest = [cursor.event, cursor.clip];
-    let mut found: Vec<(String, Change)> = Vec::new();
-    for (list, last) in [List::Events, List::Clips].into_iter().zip(&mut newest) {
-        let before = *last;
-        let highest: i64 = tx.prepare_cached(&list.newest())?.query_row([], |row| row.get(0))?;
-        let mut statement = tx.prepare_cached(&list.after())?;
-        let rows = statement.query_map(params![before, visible, limit], |row| match list {
-            List::Events => event(row).map(|event| (event.id, event.received_at.clone(), Change::Event(event))),
-            List::Clips => clip(row).map(|clip| (clip.id, clip.received_at.clone(), Change::Clip(clip))),
-        })?;
-        let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-        // Where the page is not full, what is left belongs to devices that this reader does not see.
-        *last = match rows.last() {
-            Some((id, ..)) if rows.len() == limit as usize => *id,
-            _ => highest.max(before),
-        };
-        found.extend(rows.into_iter().map(|(_, at, change)| (at, change)));
-    }
-    found.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let [event, clip] = newest;
-    Ok((
-        found.into_iter().map(|(_, change)| change).collect(),
-        Cursor { event, clip },
-    ))
 }
 
 fn unseen(conn: &mut Connection, person: &str, visible: Option<String>, limit: u32) -> rusqlite::Result<Unseen> {
@@ -244,21 +210,20 @@ impl Reading for SqliteDesk {
     }
 
     fn newest(&self) -> Pending<'_, Cursor> {
-        Box::pin(async move {
-            self.pool
-                .with(|conn| {
-                    let newest = |list: List| conn.query_row(&list.newest(), [], |row| row.get(0));
-                    Ok(Cursor {
-                        event: newest(List::Events)?,
-                        clip: newest(List::Clips)?,
-                    })
-                })
-                .await
-        })
+        Box::pin(async move { Ok(self.pool.with(|conn| Ids::newest(conn)).await?.into()) })
     }
 
-    fn changes(&self, cursor: Cursor, visible: Option<String>, limit: u32) -> Pending<'_, (Vec<Change>, Cursor)> {
-        Box::pin(async move { self.pool.with(move |conn| changes(conn, cursor, visible, limit)).await })
+    fn is_own(&self, cursor: &Cursor) -> bool {
+        Ids::of(cursor).is_some()
+    }
+
+    fn changes(&self, cursor: Cursor, visible: Option<String>, limit: u32) -> Pending<'_, Changes> {
+        Box::pin(async move {
+            let Some(after) = Ids::of(&cursor) else {
+                return Ok((Vec::new(), self.newest().await?));
+            };
+            self.pool.with(move |conn| changes(conn, after, visible, limit)).await
+        })
     }
 
     fn unseen(&self, person: String, visible: Option<String>, limit: u32) -> Pending<'_, Unseen> {

@@ -132,7 +132,7 @@ pub(super) const SEEN_BY: &str = "SELECT media_id FROM person_seen WHERE person 
 
 /// Never back: what was seen stays seen.
 pub(super) const SEE: &str = "
-INSERT INTO person_seen (person, media_id) VALUES (?1, ?2)
+INSERT INTO person_seen (person, media_id) VALUES (?1, min(?2, (SELECT coalesce(max(id), 0) FROM media)))
 ON CONFLICT (person) DO UPDATE SET media_id = max(media_id, excluded.media_id)";
 
 #[cfg(test)]

@@ -1,0 +1,91 @@
+//! What was stored after a place, for those who follow it.
+
+use std::iter::Peekable;
+
+use rusqlite::{Connection, params};
+
+use super::read_rows::{clip, event};
+use super::reading::pattern;
+use super::reading_sql::List;
+use crate::store::reading::{Change, Changes, Cursor};
+
+/// The last id of each table: one writer commits them in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ids {
+    event: i64,
+    clip: i64,
+}
+
+impl Ids {
+    pub(super) fn of(cursor: &Cursor) -> Option<Self> {
+        let (event, clip) = cursor.as_str().split_once('.')?;
+        Some(Self {
+            event: event.parse().ok()?,
+            clip: clip.parse().ok()?,
+        })
+    }
+
+    pub(super) fn newest(conn: &Connection) -> rusqlite::Result<Self> {
+        let newest = |list: List| conn.prepare_cached(&list.newest())?.query_row([], |row| row.get(0));
+        Ok(Self {
+            event: newest(List::Events)?,
+            clip: newest(List::Clips)?,
+        })
+    }
+}
+
+impl From<Ids> for Cursor {
+    fn from(ids: Ids) -> Self {
+        Self::new(format!("{}.{}", ids.event, ids.clip))
+    }
+}
+
+/// Takes the oldest of the first ones.
+fn next_of<I: Iterator<Item = (String, Change)>>(lists: &mut [Peekable<I>]) -> Option<Change> {
+    let heads = lists.iter_mut().enumerate();
+    let heads = heads.filter_map(|(index, list)| list.peek().map(|(at, _)| (at.clone(), index)));
+    let (_, index) = heads.min()?;
+    lists.get_mut(index)?.next().map(|(_, change)| change)
+}
+
+pub(super) fn changes(
+    conn: &mut Connection,
+    after: Ids,
+    visible: Option<String>,
+    limit: u32,
+) -> rusqlite::Result<Changes> {
+    // One look at both tables.
+    let tx = conn.transaction()?;
+    let visible = pattern(visible);
+    let newest = Ids::newest(&tx)?;
+    let mut end = after;
+    let mut found = Vec::new();
+    for (list, before, highest, end) in [
+        (List::Events, after.event, newest.event, &mut end.event),
+        (List::Clips, after.clip, newest.clip, &mut end.clip),
+    ] {
+        let mut statement = tx.prepare_cached(&list.after())?;
+        let rows = statement.query_map(params![before, visible, limit], |row| match list {
+            List::Events => event(row).map(|event| (event.id, event.received_at.clone(), Change::Event(event))),
+            List::Clips => clip(row).map(|clip| (clip.id, clip.received_at.clone(), Change::Clip(clip))),
+        })?;
+        let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        // Where the page is not full, what is left belongs to devices that this reader does not see.
+        *end = match rows.last() {
+            Some((id, ..)) if rows.len() == limit as usize => *id,
+            _ => highest.max(before),
+        };
+        found.push(rows.into_iter().map(|(_, at, change)| (at, change)).peekable());
+    }
+    let mut at = after;
+    let mut told = Vec::new();
+    // The older of the two, by the receiver's clock; of one table always by id, since the clock may go back.
+    while let Some(change) = next_of(&mut found) {
+        match &change {
+            Change::Event(event) => at.event = event.id,
+            Change::Clip(clip) => at.clip = clip.id,
+        }
+        told.push((change, Cursor::from(at)));
+    }
+    Ok((told, end.into()))
+}
