@@ -14,7 +14,8 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) cargo cyclonedx --quiet --format js
 mkdir -p target/deb
 for manifest in Cargo.toml */Cargo.toml; do
     folder=$(dirname "$manifest")
-    [ -e "$folder/src/main.rs" ] || { rm "$folder/sbom.json"; continue; }
+    # What is shipped: programs, but not those for tests alone.
+    [ -e "$folder/src/main.rs" ] && [ "$folder" != fleet ] || { rm "$folder/sbom.json"; continue; }
     program=$(sed -n '/^\[package\]/,/^\[/s/^name = "\(.*\)"/\1/p' "$manifest")
     # Where the repository lies is nobody's business.
     sed "s|path+file://$PWD|path+file:///$program|g" "$folder/sbom.json" >"target/deb/${program}_$version.cdx.json"

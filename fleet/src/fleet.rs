@@ -1,0 +1,181 @@
+//! All devices at once, from the first moment to the table.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::Method;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sync_protocol::{EXTENSIONS_HEADER, Extensions};
+use tokio::task::JoinSet;
+
+use crate::arguments::Plan;
+use crate::check;
+use crate::device::{Device, Ledger, Lived};
+use crate::network::{Ask, Line, Pieces};
+use crate::processes::{Root, Watcher};
+use crate::report::Report;
+use crate::run::Run;
+use crate::stats::{Kind, Stats};
+use crate::times::Times;
+use crate::wire;
+
+/// How often the state of things is told while it goes on.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Open files beside the devices' connections.
+const OTHER_FILES: u64 = 64;
+
+/// Plays the plan and prints what became of it; whether each row is there once and each clip whole.
+///
+/// # Errors
+/// It could not be played or not be checked.
+pub(crate) fn play(plan: Plan) -> Result<bool, String> {
+    make_room(plan.devices.len() as u64)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))?;
+    runtime.block_on(run(plan))
+}
+
+/// A connection is an open file.
+fn make_room(connections: u64) -> Result<(), String> {
+    let needed = connections + OTHER_FILES;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let raised = Rlimit {
+        current: Some(needed),
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised)
+        .map_err(|error| format!("{needed} open files are needed: {error}; `ulimit -n {needed}` as root"))
+}
+
+async fn run(plan: Plan) -> Result<bool, String> {
+    let stats = Arc::new(Stats::default());
+    let run = Arc::new(Run::new(plan, Arc::clone(&stats))?);
+    let extensions = extensions(&run).await?;
+    let watcher = Watcher::start(roots(&run));
+    let mut devices = JoinSet::new();
+    for (number, name) in run.plan.devices.iter().enumerate() {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let device = Device::new(&run, number, name.clone(), &extensions);
+        devices.spawn(async move { (number, device.live().await) });
+    }
+    let telling = tokio::spawn(tell(Arc::clone(&run)));
+    let mut lived: Vec<(u32, Lived)> = Vec::new();
+    while let Some(ended) = devices.join_next().await {
+        lived.push(ended.map_err(|error| format!("a device: {error}"))?);
+    }
+    telling.abort();
+    let usage = watcher.end();
+    lived.sort_by_key(|(number, _)| *number);
+    let last_through = last_through(&lived);
+    let returns = returns(&run, &lived);
+    let ledgers: Vec<Ledger> = lived.into_iter().map(|(_, lived)| lived.ledger).collect();
+    eprintln!("sync-fleet: {:.0} s, reading back", run.begun.elapsed().as_secs_f64());
+    let findings = check::read_back(&run, &ledgers, &extensions).await?;
+    let report = Report {
+        devices: run.plan.devices.len(),
+        receivers: run.plan.receivers.len(),
+        work: run.plan.work,
+        all_through: last_through.saturating_duration_since(run.begun),
+        after_work: last_through.saturating_duration_since(run.work_ends().max(run.last_return())),
+        returns,
+        stats: &stats,
+        usage: &usage,
+        findings: &findings,
+    };
+    print!("{}", report.text());
+    Ok(findings.is_good())
+}
+
+/// When the last row was through; now, where one never was.
+fn last_through(lived: &[(u32, Lived)]) -> Instant {
+    let mut ledgers = lived.iter().map(|(_, lived)| &lived.ledger);
+    let is_all = ledgers.all(|ledger| {
+        ledger
+            .events
+            .iter()
+            .chain(&ledger.clips)
+            .all(|entry| entry.id.is_some())
+    });
+    let last = lived.iter().filter_map(|(_, lived)| lived.last_through).max();
+    last.filter(|_| is_all).unwrap_or_else(Instant::now)
+}
+
+/// What each receiver has beyond the contract; devices know it from the days before.
+async fn extensions(run: &Arc<Run>) -> Result<Vec<Extensions>, String> {
+    let mut all = vec![Extensions::NONE; run.plan.receivers.len()];
+    for (index, extensions) in all.iter_mut().enumerate() {
+        let mut line = Line::new(&run.network, 0, &vec![Extensions::NONE; run.plan.receivers.len()]);
+        line.use_receiver(index);
+        let ask = Ask {
+            method: Method::GET,
+            path: "/health".to_string(),
+            headers: vec![],
+            body: Pieces::default(),
+            patience: wire::SMALL,
+        };
+        let answer = line.ask(Kind::Check, ask).await;
+        let answer = answer.map_err(|trouble| format!("{}: {trouble:?}", line.url()))?;
+        if !answer.status.is_success() {
+            return Err(format!("{}/health: HTTP {}", line.url(), answer.status.as_u16()));
+        }
+        let lines = answer.headers.get_all(EXTENSIONS_HEADER).iter();
+        *extensions = Extensions::parse(lines.filter_map(|line| line.to_str().ok()));
+    }
+    Ok(all)
+}
+
+fn roots(run: &Run) -> Vec<(String, Root)> {
+    let receivers = run.plan.receivers.iter();
+    let receivers = receivers.map(|receiver| {
+        (
+            format!("receiver {}", receiver.authority),
+            Root::Listener(receiver.socket),
+        )
+    });
+    let watched = run
+        .plan
+        .watched
+        .iter()
+        .map(|(name, pid)| (name.clone(), Root::Pid(*pid)));
+    let ourselves = ("sync-fleet".to_string(), Root::Pid(std::process::id()));
+    receivers.chain(watched).chain([ourselves]).collect()
+}
+
+/// How each return went, by what returned.
+fn returns(run: &Run, lived: &[(u32, Lived)]) -> Vec<(String, Times)> {
+    let names = std::iter::once("backlog at the beginning".to_string()).chain(run.plan.outages.iter().map(|outage| {
+        let (begin, length) = (outage.begin.as_secs_f64(), outage.length.as_secs_f64());
+        format!("outage at {begin:.0} s of {length:.0} s")
+    }));
+    let mut returns: Vec<(String, Times)> = names.map(|name| (name, Times::default())).collect();
+    for (which, took) in lived.iter().flat_map(|(_, lived)| &lived.drained) {
+        if let Some((_, times)) = returns.get_mut(*which) {
+            times.add(*took);
+        }
+    }
+    returns.retain(|(_, times)| times.count() > 0);
+    returns
+}
+
+async fn tell(run: Arc<Run>) {
+    let mut next = Instant::now() + TELL_EVERY;
+    loop {
+        tokio::time::sleep_until(next.into()).await;
+        next += TELL_EVERY;
+        let counts = run.stats().counts();
+        let refused: u64 = counts.refusals.values().sum();
+        eprintln!(
+            "sync-fleet: {:.0} s, {} events and {} clips through, {refused} times refused or broken",
+            run.begun.elapsed().as_secs_f64(),
+            counts.events,
+            counts.clips
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! The check at the end finds what is wrong.
+
+use super::fake::{Fake, Habit};
+use super::play;
+
+/// A second of work for three devices, with a clip each.
+fn play_with(habit: Habit, clip_every_s: &str, more: &[&str]) -> (i32, String) {
+    let fake = Fake::start(habit);
+    let work = [
+        "--devices",
+        "3",
+        "--seconds",
+        "1",
+        "--event-every-s",
+        "0.3",
+        "--clip-every-s",
+        clip_every_s,
+        "--status-every-s",
+        "0",
+    ];
+    play(&fake.url, &[&work[..], more].concat())
+}
+
+#[test]
+fn a_server_that_keeps_each_row_once_passes() {
+    let (status, text) = play_with(Habit::None, "1", &[]);
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("each row is there once, each clip is whole"), "{text}");
+    assert!(text.contains("clips read back: 3 whole"), "{text}");
+}
+
+#[test]
+fn a_server_that_loses_a_row_fails() {
+    let (status, text) = play_with(Habit::Loses, "1", &[]);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("missing 1, doubled 0"), "{text}");
+    assert!(
+        text.contains("NOT ALL IS THERE ONCE AND WHOLE") && text.contains("missing: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_server_that_doubles_a_row_fails() {
+    let (status, text) = play_with(Habit::Doubles, "1", &[]);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("missing 0, doubled 1"), "{text}");
+}
+
+#[test]
+fn a_row_under_another_id_than_was_told_fails() {
+    let (status, text) = play_with(Habit::Renames, "0", &[]);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("under another id 1"), "{text}");
+}
+
+#[test]
+fn a_key_that_makes_a_second_row_fails() {
+    let (status, text) = play_with(Habit::ForgetsKeys, "1", &[]);
+    assert_eq!(status, 1, "{text}");
+    // Each event's key is sent once more, and made a row of its own each time.
+    let again = text
+        .split("keys sent again: ")
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .next()
+        .unwrap();
+    assert_ne!(again, "0", "{text}");
+    assert!(text.contains(&format!("with another id {again}")), "{text}");
+    assert!(text.contains(&format!("missing 0, doubled {again}")), "{text}");
+}
+
+#[test]
+fn a_clip_that_is_not_whole_fails() {
+    let (status, text) = play_with(Habit::Spoils, "1", &[]);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("clips read back: 0 whole (0.0 MB), 3 not"), "{text}");
+}
+
+#[test]
+fn rows_that_do_not_get_through_in_time_fail() {
+    let (status, text) = play_with(Habit::Refuses, "1", &["--within-s", "0.5"]);
+    assert_eq!(status, 1, "{text}");
+    // Also those that were never tried: three devices, ten events in all or eleven.
+    let events = text.split("events: ").nth(1).unwrap();
+    let not_through = events.split("not through ").nth(1).unwrap().lines().next().unwrap();
+    assert_eq!(events.split(';').next().unwrap(), not_through, "{text}");
+    assert!(not_through.parse::<u32>().unwrap() >= 9, "{text}");
+    let late = text.lines().find(|line| line.starts_with("event, from due")).unwrap();
+    assert_eq!(late.split_whitespace().nth(3).unwrap(), not_through, "{text}");
+    assert!(text.contains("event 503 ×"), "{text}");
+}
+
+#[test]
+fn nobody_there_is_a_sentence() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let (status, text) = play(&format!("http://127.0.0.1:{port}"), &[]);
+    assert_eq!((status, text.lines().count()), (2, 1), "{text}");
+    let (status, text) = play("http://192.0.2.1:8000", &[]);
+    assert_eq!(status, 2);
+    assert!(text.contains("of this machine"), "{text}");
+}
