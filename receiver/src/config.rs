@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::{TokenCommand, UserCommand};
 use crate::tokens::Tokens;
+pub(crate) use operation::Keep;
 use operation::{Operation, OperationArguments};
 pub(crate) use proxy::ProxyConfig;
 

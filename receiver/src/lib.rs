@@ -23,3 +23,4 @@ mod record;
 pub mod server;
 mod store;
 mod tokens;
+mod upkeep;

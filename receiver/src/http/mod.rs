@@ -59,7 +59,7 @@ impl App {
     /// Serves `store` as `config` says, to those whom `access` lets in; `commits` changes with what is stored.
     pub(crate) fn new(
         config: Config,
-        store: Store,
+        store: Arc<Store>,
         access: Arc<Access>,
         commits: watch::Sender<u64>,
         metrics: Arc<Metrics>,
@@ -68,7 +68,7 @@ impl App {
             admission: Arc::new(admission::Admission::new(&config)),
             metrics,
             config,
-            store: Arc::new(store),
+            store,
             windows: WindowBudget::default(),
             access,
             commits,

@@ -66,6 +66,30 @@ pub(crate) struct SocketMetrics {
     pub(crate) refused: Counter,
 }
 
+/// What was removed, as labels: `media` or `evenement`, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct OfRemoval {
+    pub(crate) kind: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+/// A work that one receiver at a time does, as a label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct OfWork {
+    pub(crate) work: &'static str,
+}
+
+/// What is kept in order beside serving.
+#[derive(Clone, Default)]
+pub(crate) struct UpkeepMetrics {
+    pub(crate) leading: Family<OfWork, Gauge>,
+    pub(crate) removed: Family<OfRemoval, Counter>,
+    pub(crate) removed_bytes: Family<OfRemoval, Counter>,
+    pub(crate) removal_errors: Counter,
+    /// Clips whose bytes can't be removed.
+    pub(crate) stuck: Gauge,
+}
+
 /// What is only known when it is asked for.
 #[derive(Clone, Default)]
 pub(crate) struct Looked {
@@ -89,7 +113,7 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Names what is counted.
-    pub(crate) fn new(store: &StoreMetrics, sockets: &SocketMetrics) -> Arc<Self> {
+    pub(crate) fn new(store: &StoreMetrics, sockets: &SocketMetrics, upkeep: &UpkeepMetrics) -> Arc<Self> {
         let mut registry = Registry::with_prefix("receiver");
         let version = env!("CARGO_PKG_VERSION");
         registry.register("build", "The program", Info::new(Version { version }));
@@ -97,6 +121,7 @@ impl Metrics {
         http.register(&mut registry);
         sockets.register(&mut registry);
         store.register(&mut registry);
+        upkeep.register(&mut registry);
         let looked = Looked::default();
         looked.register(&mut registry);
         Arc::new(Self { registry, http, looked })
@@ -137,6 +162,21 @@ impl StoreMetrics {
         }
         let errors = "Requests of ours to the database, or to the place of the clips, that failed";
         registry.register("storage_errors", errors, self.errors.clone());
+    }
+}
+
+impl UpkeepMetrics {
+    fn register(&self, registry: &mut Registry) {
+        let leading = "Whether it is this receiver that does a work which one at a time does";
+        registry.register("leading", leading, self.leading.clone());
+        let removed = "Rows removed by retention";
+        registry.register("removed_rows", removed, self.removed.clone());
+        let bytes = "Bytes of the clips removed by retention";
+        registry.register_with_unit("removed", bytes, Unit::Bytes, self.removed_bytes.clone());
+        let errors = "Clips that could not be removed, each time it was tried";
+        registry.register("removal_errors", errors, self.removal_errors.clone());
+        let stuck = "Clips that are to be removed and can't be";
+        registry.register("removal_stuck_clips", stuck, self.stuck.clone());
     }
 }
 

@@ -22,9 +22,10 @@ use socket::Timeouts;
 
 use crate::config::Config;
 use crate::http::{self, Access, App, Reader};
-use crate::metrics::{Metrics, SocketMetrics};
+use crate::metrics::{Metrics, SocketMetrics, UpkeepMetrics};
 use crate::peer::Peer;
 use crate::store::{self, StoreError};
+use crate::upkeep::Upkeep;
 
 /// How long requests in flight may take to end after a signal.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -107,7 +108,9 @@ async fn start(config: Config) -> Result<(), StartError> {
         answer: config.stall,
     };
     let (commits, committed) = watch::channel(0);
-    let metrics = Metrics::new(store.metrics(), &sockets);
+    let (store, counted) = (Arc::new(store), UpkeepMetrics::default());
+    let metrics = Metrics::new(store.metrics(), &sockets, &counted);
+    let upkeep = Upkeep::start(&config, &store, &desk, counted);
     let app = App::new(config, store, access, commits, metrics);
     let reader = Reader::new(&app, desk, committed);
     let app = Arc::new(app);
@@ -115,6 +118,7 @@ async fn start(config: Config) -> Result<(), StartError> {
     let router = http::router(Arc::clone(&app), Arc::new(reader));
     serve(listener, connections, (router, sockets), &app, timeouts, signals).await;
     expiring.abort();
+    upkeep.end().await;
     Ok(())
 }
 

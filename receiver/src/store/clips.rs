@@ -30,6 +30,10 @@ pub(crate) trait Clips: Parts {
     /// As much of a settled clip as there is of `length` bytes from `offset`; nothing of one that is gone.
     fn read(&self, name: String, manifest: String, offset: u64, length: usize) -> Pending<'_, Vec<u8>>;
 
+    /// Removes settled clips, each a name and its manifest, for good: also one that is gone in part, or gone. Says of each
+    /// whether nothing of it is left.
+    fn remove(&self, clips: Vec<(String, String)>) -> Pending<'_, Vec<Result<(), StoreError>>>;
+
     /// Whether clips can be stored; writes nothing to find out while all is well.
     fn check(&self) -> Pending<'_, ()>;
 }

@@ -16,6 +16,7 @@ mod postgres;
 pub(crate) mod reading;
 mod rows;
 mod sqlite;
+pub(crate) mod upkeep;
 mod uploads;
 
 use std::fs::File;
@@ -40,9 +41,12 @@ use crate::record::{Clip, Event};
 type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// What people read and keep, beside the rows' writer.
-pub(crate) trait Desk: reading::Reading + people::People + people::Tokens {}
+pub(crate) trait Desk:
+    reading::Reading + people::People + people::Tokens + upkeep::Leases + upkeep::Keeping
+{
+}
 
-impl<D: reading::Reading + people::People + people::Tokens> Desk for D {}
+impl<D> Desk for D where D: reading::Reading + people::People + people::Tokens + upkeep::Leases + upkeep::Keeping {}
 
 /// A clip that is read in pieces.
 pub(crate) struct OpenClip {
@@ -164,6 +168,14 @@ impl Store {
             }
             None => Ok(Vec::new()),
         }
+    }
+
+    /// Removes the bytes of clips, for good; says of each what stood in the way.
+    pub(crate) async fn remove_clips(&self, clips: Vec<(String, String)>) -> Vec<Result<(), StoreError>> {
+        let count = clips.len();
+        let removed = self.clips.remove(clips).await;
+        let removed = removed.unwrap_or_else(|error| vec![Err(error); count]);
+        removed.into_iter().map(|one| self.of_clips(one)).collect()
     }
 
     /// Whether rows, and whether clips can be stored; writes nothing to find out while all is well.

@@ -18,6 +18,7 @@ mod page;
 mod people;
 mod power;
 mod reading;
+mod retention;
 mod starting;
 mod status;
 mod streaming;

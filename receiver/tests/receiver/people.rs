@@ -3,7 +3,7 @@
 use crate::support::{PASSWORD, Receiver, event, json, post};
 
 /// Every place that tells something of rows, devices or people.
-const PLACES: [&str; 12] = [
+const PLACES: [&str; 13] = [
     "/api/me",
     "/api/devices",
     "/api/devices/raspberry-1",
@@ -14,6 +14,7 @@ const PLACES: [&str; 12] = [
     "/api/media/1/video",
     "/api/hours?day=2025-12-18",
     "/api/new",
+    "/api/retention",
     "/api/live",
     "/api/live?after=0.0",
 ];

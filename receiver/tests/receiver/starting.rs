@@ -45,6 +45,11 @@ fn a_setting_that_is_not_usable_stops_the_start_in_one_line_that_names_it() {
         ("RECEIVER_MAX_REQUESTS", "401", "from 1 to"),
         ("RECEIVER_MAX_PER_PEER", "0", "from 1 to"),
         ("RECEIVER_METRICS_ADDRESSES", "10.0.0.0/33", "10.0.0.0/8"),
+        ("RECEIVER_KEEP_DAYS", "0", "from 1 to"),
+        ("RECEIVER_KEEP_GB", "-1", "gigabytes"),
+        ("RECEIVER_KEEP_GB", "NaN", "gigabytes"),
+        ("RECEIVER_KEEP_EVENTS_DAYS", "ten", "from 1 to"),
+        ("RECEIVER_KEEP_RECEIPTS_DAYS", "99999999", "from 1 to"),
     ] {
         let output = run(&[], &[("RECEIVER_LISTEN", "127.0.0.1:0"), (variable, value)]);
         let error = String::from_utf8(output.stderr).unwrap();
@@ -91,13 +96,17 @@ fn help_names_every_setting_and_version_the_version() {
         ("--max-requests", "RECEIVER_MAX_REQUESTS"),
         ("--max-per-peer", "RECEIVER_MAX_PER_PEER"),
         ("--metrics-addresses", "RECEIVER_METRICS_ADDRESSES"),
+        ("--keep-days", "RECEIVER_KEEP_DAYS"),
+        ("--keep-gb", "RECEIVER_KEEP_GB"),
+        ("--keep-events-days", "RECEIVER_KEEP_EVENTS_DAYS"),
+        ("--keep-receipts-days", "RECEIVER_KEEP_RECEIPTS_DAYS"),
         ("--proxy-addresses", "RECEIVER_PROXY_ADDRESSES"),
         ("--proxy-header", "RECEIVER_PROXY_HEADER"),
     ] {
         assert!(help.contains(flag) && help.contains(variable), "{flag}: {help}");
         assert!(readme.contains(&format!("| `{variable}` | `{flag}` |")), "{variable}");
     }
-    assert_eq!(help.matches("[env: RECEIVER_").count(), 12);
+    assert_eq!(help.matches("[env: RECEIVER_").count(), 16);
     let output = run(&["--version"], &[]);
     let version = String::from_utf8(output.stdout).unwrap();
     assert_eq!(version, concat!("sync-receiver ", env!("CARGO_PKG_VERSION"), "\n"));

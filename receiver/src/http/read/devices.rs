@@ -120,7 +120,7 @@ impl Device {
     }
 }
 
-fn utc(seconds: i64) -> Option<String> {
+pub(super) fn utc(seconds: i64) -> Option<String> {
     let time = DateTime::from_timestamp(seconds, 0)?;
     Some(time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }

@@ -7,6 +7,7 @@ mod known_devices;
 mod live;
 mod openapi;
 mod query;
+mod retention;
 mod rows;
 mod session;
 mod shapes;
@@ -24,7 +25,7 @@ use axum::routing::{get, post, put};
 use tokio::sync::{Semaphore, watch};
 
 use super::{Access, App, assets, secure};
-use crate::config::ProxyConfig;
+use crate::config::{Keep, ProxyConfig};
 use crate::store::{Desk, Store, StoreError};
 use known_devices::Known;
 pub(super) use visitor::is_own_machine;
@@ -44,6 +45,7 @@ pub(crate) struct Reader {
     pub(super) store: Arc<Store>,
     pub(super) access: Arc<Access>,
     pub(super) proxy: Option<ProxyConfig>,
+    keep: Keep,
     /// Changes when something was committed here.
     pub(super) commits: watch::Receiver<u64>,
     devices: known_devices::KnownDevices,
@@ -58,6 +60,7 @@ impl Reader {
             store: Arc::clone(&app.store),
             access: Arc::clone(&app.access),
             proxy: app.config.proxy.clone(),
+            keep: app.config.operation.keep,
             commits,
             devices: known_devices::KnownDevices::default(),
             live: Arc::new(Semaphore::new(LIVE_MOST)),
@@ -107,6 +110,7 @@ pub(super) fn router(reader: Arc<Reader>) -> Router {
         .route("/api/media/{id}/pin", put(clip::pin))
         .route("/api/new", get(unseen::list).put(unseen::seen))
         .route("/api/live", get(live::follow))
+        .route("/api/retention", get(retention::tell))
         .method_not_allowed_fallback(super::method_not_allowed)
         // Devices write on these two, and their side says what else is not accepted.
         .route("/api/evenements", get(rows::events))

@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
-use super::{clip, devices, live, rows, session, tokens, unseen};
+use super::{clip, devices, live, retention, rows, session, tokens, unseen};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,7 +30,8 @@ use super::{clip, devices, live, rows, session, tokens, unseen};
         clip::pin,
         unseen::list,
         unseen::seen,
-        live::follow
+        live::follow,
+        retention::tell
     )
 )]
 struct Document;

@@ -5,6 +5,7 @@ mod clips;
 mod parts;
 mod rows;
 mod store;
+mod upkeep;
 mod uploads;
 
 use super::Pending;

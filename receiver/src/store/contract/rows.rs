@@ -12,7 +12,7 @@ pub(super) trait Database: Default {
     fn forget_clips(&self);
 }
 
-pub(super) struct SqliteFile(tempfile::TempDir);
+pub(super) struct SqliteFile(pub(super) tempfile::TempDir);
 
 impl Default for SqliteFile {
     fn default() -> Self {
@@ -71,6 +71,14 @@ pub(super) fn a_clip() -> Clip {
         origin: origin("pi", Scalar::Null),
         camera: Scalar::Integer(2),
     }
+}
+
+pub(super) fn clip_of(device_id: &str, name: &str, key: Option<Key>) -> NewRow {
+    let mut row = clip(name, key);
+    if let Content::Clip(clip, _) = &mut row.content {
+        clip.origin.device_id = device_id.to_string();
+    }
+    row
 }
 
 pub(super) fn clip(name: &str, key: Option<Key>) -> NewRow {

@@ -103,6 +103,10 @@ impl Clips for FolderClips {
         self.run(move |folders| read(&folders.clips.join(name), offset, length))
     }
 
+    fn remove(&self, clips: Vec<(String, String)>) -> Pending<'_, Vec<Result<(), StoreError>>> {
+        self.run(move |folders| folders.remove_all(&clips))
+    }
+
     fn check(&self) -> Pending<'_, ()> {
         self.run(|folders| folders.check())
     }
@@ -125,6 +129,14 @@ impl Folders {
             sync_folder(&self.clips)?;
         }
         remove(&self.incoming.join(name))
+    }
+
+    /// Removes clips; what is said to be gone stays so after a power cut.
+    fn remove_all(&self, clips: &[(String, String)]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let removed = clips.iter().map(|(name, _)| remove(&self.clips.join(name)));
+        let removed: Vec<_> = removed.collect();
+        sync_folder(&self.clips)?;
+        Ok(removed)
     }
 
     /// Whether a clip could be stored: nothing is written to find out, unless the last one could not.

@@ -2,6 +2,8 @@
 
 mod desk;
 mod following;
+mod keeping;
+mod leases;
 mod migrations;
 mod people;
 mod pool;
@@ -206,5 +208,14 @@ impl SqliteRows {
         let conn = Connection::open(path).unwrap();
         conn.busy_timeout(BUSY_TIMEOUT).unwrap();
         conn.execute("DELETE FROM media", []).unwrap();
+    }
+
+    pub(super) fn age_a_day(path: &Path) {
+        let conn = Connection::open(path).unwrap();
+        conn.busy_timeout(BUSY_TIMEOUT).unwrap();
+        for table in ["evenement", "media"] {
+            let sql = format!("UPDATE {table} SET received_at = strftime('%Y-%m-%dT%H:%M:%fZ', received_at, '-1 day')");
+            conn.execute(&sql, []).unwrap();
+        }
     }
 }

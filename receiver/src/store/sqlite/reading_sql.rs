@@ -8,6 +8,9 @@ ON CONFLICT (device_id) DO UPDATE SET row_at = excluded.row_at WHERE row_at <> e
 const EVENT: &str = "id, date, capteur_id, capteur_nom, capteur_etat, device_id, received_at, moment";
 const CLIP: &str = "id, date, capteur_id, capteur_nom, numero_camera, device_id, received_at, moment, size_bytes, sha256, pinned, file";
 
+/// A clip that is being removed is nobody's to see.
+const SEEN: &str = "removing IS NULL";
+
 /// Which of the two tables, and what is read of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum List {
@@ -78,7 +81,7 @@ impl List {
         };
         let camera = match self {
             Self::Events => "?7 IS NULL".to_string(),
-            Self::Clips => equal("camera", 7, false),
+            Self::Clips => format!("{} AND {SEEN}", equal("camera", 7, false)),
         };
         format!(
             "{} AND {} AND (?6 IS NULL OR device_id GLOB ?6) AND {camera}",
@@ -90,8 +93,9 @@ impl List {
     /// By primary key: 1 the last id that was seen, 2 pattern of devices, 3 how many.
     pub(super) fn after(self) -> String {
         let columns = if self == Self::Events { EVENT } else { CLIP };
+        let seen = if self == Self::Events { "TRUE" } else { SEEN };
         format!(
-            "SELECT {columns} FROM {} WHERE id > ?1 AND (?2 IS NULL OR device_id GLOB ?2) ORDER BY id LIMIT ?3",
+            "SELECT {columns} FROM {} WHERE id > ?1 AND (?2 IS NULL OR device_id GLOB ?2) AND {seen} ORDER BY id LIMIT ?3",
             self.table()
         )
     }
@@ -102,10 +106,10 @@ impl List {
 }
 
 pub(super) fn one_clip() -> String {
-    format!("SELECT {CLIP} FROM media WHERE id = ?1")
+    format!("SELECT {CLIP} FROM media WHERE id = ?1 AND {SEEN}")
 }
 
-pub(super) const PIN: &str = "UPDATE media SET pinned = ?2 WHERE id = ?1";
+pub(super) const PIN: &str = "UPDATE media SET pinned = ?2 WHERE id = ?1 AND removing IS NULL";
 
 /// Devices that stored rows, or told how they are, or both.
 pub(super) const DEVICES: &str = "
@@ -126,7 +130,8 @@ pub(super) const BACKLOG: &str =
 
 /// Counted no further than told.
 pub(super) const COUNT_AFTER: &str = "
-SELECT count(*) FROM (SELECT 1 FROM media WHERE id > ?1 AND (?2 IS NULL OR device_id GLOB ?2) LIMIT ?3)";
+SELECT count(*) FROM (
+    SELECT 1 FROM media WHERE id > ?1 AND (?2 IS NULL OR device_id GLOB ?2) AND removing IS NULL LIMIT ?3)";
 
 pub(super) const SEEN_BY: &str = "SELECT media_id FROM person_seen WHERE person = ?1";
 

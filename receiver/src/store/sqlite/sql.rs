@@ -49,6 +49,11 @@ pub(super) fn manifest(conn: &Connection, name: &str) -> rusqlite::Result<Option
     query.query_row([name], |row| row.get(0)).optional()
 }
 
+/// The receipt of a key whose row was removed: `PRIMARY KEY (idempotency_key, kind, device_id)`.
+const REMOVED: &str = "
+SELECT id, date, capteur_id, size_bytes FROM receipt
+WHERE idempotency_key = ?1 AND kind = ?2 AND (?3 IS NULL OR device_id = ?3) ORDER BY id LIMIT 1";
+
 pub(super) fn receipt(conn: &Connection, kind: Kind, key: &Key) -> rusqlite::Result<Option<Receipt>> {
     let receipt = |row: &Row<'_>| {
         let size_bytes: Option<i64> = row.get(3)?;
@@ -63,11 +68,21 @@ pub(super) fn receipt(conn: &Connection, kind: Kind, key: &Key) -> rusqlite::Res
         Kind::Event => (EVENT_OF_DEVICE, EVENT_OF_ANY),
         Kind::Clip => (CLIP_OF_DEVICE, CLIP_OF_ANY),
     };
-    match &key.owner {
+    let found = match &key.owner {
         Some(device) => conn.prepare_cached(of_device)?.query_row([&key.key, device], receipt),
         None => conn.prepare_cached(of_any)?.query_row([&key.key], receipt),
     }
-    .optional()
+    .optional()?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    let table = match kind {
+        Kind::Event => "evenement",
+        Kind::Clip => "media",
+    };
+    conn.prepare_cached(REMOVED)?
+        .query_row(params![key.key, table, key.owner], receipt)
+        .optional()
 }
 
 /// Adds a row inside a transaction, or finds the receipt of its key's first one.
@@ -165,7 +180,14 @@ mod tests {
     fn every_question_is_answered_by_an_index() {
         let mut conn = Connection::open_in_memory().unwrap();
         super::super::migrations::migrate(&mut conn).unwrap();
-        for question in [MANIFEST, EVENT_OF_DEVICE, EVENT_OF_ANY, CLIP_OF_DEVICE, CLIP_OF_ANY] {
+        for question in [
+            MANIFEST,
+            EVENT_OF_DEVICE,
+            EVENT_OF_ANY,
+            CLIP_OF_DEVICE,
+            CLIP_OF_ANY,
+            REMOVED,
+        ] {
             let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {question}")).unwrap();
             let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3));
             let steps: Vec<_> = steps.map(Result::unwrap).collect();

@@ -9,7 +9,7 @@ pub mod tus;
 pub use bodies::{chunked, clip, event, media_body, noise, post, sha256};
 pub use client::{Answer, Client};
 pub use people::{PASSWORD, json};
-pub use receiver::{Receiver, program};
+pub use receiver::{Receiver, database, program};
 
 use std::time::{Duration, Instant};
 
