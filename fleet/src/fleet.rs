@@ -72,6 +72,8 @@ async fn run(plan: Plan) -> Result<bool, String> {
     }
     telling.abort();
     let usage = watcher.end();
+    // The check has connections and answers of its own.
+    let (counts, most_open) = (stats.counts().clone(), stats.most_open());
     lived.sort_by_key(|(number, _)| *number);
     let last_through = last_through(&lived);
     let returns = returns(&run, &lived);
@@ -85,7 +87,8 @@ async fn run(plan: Plan) -> Result<bool, String> {
         all_through: last_through.saturating_duration_since(run.begun),
         after_work: last_through.saturating_duration_since(run.work_ends().max(run.last_return())),
         returns,
-        stats: &stats,
+        counts: &counts,
+        most_open,
         usage: &usage,
         findings: &findings,
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::check::{Findings, Tally};
 use crate::processes::Usage;
-use crate::stats::{Kind, Stats};
+use crate::stats::{Counts, Kind};
 use crate::times::Times;
 
 /// Everything that is told.
@@ -19,7 +19,8 @@ pub(crate) struct Report<'a> {
     pub(crate) after_work: Duration,
     /// Of each return: what returned, and how long each device took until nothing waited.
     pub(crate) returns: Vec<(String, Times)>,
-    pub(crate) stats: &'a Stats,
+    pub(crate) counts: &'a Counts,
+    pub(crate) most_open: u64,
     pub(crate) usage: &'a [Usage],
     pub(crate) findings: &'a Findings,
 }
@@ -69,7 +70,7 @@ impl Report<'_> {
             "a second", "p50", "p99", "p99.9", "longest"
         )?;
         let seconds = self.all_through.as_secs_f64().max(0.001);
-        let counts = self.stats.counts();
+        let counts = self.counts;
         let mut line = |name: String, times: &Times| {
             let at = |share| ms(times.at(share));
             writeln!(
@@ -100,7 +101,7 @@ impl Report<'_> {
     }
 
     fn totals(&self, text: &mut String) -> std::fmt::Result {
-        let counts = self.stats.counts();
+        let counts = self.counts;
         let seconds = self.all_through.as_secs_f64().max(0.001);
         writeln!(
             text,
@@ -110,7 +111,7 @@ impl Report<'_> {
             counts.clip_bytes as f64 / 1e6,
             (counts.events + counts.clips) as f64 / seconds,
             counts.clip_bytes as f64 / 1e6 / seconds,
-            self.stats.most_open()
+            self.most_open
         )?;
         let refusals: Vec<String> = counts
             .refusals

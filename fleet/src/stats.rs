@@ -56,7 +56,7 @@ impl Trouble {
 }
 
 /// What was counted.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Counts {
     /// From the moment the work was due until the receiver had it, tries and waits included.
     pub(crate) through: BTreeMap<Kind, Times>,

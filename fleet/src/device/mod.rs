@@ -136,8 +136,10 @@ impl Device {
             if self.events.is_empty() && self.clips.is_empty() && self.status_due.is_none() {
                 self.note_drained(now);
                 match self.schedule.next() {
-                    None => break,
                     Some(next) => self.rest(next).await,
+                    // No more work, but a line that others count with.
+                    None if now < self.run.work_ends() => self.rest(self.run.work_ends()).await,
+                    None => break,
                 }
                 continue;
             }
