@@ -9,7 +9,10 @@ use crate::store::StoreError;
 
 /// Number 1 first. What was published is never changed, only added to; an older receiver may run beside a newer one while
 /// they are exchanged, so that what is there stays of use to it.
-const MIGRATIONS: [(&str, &str); 1] = [("tables", include_str!("../../../migrations/postgres/0001_tables.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("tables", include_str!("../../../migrations/postgres/0001_tables.sql")),
+    ("upkeep", include_str!("../../../migrations/postgres/0002_upkeep.sql")),
+];
 
 /// Whose turn it is to migrate; the number is anybody's guess.
 const TURN: &str = "SELECT pg_advisory_xact_lock(7308324465)";

@@ -1,6 +1,8 @@
 //! What is kept, in PostgreSQL, by any number of receivers.
 
 mod error;
+mod keeping;
+mod leases;
 mod link;
 mod migrate;
 #[cfg(test)]
@@ -9,5 +11,6 @@ mod scalar;
 mod settings;
 mod tls;
 
+pub(super) use leases::OnLink;
 pub(super) use link::Link;
 pub(crate) use settings::{DatabaseSettings, WrongUrl};
