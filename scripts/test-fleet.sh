@@ -1,16 +1,18 @@
 #!/bin/sh
-# The receiver's tests that need a real PostgreSQL: installs Debian's where it is missing, starts clusters of its own on loopback
-# in a temporary folder, and runs the tests whose modules are named on_postgres.
+# The receiver's tests that need a real PostgreSQL or a real S3 server: installs Debian's PostgreSQL and moto where they are
+# missing, starts them on loopback in a temporary folder, and runs the tests whose modules are named on_postgres and on_s3.
 # Usage: sh scripts/test-fleet.sh [FILTER...]      (default: all of them)
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib/common.sh
 . scripts/lib/postgres.sh
+. scripts/lib/s3.sh
 
 have cargo || die "cargo is missing: apt-get install cargo (Rust 1.85 or newer)"
 work=$(mktemp -d)
 stop() {
     postgres_stop "$work"
+    s3_stop
     rm -rf "$work"
 }
 trap stop EXIT
@@ -21,7 +23,11 @@ postgres_or_die
 postgres_start "$work" fsync=off full_page_writes=off max_connections=300
 export SYNC_TEST_POSTGRES="$postgres_url" SYNC_TEST_POSTGRES_BIN="$postgres_bin"
 
+s3_or_die
+s3_start "$work"
+export SYNC_TEST_S3="$s3_bucket"
+
 cargo build --workspace --locked --quiet
-[ $# -gt 0 ] || set -- on_postgres
+[ $# -gt 0 ] || set -- on_postgres on_s3
 # The whole workspace, so that nothing is built a second time with other features.
 cargo test --workspace --locked --lib --test receiver -- --ignored "$@"

@@ -2,6 +2,7 @@
 
 mod networks;
 mod operation;
+mod places;
 mod proxy;
 
 use std::ffi::OsString;
@@ -16,6 +17,8 @@ use crate::cli::{TokenCommand, UserCommand};
 use crate::tokens::Tokens;
 pub(crate) use operation::Keep;
 use operation::{Operation, OperationArguments};
+pub(crate) use places::Places;
+use places::PlacesArguments;
 pub(crate) use proxy::ProxyConfig;
 
 /// Where the receiver listens unless told otherwise.
@@ -37,6 +40,9 @@ pub struct Arguments {
     /// Folder of the database and the clips [default: receiver-data]; made when it is not there
     #[arg(long, env = "RECEIVER_DATA", global = true, value_name = "FOLDER")]
     pub(crate) data: Option<OsString>,
+
+    #[command(flatten)]
+    pub(crate) places: PlacesArguments,
 
     /// File of devices and tokens, a line each: `device_id token`; without it and without `token add` anyone may store
     #[arg(long, env = "RECEIVER_TOKENS_FILE", value_name = "FILE")]
@@ -119,6 +125,7 @@ impl std::error::Error for ConfigError {}
 pub struct Config {
     pub(crate) listen: String,
     pub(crate) data: PathBuf,
+    pub(crate) places: Places,
     pub(crate) tokens: Tokens,
     pub(crate) max_clip_bytes: u64,
     /// Longest time without progress of a body.
@@ -163,6 +170,7 @@ impl Config {
         Ok(Self {
             listen: arguments.listen()?,
             data: arguments.data(),
+            places: Places::new(&arguments.places)?,
             tokens,
             max_clip_bytes: max_clip_mb * 1_000_000,
             stall: Duration::from_secs(stall_seconds),

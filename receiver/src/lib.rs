@@ -22,5 +22,6 @@ mod people;
 mod record;
 pub mod server;
 mod store;
+pub mod tls;
 mod tokens;
 mod upkeep;

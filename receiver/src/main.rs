@@ -7,10 +7,11 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use sync_receiver::cli::{self, Work};
 use sync_receiver::config::{Arguments, Command, Config};
-use sync_receiver::{health, server};
+use sync_receiver::{health, server, tls};
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    tls::install();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => error.exit(),

@@ -82,7 +82,7 @@ impl Scraped {
             set(&looked.database_connections.get_or_create(&of), connections);
             set(&looked.database_busy.get_or_create(&of), busy);
         }
-        let (checked, devices) = futures_util::join!(app.check(), self.devices());
+        let (checked, devices) = tokio::join!(app.check(), self.devices());
         for (storage, checked) in [(Storage::database, checked.0), (Storage::clips, checked.1)] {
             let up = looked.up.get_or_create(&OfStorage { storage });
             set(&up, usize::from(checked.is_ok()));

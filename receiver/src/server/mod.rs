@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::http::{self, Access, App, Reader};
 use crate::metrics::{Metrics, SocketMetrics, UpkeepMetrics};
 use crate::peer::Peer;
-use crate::store::{self, StoreError};
+use crate::store::{self, OpenError, StoreError};
 use crate::upkeep::Upkeep;
 
 /// How long requests in flight may take to end after a signal.
@@ -47,8 +47,8 @@ const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum StartError {
     /// The runtime's threads or signal handlers.
     Runtime(io::Error),
-    /// The folder of rows and clips.
-    Data(std::path::PathBuf, String),
+    /// What is kept, and where: the setting, and the reason.
+    Store(String, String),
     /// The address.
     Listen(String, io::Error),
 }
@@ -57,7 +57,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Runtime(error) => write!(f, "cannot start: {error}"),
-            Self::Data(path, error) => write!(f, "RECEIVER_DATA={}: {error}", path.display()),
+            Self::Store(setting, reason) => write!(f, "{setting}: {reason}"),
             Self::Listen(address, error) => write!(f, "RECEIVER_LISTEN={address}: {error}"),
         }
     }
@@ -87,8 +87,10 @@ async fn start(config: Config) -> Result<(), StartError> {
         .into_iter()
         .collect::<io::Result<Vec<_>>>()
         .map_err(StartError::Runtime)?;
-    let unusable = |error: StoreError| StartError::Data(config.data.clone(), error.to_string());
-    let store = store::open_local(&config.data).await.map_err(unusable)?;
+    let unusable =
+        |error: StoreError| StartError::Store(format!("RECEIVER_DATA={}", config.data.display()), error.to_string());
+    let store = store::open(&config.data, &config.places).await;
+    let store = store.map_err(|OpenError { setting, reason }| StartError::Store(setting, reason))?;
     let desk = store::open_desk(&config.data).map_err(unusable)?;
     let access = Arc::new(Access::new(config.tokens.clone(), Arc::clone(&desk)));
     let refused = |error| StartError::Listen(config.listen.clone(), error);

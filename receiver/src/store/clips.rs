@@ -36,6 +36,24 @@ pub(crate) trait Clips: Parts {
 
     /// Whether clips can be stored; writes nothing to find out while all is well.
     fn check(&self) -> Pending<'_, ()>;
+
+    /// What has been here for so long that it has a row, or an upload, or will never have one: a page, and where the next
+    /// begins. A place that knows at its start has none.
+    fn leftovers(&self, _from: Option<String>) -> Pending<'_, Leftovers> {
+        Box::pin(async { Ok(Leftovers::default()) })
+    }
+
+    /// Removes what has neither; `false` when it is younger than it seemed.
+    fn remove_leftover(&self, _name: String) -> Pending<'_, bool> {
+        Box::pin(async { Ok(false) })
+    }
+}
+
+/// Names of clips and parts that have been there for long.
+#[derive(Debug, Default)]
+pub(crate) struct Leftovers {
+    pub(crate) names: Vec<String>,
+    pub(crate) next: Option<String>,
 }
 
 /// A clip on its way in, on a thread that may block. Dropped before it is complete, it leaves nothing behind.

@@ -1,6 +1,8 @@
 //! Where events and clips end up: [`Store`] keeps rows and videos in step, [`Rows`] and [`Clips`] are what it asks of a
 //! database and of a place for videos.
 
+#[cfg(feature = "fleet")]
+mod bucket;
 mod clips;
 #[cfg(test)]
 mod contract;
@@ -24,10 +26,13 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 
+#[cfg(feature = "fleet")]
+pub(crate) use bucket::BucketSettings;
 pub(crate) use clips::ClipWriter;
 use clips::Clips;
 pub(crate) use error::StoreError;
-pub(crate) use local::{open_desk, open_local};
+use folder::FolderLock;
+pub(crate) use local::{OpenError, open, open_desk};
 use rows::{Content, NewRow, Rows};
 pub(crate) use rows::{Key, Kind, Load, NewStatus, Receipt};
 
@@ -61,6 +66,8 @@ pub(crate) struct Store {
     holders: Holders,
     prefixes: Prefixes,
     metrics: StoreMetrics,
+    /// Of the folder, where it is this receiver's alone.
+    _lock: Option<FolderLock>,
 }
 
 impl Store {
@@ -85,10 +92,17 @@ impl Store {
             holders: Holders::default(),
             prefixes: Prefixes::default(),
             metrics: StoreMetrics::default(),
+            _lock: None,
         };
         store.expire_uploads().await?;
         store.sweep_parts().await?;
         Ok(store)
+    }
+
+    /// Keeps a lock for as long as it is open.
+    fn holding(self, lock: FolderLock) -> Self {
+        let _lock = Some(lock);
+        Self { _lock, ..self }
     }
 
     /// The receipt that was given for a key, if one was.
@@ -178,9 +192,22 @@ impl Store {
         removed.into_iter().map(|one| self.of_clips(one)).collect()
     }
 
+    /// Removes what crashes left of clips long ago: a page of what there is, and where the next begins.
+    pub(crate) async fn sweep(&self, from: Option<String>) -> Result<Option<String>, StoreError> {
+        let page = self.of_clips(self.clips.leftovers(from).await)?;
+        for name in page.names {
+            // In this order: an upload that is not awaited any more has its row already.
+            let has_owner = self.rows.awaits_part(name.clone()).await? || self.rows.names_clip(name.clone()).await?;
+            if !has_owner && self.clips.remove_leftover(name.clone()).await? {
+                log::info!("removed {name}: it has had no row for a day");
+            }
+        }
+        Ok(page.next)
+    }
+
     /// Whether rows, and whether clips can be stored; writes nothing to find out while all is well.
     pub(crate) async fn check(&self) -> (Result<(), StoreError>, Result<(), StoreError>) {
-        let (rows, clips) = futures_util::join!(self.rows.check(), self.clips.check());
+        let (rows, clips) = tokio::join!(self.rows.check(), self.clips.check());
         (self.of_rows(rows), self.of_clips(clips))
     }
 

@@ -3,6 +3,7 @@
 
 mod lead;
 mod retention;
+mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::metrics::UpkeepMetrics;
 use crate::store::{Desk, Store};
 use lead::Lead;
 use retention::Retention;
+use sweep::Sweep;
 
 /// How long the end waits for the leads to be let go.
 const END_TIMEOUT: Duration = Duration::from_millis(300);
@@ -38,9 +40,10 @@ impl Upkeep {
             Arc::clone(desk),
             metrics.clone(),
         );
+        let sweep = Sweep::new(lead(sweep::WORK), Arc::clone(store));
         Self {
             desk: Arc::clone(desk),
-            tasks: vec![tokio::spawn(retention.run())],
+            tasks: vec![tokio::spawn(retention.run()), tokio::spawn(sweep.run())],
             name,
         }
     }
@@ -48,7 +51,11 @@ impl Upkeep {
     /// Ends them; another receiver may go on at once.
     pub(crate) async fn end(self) {
         self.tasks.iter().for_each(JoinHandle::abort);
-        let resigning = self.desk.resign(retention::WORK, self.name);
+        let resigning = async {
+            let retention = self.desk.resign(retention::WORK, self.name.clone());
+            let sweep = self.desk.resign(sweep::WORK, self.name.clone());
+            tokio::join!(retention, sweep)
+        };
         // If not, the lease ends by itself.
         let _ = tokio::time::timeout(END_TIMEOUT, resigning).await;
     }

@@ -50,6 +50,7 @@ fn a_setting_that_is_not_usable_stops_the_start_in_one_line_that_names_it() {
         ("RECEIVER_KEEP_GB", "NaN", "gigabytes"),
         ("RECEIVER_KEEP_EVENTS_DAYS", "ten", "from 1 to"),
         ("RECEIVER_KEEP_RECEIPTS_DAYS", "99999999", "from 1 to"),
+        ("RECEIVER_CLIPS_URL", "https://host/bucket", "s3://bucket/prefix"),
     ] {
         let output = run(&[], &[("RECEIVER_LISTEN", "127.0.0.1:0"), (variable, value)]);
         let error = String::from_utf8(output.stderr).unwrap();
@@ -95,6 +96,7 @@ fn help_names_every_setting_and_version_the_version() {
         ("--max-connections", "RECEIVER_MAX_CONNECTIONS"),
         ("--max-requests", "RECEIVER_MAX_REQUESTS"),
         ("--max-per-peer", "RECEIVER_MAX_PER_PEER"),
+        ("--clips-url", "RECEIVER_CLIPS_URL"),
         ("--metrics-addresses", "RECEIVER_METRICS_ADDRESSES"),
         ("--keep-days", "RECEIVER_KEEP_DAYS"),
         ("--keep-gb", "RECEIVER_KEEP_GB"),
@@ -106,7 +108,7 @@ fn help_names_every_setting_and_version_the_version() {
         assert!(help.contains(flag) && help.contains(variable), "{flag}: {help}");
         assert!(readme.contains(&format!("| `{variable}` | `{flag}` |")), "{variable}");
     }
-    assert_eq!(help.matches("[env: RECEIVER_").count(), 16);
+    assert_eq!(help.matches("[env: RECEIVER_").count(), 17);
     let output = run(&["--version"], &[]);
     let version = String::from_utf8(output.stdout).unwrap();
     assert_eq!(version, concat!("sync-receiver ", env!("CARGO_PKG_VERSION"), "\n"));

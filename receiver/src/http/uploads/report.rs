@@ -98,8 +98,7 @@ impl Report {
         self.saving = Some(tokio::spawn(async move {
             if let Some(sync) = sync {
                 let synced = tokio::task::spawn_blocking(move || sync.sync(bytes)).await;
-                let manifest = synced.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))?;
-                durable = Durable { bytes, manifest };
+                durable = synced.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))?;
             }
             let saved = app.store.save_upload(hold, durable.clone(), Then::GoesOn).await?;
             Ok((saved, durable))
@@ -202,8 +201,11 @@ impl Report {
         if let Some(sync) = self.sync.filter(|_| bytes > durable.bytes) {
             let synced = tokio::task::spawn_blocking(move || sync.sync(bytes)).await;
             match synced.map_err(Refusal::unavailable)? {
-                Ok(manifest) => durable = Durable { bytes, manifest },
+                Ok(synced) => durable = synced,
                 Err(error) => trouble = Some(Refusal::unavailable(error)),
+            }
+            if durable.bytes < bytes && trouble.is_none() {
+                trouble = Some(reason(End::Writer));
             }
         }
         let saved = self.app.store.save_upload(self.upload.hold(), durable, Then::LetsGo);

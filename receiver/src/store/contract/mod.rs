@@ -4,17 +4,23 @@
 mod clips;
 mod parts;
 mod rows;
+#[cfg(feature = "fleet")]
+pub(super) mod s3;
 mod store;
 mod upkeep;
 mod uploads;
 
 use super::Pending;
 
-/// Makes a test of each promise for an implementation.
+/// Makes a test of each promise for an implementation; one that needs something that is not everywhere is ignored.
 macro_rules! promises {
     ($implementation:ident, $place:ty: $($promise:ident)*) => {
+        promises! { #[cfg(test)] $implementation, $place: $($promise)* }
+    };
+    (#$needs:tt $implementation:ident, $place:ty: $($promise:ident)*) => {
         mod $implementation {
             $(
+                #$needs
                 #[tokio::test]
                 async fn $promise() {
                     super::$promise(<$place>::default()).await;

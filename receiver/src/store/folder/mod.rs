@@ -31,18 +31,12 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// `clips/` and `incoming/` in a folder that no other process uses.
 pub(super) struct FolderClips(Arc<Folders>);
 
-struct Folders {
-    incoming: PathBuf,
-    clips: PathBuf,
-    /// Why the last clip could not be written, and when that was found, unless one could since.
-    trouble: Mutex<Option<(StoreError, Option<Instant>)>>,
-    /// Locked: another receiver would take our clips on their way for leftovers.
-    _lock: File,
-}
+/// A folder that no other receiver uses: it would take our clips on their way for leftovers.
+pub(super) struct FolderLock(#[expect(dead_code, reason = "the lock ends with it")] File);
 
-impl FolderClips {
-    /// Makes what is missing, and removes what a crash left incomplete.
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+impl FolderLock {
+    /// Makes the folder if it is missing.
+    pub(super) fn take(folder: &Path) -> Result<Self, StoreError> {
         modes::make_folder(folder).map_err(StoreError::file(folder))?;
         let lock = File::open(folder).map_err(StoreError::file(folder))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
@@ -50,18 +44,31 @@ impl FolderClips {
             error => StoreError::file(folder)(error),
         })?;
         modes::tighten(folder);
+        lock.sync_all().map_err(StoreError::file(folder))?;
+        sync_parent(folder)?;
+        Ok(Self(lock))
+    }
+}
+
+struct Folders {
+    incoming: PathBuf,
+    clips: PathBuf,
+    /// Why the last clip could not be written, and when that was found, unless one could since.
+    trouble: Mutex<Option<(StoreError, Option<Instant>)>>,
+}
+
+impl FolderClips {
+    /// Makes what is missing, and removes what a crash left incomplete.
+    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
         let (incoming, clips) = (folder.join("incoming"), folder.join("clips"));
         for path in [&incoming, &clips] {
             modes::make_folder(path).map_err(StoreError::file(path))?;
         }
-        // The names of the two folders and of ours.
-        lock.sync_all().map_err(StoreError::file(folder))?;
-        sync_parent(folder)?;
+        sync_folder(folder)?;
         let folders = Folders {
             incoming,
             clips,
             trouble: Mutex::new(None),
-            _lock: lock,
         };
         for path in folders.list_incoming()? {
             if has_suffix(&path, PART) {
@@ -217,7 +224,11 @@ mod tests {
         let clips = FolderClips::open(data.path()).unwrap();
         let mut prefix = super::super::Prefix::default();
         prefix.extend(b"12345");
-        assert!(clips.resume("a".to_string(), String::new(), prefix).await.is_err());
+        let hold = super::super::uploads::Hold {
+            part: "a".to_string(),
+            epoch: 1,
+        };
+        assert!(clips.resume(hold, String::new(), prefix).await.is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::writer::{START_BYTES, extension};
 use super::{FolderClips, Folders, PART, remove};
 use crate::store::clips::StoredClip;
-use crate::store::uploads::{Durable, PartSync, PartWriter, Parts, Prefix};
+use crate::store::uploads::{Durable, Hold, PartSync, PartWriter, Parts, Prefix};
 use crate::store::{Pending, StoreError, modes, sync_folder};
 
 /// Suffix of a part.
@@ -30,8 +30,9 @@ impl Parts for FolderClips {
         })
     }
 
-    fn resume(&self, part: String, _manifest: String, prefix: Prefix) -> Pending<'_, Box<dyn PartWriter>> {
+    fn resume(&self, hold: Hold, _manifest: String, prefix: Prefix) -> Pending<'_, Box<dyn PartWriter>> {
         self.run(|folders| {
+            let part = hold.part;
             let path = folders.part(&part);
             let file = open(&path, prefix.bytes()).map_err(StoreError::file(&path));
             let file = file.or_else(|error| folders.written(Err(error)))?;
@@ -209,14 +210,17 @@ struct FileSync {
 }
 
 impl PartSync for FileSync {
-    fn sync(&self, _bytes: u64) -> Result<String, StoreError> {
+    fn sync(&self, bytes: u64) -> Result<Durable, StoreError> {
         let sync = || {
             self.file.sync_data().map_err(StoreError::file(&self.path))?;
             if !self.synced_name.load(Ordering::Relaxed) {
                 sync_folder(&self.folders.incoming)?;
                 self.synced_name.store(true, Ordering::Relaxed);
             }
-            Ok(String::new())
+            Ok(Durable {
+                bytes,
+                manifest: String::new(),
+            })
         };
         self.folders.written(sync())
     }

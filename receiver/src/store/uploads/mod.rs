@@ -129,7 +129,7 @@ impl Store {
     /// Goes on writing a part after its durable bytes.
     pub(crate) async fn resume(&self, upload: &Upload, prefix: Prefix) -> Result<Box<dyn PartWriter>, StoreError> {
         let manifest = upload.durable.manifest.clone();
-        let resumed = self.of_clips(self.clips.resume(upload.part.clone(), manifest, prefix).await);
+        let resumed = self.of_clips(self.clips.resume(upload.hold(), manifest, prefix).await);
         if resumed.is_err() {
             self.prefixes.forget(&upload.part);
         }

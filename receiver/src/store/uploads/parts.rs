@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::rows::Durable;
+use super::rows::{Durable, Hold};
 use crate::store::clips::StoredClip;
 use crate::store::{Pending, StoreError};
 
@@ -39,7 +39,7 @@ pub(crate) trait Parts: Send + Sync {
 
     /// Goes on after `prefix`, which the manifest is of; what came after it is cut off. Without one byte of it the part
     /// need not be there.
-    fn resume(&self, part: String, manifest: String, prefix: Prefix) -> Pending<'_, Box<dyn PartWriter>>;
+    fn resume(&self, hold: Hold, manifest: String, prefix: Prefix) -> Pending<'_, Box<dyn PartWriter>>;
 
     /// Makes a part again of what was completed and has no row.
     fn take_back(&self, part: String) -> Pending<'_, ()>;
@@ -63,8 +63,9 @@ pub(crate) trait PartWriter: Write + Send {
 }
 
 pub(crate) trait PartSync: Send + Sync {
-    /// Makes the first `bytes` durable, which were written before, and gives their manifest.
-    fn sync(&self, bytes: u64) -> Result<String, StoreError>;
+    /// Makes the first `bytes` durable, which were written before. Fewer of them where the rest failed: the writer fails
+    /// then, too.
+    fn sync(&self, bytes: u64) -> Result<Durable, StoreError>;
 }
 
 /// Prefixes to remember: reading one again costs a second per gigabyte.

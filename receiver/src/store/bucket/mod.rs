@@ -1,0 +1,260 @@
+//! Videos as objects of a bucket.
+//!
+//! A video is a folder of objects, the pieces of it as they came, and its manifest names those that count. So nothing is
+//! copied together, and who was replaced while writing changes nothing. No mark says which videos have rows: what a crash
+//! leaves without one is found by its age.
+
+mod error;
+mod leftovers;
+mod manifest;
+mod objects;
+#[cfg(test)]
+mod on_s3;
+mod parts;
+mod settings;
+mod writer;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use futures_util::StreamExt;
+use object_store::aws::AmazonS3;
+use object_store::list::{PaginatedListOptions, PaginatedListStore};
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutPayload};
+use tokio::runtime::Handle;
+
+use super::clips::{ClipWriter, Clips, Leftovers};
+use super::{Pending, StoreError};
+use error::reason;
+use manifest::Manifest;
+pub(crate) use settings::BucketSettings;
+use writer::BucketWriter;
+
+/// How long anything may take, all tries together: who waits gets 503 then, and not an answer that never comes.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long the check of the bucket's health takes at most: who asks has no more than a second. How often it is asked.
+const CHECK_TIMEOUT: Duration = Duration::from_millis(700);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// Age from which a video without a row is nobody's: longer than any request or upload is silent.
+const LEFT_AFTER_MS: i64 = 24 * 3_600 * 1_000;
+
+/// Clips that are removed at a time.
+const REMOVED_AT_A_TIME: usize = 8;
+
+/// A place for videos that any number of receivers share.
+pub(super) struct BucketClips(Arc<Bucket>);
+
+struct Bucket {
+    objects: AmazonS3,
+    settings: BucketSettings,
+    /// Where threads that may wait have their requests made.
+    runtime: Handle,
+    health: Mutex<Health>,
+    /// Videos in whose folder there may be objects that do not count, with those that do.
+    untidy: Mutex<HashMap<String, Manifest>>,
+    left_after_ms: i64,
+}
+
+#[derive(Default)]
+struct Health {
+    /// Why the last object could not be written, unless one could since.
+    trouble: Option<StoreError>,
+    /// When the bucket was asked, and what came of it.
+    asked: Option<(Instant, Result<(), StoreError>)>,
+}
+
+impl BucketClips {
+    /// Asks nobody: a bucket that is away comes back by itself.
+    pub(super) fn open(settings: &BucketSettings) -> Result<Self, StoreError> {
+        Self::leaving(settings, LEFT_AFTER_MS)
+    }
+
+    pub(super) fn leaving(settings: &BucketSettings, left_after_ms: i64) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(Bucket {
+            objects: settings.connect()?,
+            settings: settings.clone(),
+            runtime: Handle::current(),
+            health: Mutex::default(),
+            untidy: Mutex::default(),
+            left_after_ms,
+        })))
+    }
+}
+
+#[cfg(test)]
+impl BucketClips {
+    /// The paths of all objects, sorted.
+    pub(super) async fn all_objects(&self) -> Vec<String> {
+        use futures_util::TryStreamExt;
+        use object_store::ObjectStore;
+
+        let listing = self.0.objects.list(Some(&self.0.settings.prefix));
+        let found: Vec<_> = listing.try_collect().await.unwrap();
+        let mut paths: Vec<_> = found.into_iter().map(|object| object.location.to_string()).collect();
+        paths.sort();
+        paths
+    }
+}
+
+impl Clips for BucketClips {
+    fn begin(&self) -> Pending<'_, Box<dyn ClipWriter>> {
+        Box::pin(async { Ok(Box::new(BucketWriter::begin(Arc::clone(&self.0))) as Box<dyn ClipWriter>) })
+    }
+
+    /// Which they are, time shows.
+    fn unsettled(&self) -> Pending<'_, Vec<String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn settle(&self, name: String, has_row: bool) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let counted = lock(&self.0.untidy).remove(&name);
+            if !has_row {
+                return self.0.remove(&name).await;
+            }
+            if let Some(counted) = counted {
+                let bucket = Arc::clone(&self.0);
+                self.0.runtime.spawn(async move { bucket.tidy(&name, &counted).await });
+            }
+            Ok(())
+        })
+    }
+
+    fn read(&self, name: String, manifest: String, offset: u64, length: usize) -> Pending<'_, Vec<u8>> {
+        Box::pin(async move {
+            let manifest = self.0.manifest(&name, &manifest)?;
+            let mut read = Vec::with_capacity(length.min(usize::try_from(manifest.bytes()).unwrap_or(length)));
+            let end = offset.saturating_add(length as u64);
+            for (piece, range) in manifest.within(offset..end) {
+                match self.0.get(&name, &piece.object(), range).await? {
+                    Some(bytes) => read.extend_from_slice(&bytes),
+                    None => break,
+                }
+            }
+            Ok(read)
+        })
+    }
+
+    fn remove(&self, clips: Vec<(String, String)>) -> Pending<'_, Vec<Result<(), StoreError>>> {
+        Box::pin(async move {
+            let removing = clips
+                .into_iter()
+                .map(|(name, _)| async move { self.0.remove(&name).await });
+            Ok(futures_util::stream::iter(removing)
+                .buffered(REMOVED_AT_A_TIME)
+                .collect()
+                .await)
+        })
+    }
+
+    fn check(&self) -> Pending<'_, ()> {
+        Box::pin(self.0.check())
+    }
+
+    fn leftovers(&self, from: Option<String>) -> Pending<'_, Leftovers> {
+        Box::pin(self.0.leftovers(from))
+    }
+
+    fn remove_leftover(&self, name: String) -> Pending<'_, bool> {
+        Box::pin(async move { self.0.remove_old(&name).await })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Bucket {
+    /// The folder of a video.
+    fn folder(&self, name: &str) -> Path {
+        self.settings.prefix.clone().join(name)
+    }
+
+    fn object(&self, name: &str, object: &str) -> Path {
+        self.folder(name).join(object)
+    }
+
+    fn failed(&self, reason: &str) -> StoreError {
+        StoreError::Unavailable(format!("{}: {reason}", self.settings))
+    }
+
+    fn manifest(&self, name: &str, text: &str) -> Result<Manifest, StoreError> {
+        let unreadable = || self.failed(&format!("{name}: its manifest is none: {}", text.escape_debug()));
+        Manifest::parse(text).ok_or_else(unreadable)
+    }
+
+    /// What is there, or not, within the time that anything may take; `None` when it is not there.
+    async fn ask<T>(&self, asked: impl Future<Output = object_store::Result<T>>) -> Result<Option<T>, StoreError> {
+        match tokio::time::timeout(DEADLINE, asked).await {
+            Ok(Ok(found)) => Ok(Some(found)),
+            Ok(Err(error @ object_store::Error::NotFound { .. })) => {
+                let reason = reason(&error);
+                // Without its bucket nothing is known of an object.
+                if reason.contains("no such bucket") {
+                    return Err(self.failed(&reason));
+                }
+                Ok(None)
+            }
+            Ok(Err(error)) => Err(self.failed(&reason(&error))),
+            Err(_) => Err(self.failed(&format!("no answer within {} s", DEADLINE.as_secs()))),
+        }
+    }
+
+    async fn put(&self, object: Path, bytes: PutPayload) -> Result<(), StoreError> {
+        let put = self.ask(self.objects.put(&object, bytes)).await;
+        let put = put.and_then(|done| {
+            done.map(|_| ())
+                .ok_or_else(|| self.failed("nothing there takes an object"))
+        });
+        let mut health = lock(&self.health);
+        health.asked = None;
+        health.trouble = put.as_ref().err().cloned();
+        put
+    }
+
+    async fn get(&self, name: &str, object: &str, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        let object = self.object(name, object);
+        self.ask(self.objects.get_range(&object, range)).await
+    }
+
+    /// Whether clips can be stored: nothing is written to find out, unless the last one could not.
+    async fn check(&self) -> Result<(), StoreError> {
+        let failed = {
+            let health = lock(&self.health);
+            match &health.asked {
+                Some((asked, answer)) if asked.elapsed() < CHECK_EVERY => return answer.clone(),
+                _ => health.trouble.is_some(),
+            }
+        };
+        let asked = async {
+            if failed {
+                return self.probe().await;
+            }
+            let one = PaginatedListOptions {
+                max_keys: Some(1),
+                ..Default::default()
+            };
+            let list = self.objects.list_paginated(None, one);
+            let listed = self.ask(list).await?;
+            listed.map(|_| ()).ok_or_else(|| self.failed("there is nothing"))
+        };
+        let answer = tokio::time::timeout(CHECK_TIMEOUT, asked).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.failed("no answer")));
+        lock(&self.health).asked = Some((Instant::now(), answer.clone()));
+        answer
+    }
+
+    /// Writes an object and removes it.
+    async fn probe(&self) -> Result<(), StoreError> {
+        let object = self.object("probe", &uuid::Uuid::new_v4().simple().to_string());
+        self.put(object.clone(), PutPayload::from_static(b"x")).await?;
+        self.ask(self.objects.delete(&object)).await.map(|_| ())
+    }
+}

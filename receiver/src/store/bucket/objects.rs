@@ -1,0 +1,133 @@
+//! A video on its way into its objects: one is filled while the one before it is sent.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use object_store::PutPayload;
+use tokio::task::JoinHandle;
+
+use super::Bucket;
+use super::manifest::Manifest;
+use crate::store::StoreError;
+
+/// Bytes of an object. Two of them are what a clip on its way costs: one that is filled, and one that is sent.
+pub(super) const OBJECT_BYTES: usize = 4 << 20;
+
+/// Bytes in one piece of memory: a small clip needs no more.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// Used on threads that may wait.
+pub(super) struct Objects {
+    bucket: Arc<Bucket>,
+    name: String,
+    writer: u64,
+    /// What is there.
+    manifest: Manifest,
+    chunks: Vec<Vec<u8>>,
+    buffered_bytes: usize,
+    /// What is sent, and how much that is.
+    sending: Option<(JoinHandle<Result<(), StoreError>>, u64)>,
+    /// Why no more is taken: a gap would be the end of it.
+    failed: Option<StoreError>,
+}
+
+impl Objects {
+    /// Goes on after what is there.
+    pub(super) fn new(bucket: Arc<Bucket>, name: String, manifest: Manifest) -> Self {
+        Self {
+            bucket,
+            name,
+            writer: uuid::Uuid::new_v4().as_u64_pair().1,
+            manifest,
+            chunks: Vec::new(),
+            buffered_bytes: 0,
+            sending: None,
+            failed: None,
+        }
+    }
+
+    /// Takes bytes, and waits where they come faster than the bucket takes them.
+    pub(super) fn write(&mut self, mut bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len();
+        while !bytes.is_empty() {
+            let room = match self.chunks.last() {
+                Some(chunk) if chunk.len() < CHUNK_BYTES => CHUNK_BYTES - chunk.len(),
+                _ => {
+                    self.chunks.push(Vec::with_capacity(CHUNK_BYTES));
+                    CHUNK_BYTES
+                }
+            };
+            let (now, rest) = bytes.split_at(room.min(bytes.len()));
+            if let Some(chunk) = self.chunks.last_mut() {
+                chunk.extend_from_slice(now);
+            }
+            self.buffered_bytes += now.len();
+            bytes = rest;
+            if self.buffered_bytes >= OBJECT_BYTES {
+                self.send().map_err(io::Error::other)?;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Waits for what is sent, then sends what is buffered.
+    fn send(&mut self) -> Result<(), StoreError> {
+        self.wait()?;
+        let payload: PutPayload = self.chunks.drain(..).map(Bytes::from).collect();
+        let bytes = std::mem::take(&mut self.buffered_bytes) as u64;
+        let mut next = self.manifest.clone();
+        next.push(self.writer, bytes);
+        let Some(object) = next.pieces().last().map(super::manifest::Piece::object) else {
+            return Ok(());
+        };
+        let (bucket, object) = (Arc::clone(&self.bucket), self.bucket.object(&self.name, &object));
+        let sending = self
+            .bucket
+            .runtime
+            .spawn(async move { bucket.put(object, payload).await });
+        self.sending = Some((sending, bytes));
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Result<(), StoreError> {
+        if let Some((sending, bytes)) = self.sending.take() {
+            let sent = self.bucket.runtime.block_on(sending);
+            match sent.unwrap_or_else(|_| Err(self.bucket.failed("this receiver ends"))) {
+                Ok(()) => self.manifest.push(self.writer, bytes),
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    /// Makes all durable that was taken.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        if self.buffered_bytes > 0 {
+            self.send()?;
+        }
+        self.wait()
+    }
+
+    /// What is durable.
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Removes what this writer has sent, once that has come to its end; waits for nothing.
+    pub(super) fn take_away(mut self) {
+        if self.sending.is_none() && self.manifest.bytes() == 0 {
+            return;
+        }
+        let runtime = self.bucket.runtime.clone();
+        runtime.spawn(async move {
+            if let Some((sending, _)) = self.sending.take() {
+                let _ = sending.await;
+            }
+            // What is left over is found by its age.
+            if let Err(error) = self.bucket.remove(&self.name).await {
+                log::warn!("{error}");
+            }
+        });
+    }
+}
