@@ -110,28 +110,42 @@ fn last_through(lived: &[(u32, Lived)]) -> Instant {
     last.filter(|_| is_all).unwrap_or_else(Instant::now)
 }
 
-/// What each receiver has beyond the contract; devices know it from the days before.
+/// What each receiver has beyond the contract; devices know it from the days before. One that is away counts as the
+/// first that is there.
 async fn extensions(run: &Arc<Run>) -> Result<Vec<Extensions>, String> {
-    let mut all = vec![Extensions::NONE; run.plan.receivers.len()];
-    for (index, extensions) in all.iter_mut().enumerate() {
-        let mut line = Line::new(&run.network, 0, &vec![Extensions::NONE; run.plan.receivers.len()]);
+    let count = run.plan.receivers.len();
+    let mut asked = Vec::with_capacity(count);
+    for index in 0..count {
+        let mut line = Line::new(&run.network, 0, &vec![Extensions::NONE; count]);
         line.use_receiver(index);
-        let ask = Ask {
-            method: Method::GET,
-            path: "/health".to_string(),
-            headers: vec![],
-            body: Pieces::default(),
-            patience: wire::SMALL,
-        };
-        let answer = line.ask(Kind::Check, ask).await;
-        let answer = answer.map_err(|trouble| format!("{}: {trouble:?}", line.url()))?;
-        if !answer.status.is_success() {
-            return Err(format!("{}/health: HTTP {}", line.url(), answer.status.as_u16()));
-        }
-        let lines = answer.headers.get_all(EXTENSIONS_HEADER).iter();
-        *extensions = Extensions::parse(lines.filter_map(|line| line.to_str().ok()));
+        asked.push(ask_extensions(&mut line).await);
     }
-    Ok(all)
+    let first = asked.iter().flatten().next().copied();
+    let Some(first) = first else {
+        let why = asked.into_iter().find_map(Result::err);
+        return Err(why.unwrap_or_default());
+    };
+    Ok(asked
+        .into_iter()
+        .map(|extensions| extensions.unwrap_or(first))
+        .collect())
+}
+
+async fn ask_extensions(line: &mut Line) -> Result<Extensions, String> {
+    let ask = Ask {
+        method: Method::GET,
+        path: "/health".to_string(),
+        headers: vec![],
+        body: Pieces::default(),
+        patience: wire::SMALL,
+    };
+    let answer = line.ask(Kind::Check, ask).await;
+    let answer = answer.map_err(|trouble| format!("{}: {trouble:?}", line.url()))?;
+    if !answer.status.is_success() {
+        return Err(format!("{}/health: HTTP {}", line.url(), answer.status.as_u16()));
+    }
+    let lines = answer.headers.get_all(EXTENSIONS_HEADER).iter();
+    Ok(Extensions::parse(lines.filter_map(|line| line.to_str().ok())))
 }
 
 fn roots(run: &Run) -> Vec<(String, Root)> {

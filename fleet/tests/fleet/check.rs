@@ -105,3 +105,31 @@ fn nobody_there_is_a_sentence() {
     assert_eq!(status, 2);
     assert!(text.contains("of this machine"), "{text}");
 }
+
+#[test]
+fn devices_move_on_from_a_receiver_that_is_away() {
+    let fake = Fake::start(Habit::None);
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let away = format!("http://127.0.0.1:{port}");
+    let work = [
+        "--receiver",
+        &fake.url,
+        "--devices",
+        "4",
+        "--seconds",
+        "0.1",
+        "--backlog-events",
+        "2",
+        "--backlog-clips",
+        "1",
+    ];
+    let (status, text) = play(&away, &work);
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("events: 8; missing 0"), "{text}");
+    // Those whose own receiver it is tried it first.
+    assert!(text.contains("refused or broken: event not connected × 2\n"), "{text}");
+}

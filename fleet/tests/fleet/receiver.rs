@@ -33,8 +33,13 @@ impl Drop for Running {
 
 /// Starts a receiver; returns it and where it listens.
 fn start(listen: &str, data: &Path) -> (Running, String) {
+    start_with(listen, data, &[])
+}
+
+fn start_with(listen: &str, data: &Path, settings: &[(&str, &str)]) -> (Running, String) {
     let mut child = Command::new(receiver())
         .env_clear()
+        .envs(settings.iter().copied())
         .envs([("RECEIVER_LISTEN", listen), ("RECEIVER_DATA", data.to_str().unwrap())])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -104,4 +109,66 @@ fn a_receiver_that_is_killed_loses_and_doubles_nothing() {
         "the restarted one was not found: {text}"
     );
     assert!(text.contains("outage at 3 s of 4 s: "), "{text}");
+}
+
+#[test]
+fn devices_show_their_tokens_and_a_person_reads() {
+    let folder = TempDir::new().unwrap();
+    let (data, tokens) = (folder.path().join("data"), folder.path().join("tokens"));
+    let (password, wrong) = (folder.path().join("password"), folder.path().join("wrong"));
+    std::fs::write(&tokens, "back-door one-one-one-one\nshop-1 two-two-two-two\n").unwrap();
+    std::fs::write(&password, "correct horse battery\n").unwrap();
+    std::fs::write(&wrong, "incorrect horse battery\n").unwrap();
+    let (_running, address) = start_with(
+        "127.0.0.1:0",
+        &data,
+        &[("RECEIVER_TOKENS_FILE", tokens.to_str().unwrap())],
+    );
+    let added = Command::new(receiver())
+        .env_clear()
+        .env("RECEIVER_DATA", &data)
+        .args(["user", "add", "anna"])
+        .stdin(std::fs::File::open(&password).unwrap())
+        .status();
+    assert!(added.unwrap().success());
+    let url = format!("http://{address}");
+    let work = [
+        "--devices",
+        "2",
+        "--seconds",
+        "0",
+        "--backlog-events",
+        "3",
+        "--backlog-clips",
+        "1",
+        "--within-s",
+        "10",
+    ];
+    let tokens = ["--tokens-file", tokens.to_str().unwrap()];
+    let person = |path: &Path| ["--user", "anna", "--password-file", path.to_str().unwrap()].map(str::to_string);
+    let play_as = |person: &[String]| {
+        let person: Vec<&str> = person.iter().map(String::as_str).collect();
+        super::play(&url, &[&work[..], &tokens, &person].concat())
+    };
+    let (status, text) = play_as(&person(&password));
+    assert_eq!(status, 0, "{text}");
+    assert!(
+        text.contains("events: 6; missing 0") && text.contains("clips read back: 2 whole"),
+        "{text}"
+    );
+    // Who may not read has checked nothing.
+    let (status, text) = play_as(&person(&wrong));
+    assert!(status == 2 && text.contains("/api/session: HTTP 401"), "{text}");
+    let (status, text) = play_as(&[]);
+    assert!(status == 2 && text.contains("HTTP 401"), "{text}");
+    // A device without its token stores nothing.
+    let (status, text) = super::play(
+        &url,
+        &[
+            &work[..],
+            &["--user", "anna", "--password-file", password.to_str().unwrap()],
+        ]
+        .concat(),
+    );
+    assert!(status == 1 && text.contains("not through 6"), "{text}");
 }
