@@ -68,6 +68,12 @@ const countNew = throttle(async () => {
   if (page) newClips(page.count);
 }, 2000);
 
+/** So long away that what came meanwhile is read anew instead of row by row; the address knows the place. */
+addEventListener('away', () => {
+  countNew();
+  show();
+});
+
 async function showHelp() {
   (await import('./views/help.js')).help();
 }

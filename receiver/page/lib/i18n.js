@@ -17,8 +17,10 @@ function choose() {
 }
 
 export const language = choose();
+/** As the reader's region writes dates and numbers. */
+export const locale = navigator.languages.find((name) => name.slice(0, 2) === language) ?? language;
 const { words } = await import(`../words/${language}.js`);
-const plural = new Intl.PluralRules(language);
+const plural = new Intl.PluralRules(locale);
 
 /** The text of `key`; `{name}` stands for a parameter, `n` chooses the plural. */
 export function t(key, params = {}) {
@@ -41,20 +43,20 @@ export function setLanguage(name) {
 
 export const otherLanguage = KNOWN.find((name) => name !== language);
 
-const numbers = new Intl.NumberFormat(language);
+const numbers = new Intl.NumberFormat(locale);
 export function number(value) {
   return numbers.format(value);
 }
 
 /** A quantity with its unit, as the language writes it. */
 export function unit(value, name, digits = 0) {
-  return new Intl.NumberFormat(language, {
+  return new Intl.NumberFormat(locale, {
     style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: digits,
   }).format(value);
 }
 
 export function percent(value) {
-  return new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 }).format(value / 100);
+  return new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0 }).format(value / 100);
 }
 
 export function bytes(value) {

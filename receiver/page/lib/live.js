@@ -4,6 +4,11 @@ import { get, serverNow } from './api.js';
 import { t } from './i18n.js';
 import { readerClock } from './time.js';
 
+/** The receiver says something every 15 s. A line may die without a word, in a laptop that slept above all. */
+const QUIET_MS = 40_000;
+/** After so long away the lists are read anew: what came meanwhile is more than one goes through row by row. */
+const AWAY_MS = 3_600_000;
+
 const listeners = new Set();
 const watchers = new Set();
 let source = null;
@@ -11,7 +16,11 @@ let lastId = '';
 let timer = 0;
 let tries = 0;
 let wanted = false;
+let greeted = false;
 let lostAt = 0;
+let heardAt = 0;
+let openedAt = 0;
+let wasAway = false;
 
 /** Calls `work(kind, row)` for what is stored from now on. */
 export function onRow(work, signal) {
@@ -26,10 +35,8 @@ export function onState(work) {
 }
 
 function tell() {
-  const live = source !== null && tries === 0;
-  let text = live ? t('live.on') : '';
-  if (lostAt) text = t('live.lost', { time: readerClock(lostAt) });
-  for (const work of watchers) work(text, live);
+  const text = lostAt ? t('live.lost', { time: readerClock(lostAt) }) : greeted ? t('live.on') : '';
+  for (const work of watchers) work(text, greeted && !lostAt);
 }
 
 /** Follows from here on; a person is signed in. */
@@ -50,23 +57,36 @@ function close() {
   clearTimeout(timer);
   source?.close();
   source = null;
+  greeted = false;
 }
 
 function open() {
   close();
   if (!wanted || document.hidden) return;
+  if (lastId && Math.abs(Date.now() - heardAt) > AWAY_MS) {
+    lastId = '';
+    wasAway = true;
+  }
+  openedAt = Date.now();
   source = new EventSource(lastId ? `/api/live?after=${encodeURIComponent(lastId)}` : '/api/live');
-  source.addEventListener('hello', (event) => {
-    // The server has moved to another database, and can't tell what came meanwhile.
-    if (JSON.parse(event.data).missed) return location.reload();
+  const hear = (event) => {
     lastId = event.lastEventId || lastId;
+    heardAt = Date.now();
+  };
+  source.addEventListener('hello', (event) => {
+    hear(event);
     tries = 0;
     lostAt = 0;
+    greeted = true;
     tell();
+    // Or the server has moved to another database, and can't tell what came meanwhile.
+    if (wasAway || JSON.parse(event.data).missed) dispatchEvent(new CustomEvent('away'));
+    wasAway = false;
   });
+  source.addEventListener('alive', hear);
   for (const kind of ['evenement', 'media', 'device']) {
     source.addEventListener(kind, (event) => {
-      lastId = event.lastEventId || lastId;
+      hear(event);
       const row = JSON.parse(event.data);
       for (const work of listeners) work(kind, row);
     });
@@ -88,9 +108,25 @@ function again() {
   }, wait);
 }
 
-document.addEventListener('visibilitychange', () => {
+/** Begins again where nothing was heard for too long. */
+function listen() {
+  const quietMs = Date.now() - Math.max(heardAt, openedAt);
+  if (!source || Math.abs(quietMs) < QUIET_MS) return;
+  lostAt ||= serverNow() - quietMs;
+  tell();
+  open();
+}
+
+function seen() {
   if (document.hidden) close();
   else if (wanted && !source) open();
-});
+  else listen();
+}
+
+setInterval(listen, 5000);
+document.addEventListener('visibilitychange', seen);
+document.addEventListener('resume', seen);
 addEventListener('pagehide', close);
-addEventListener('pageshow', () => { if (wanted && !source) open(); });
+addEventListener('pageshow', seen);
+// The network is back: no waiting for the next try.
+addEventListener('online', () => { if (wanted) open(); });

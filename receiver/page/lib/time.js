@@ -2,7 +2,7 @@
 // that no zone of the reader moves them.
 
 import { serverNow } from './api.js';
-import { language, t, unit } from './i18n.js';
+import { locale, t, unit } from './i18n.js';
 
 export const DAY_S = 86_400;
 
@@ -45,14 +45,15 @@ export function addDays(day, count) {
   return new Date(Date.parse(`${day}T00:00:00Z`) + count * DAY_S * 1000).toISOString().slice(0, 10);
 }
 
-const dayFormat = new Intl.DateTimeFormat(language, {
-  weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC',
-});
+const dayFormat = (more) => new Intl.DateTimeFormat(locale, { weekday: 'short', day: 'numeric', month: 'short', timeZone: 'UTC', ...more });
+const [nearDay, farDay] = [dayFormat({}), dayFormat({ year: 'numeric' })];
+/** Fri 20 Nov; with its year where that is another. */
 export function dayName(day) {
-  return dayFormat.format(new Date(`${day}T00:00:00Z`));
+  const format = day.slice(0, 4) === today().slice(0, 4) ? nearDay : farDay;
+  return format.format(new Date(`${day}T00:00:00Z`));
 }
 
-const shortFormat = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'short', timeZone: 'UTC' });
+const shortFormat = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', timeZone: 'UTC' });
 
 /** A device's date as people read it. */
 export function moment(date) {
@@ -69,7 +70,7 @@ export function span(s) {
   return unit(Math.floor(s / DAY_S), 'day');
 }
 
-const readerFormat = new Intl.DateTimeFormat(language, {
+const readerFormat = new Intl.DateTimeFormat(locale, {
   day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23',
 });
 
@@ -80,16 +81,20 @@ export function ago(utc) {
   return s < DAY_S ? span(s) : readerFormat.format(new Date(utc));
 }
 
-const hourFormat = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const hourFormat = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 export function readerClock(ms) {
   return hourFormat.format(new Date(ms));
 }
 
-/** The reader's time of a device's moment, where the device's distance to UTC is known and differs. */
+/** The reader's time of a device's moment, where the device's clock is known to show another. Both are compared as they
+ * are now, so that summer time, which the two have at the same time as a rule, makes no difference of its own. */
 export function readersTime(date, offsetS) {
   const at = wall(date);
   if (!at || offsetS === null || offsetS === undefined) return null;
-  const ms = Date.parse(`${at.day}T00:00:00Z`) + (at.s - offsetS) * 1000;
-  if (-new Date(ms).getTimezoneOffset() * 60 === offsetS) return null;
-  return readerClock(ms);
+  const here = -new Date(serverNow()).getTimezoneOffset() * 60;
+  if (here === offsetS) return null;
+  const s = at.s + here - offsetS;
+  const time = clock(((s % DAY_S) + DAY_S) % DAY_S, false);
+  const days = Math.floor(s / DAY_S);
+  return days === 0 ? time : `${shortFormat.format(new Date(`${addDays(at.day, days)}T00:00:00Z`))} ${time}`;
 }

@@ -35,7 +35,7 @@ export async function mount(place, params, signal, { me }) {
   const form = h('form', { class: 'card stack' },
     h('h2', {}, t('add.step1')),
     me.tokens_needed ? '' : h('p', { class: 'notice' }, t('add.open')),
-    h('label', { for: 'device' }, t('add.name')), h('div', { class: 'joined' }, name, submit),
+    h('label', { for: 'device' }, t('add.name')), h('div', { class: 'joined open' }, name, submit),
     h('p', { class: 'muted' }, t('add.hint')), problem);
   form.addEventListener('submit', async (event) => {
     event.preventDefault();

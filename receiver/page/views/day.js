@@ -1,48 +1,28 @@
 // A day: hours, lanes, list and player. Its filters are the search; the address holds all of it.
 
 import { address, get } from '../lib/api.js';
-import { h, loading, setText, throttle } from '../lib/dom.js';
+import { every, h, loading, setText, throttle } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { bind } from '../lib/keys.js';
 import { onRow } from '../lib/live.js';
+import { learnOffsets, offsetOf } from '../lib/offsets.js';
 import { addDays, clock, dayName, isDay, moment, readersTime, seconds, today, wall } from '../lib/time.js';
+import { dayRows, range } from './day_rows.js';
 import { filters } from './filters.js';
 import { lanesOf, list } from './list.js';
-import { player, source } from './player.js';
+import { player } from './player.js';
 import { histogram, timeline } from './timeline.js';
 
-const PAGE = 1000;
-/** Marks of a day that are drawn; the hours above count all. */
-const MOST = 5000;
 /** A clip that begins within this of an event shows it. */
 const BEFORE_S = 30;
 const AFTER_S = 90;
-
-const range = (day) => ({ from: `${day}T00:00:00`, to: `${addDays(day, 1)}T00:00:00` });
-
-function asItem(kind, row) {
-  const at = wall(row.date) ?? wall(row.received_at);
-  return { kind, row, s: at.s, day: at.day, text: `${source(row)}${kind === 'media' ? `, ${t('clip')}` : ''}` };
-}
-
-async function all(path, query, signal) {
-  const rows = [];
-  let cursor = null;
-  do {
-    const page = await get(path, { ...query, limit: PAGE, cursor }, signal);
-    rows.push(...page.items);
-    cursor = page.next;
-  } while (cursor && rows.length < MOST);
-  return { rows, cut: cursor !== null };
-}
 
 export async function mount(place, params, signal, { day: wanted, me, go, title }) {
   const day = isDay(wanted) ? wanted : today();
   title(dayName(day));
   const chosen = Object.fromEntries(['device', 'sensor', 'camera'].map((name) => [name, params.get(name) ?? '']));
   const here = (other, changes = {}) => address(`/day/${other}`, { ...chosen, ...changes });
-  const query = { ...range(day), device: chosen.device, sensor: chosen.sensor };
-  const wantsEvents = !chosen.camera;
+  const isToday = day === today();
 
   const next = addDays(day, 1);
   const bar = h('div', { class: 'bar' },
@@ -57,21 +37,19 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   const note = h('p', { class: 'muted small' });
   const empty = h('div', { class: 'empty', hidden: true });
   const news = h('button', { class: 'news', hidden: true, click: showNews });
+  const tomorrow = h('button', { class: 'news', hidden: true, click: () => go(here(today())) });
   const listPlace = h('div', {});
-  const left = h('div', { class: 'first' }, hours, lanesPlace, note, empty, news, listPlace);
+  const left = h('div', { class: 'first' }, hours, lanesPlace, note, empty, listPlace, news, tomorrow);
   const right = h('div', { class: 'second' });
   place.append(bar, h('div', { class: 'columns' }, right, left));
 
   const shown = player(right, { me, signal, step });
   const lanes = timeline(lanesPlace, { signal, pick, moved: throttle(() => null, 250) });
-  const rows = list(listPlace, { pick, signal });
-  let items = [];
-  let counts = [];
-  let waiting = [];
-  let offset = null;
+  const rows = list(listPlace, { pick, csv: address('/api/evenements.csv', { ...range(day), device: chosen.device, sensor: chosen.sensor }) });
+  const data = dayRows({ day, chosen, signal });
   let at = null;
 
-  const clips = () => items.filter((item) => item.kind === 'media');
+  const clips = () => data.items.filter((item) => item.kind === 'media');
 
   function remember(item) {
     const url = new URL(location.href);
@@ -88,7 +66,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
     remember(item);
     const film = item.kind === 'media' ? item : filmOf(item);
     if (!film) return;
-    shown.play(film.row, offset, begin);
+    shown.play(film.row, begin);
     if (begin) shown.reveal();
   }
 
@@ -107,26 +85,33 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
     if (found) pick(found);
   }
 
-  function draw() {
-    const made = lanesOf(items, chosen.device);
+  function drawMarks() {
+    const made = lanesOf([...data.items, ...data.waiting], chosen.device);
     lanes.set(made.lanes);
-    hours.replaceChildren(histogram(counts, (hour) => lanes.show(hour * 3600, (hour + 1) * 3600)));
-    setText(note, made.note);
-    const nothing = items.length === 0;
+    hours.replaceChildren(histogram(data.hours, (hour) => lanes.show(hour * 3600, (hour + 1) * 3600)));
+    setText(note, data.cut ? t('day.cut', { n: data.items.length }) : made.note);
+    const nothing = data.items.length + data.waiting.length === 0;
     lanesPlace.hidden = nothing;
     hours.hidden = nothing;
     empty.hidden = !nothing;
-    rows.set(items, (item) => readersTime(item.row.date, offset));
+    news.hidden = data.waiting.length === 0;
+    setText(news, t('day.news', { n: data.waiting.length }));
+  }
+
+  function draw() {
+    drawMarks();
+    rows.set(data.items, (item) => readersTime(item.row.date, offsetOf(item.row.device_id)));
   }
 
   async function explainEmpty() {
     const filtered = Object.values(chosen).some(Boolean);
     const camera = chosen.camera;
     const look = (order, bound) => Promise.all([
-      wantsEvents ? get('/api/evenements', { device: chosen.device, sensor: chosen.sensor, limit: 1, order, ...bound }, signal) : { items: [] },
+      camera ? { items: [] } : get('/api/evenements', { device: chosen.device, sensor: chosen.sensor, limit: 1, order, ...bound }, signal),
       get('/api/media', { device: chosen.device, sensor: chosen.sensor, camera, limit: 1, order, ...bound }, signal),
     ]);
-    const [before, after] = await Promise.all([look('desc', { to: query.from }), look('asc', { from: query.to })]);
+    const { from, to } = range(day);
+    const [before, after] = await Promise.all([look('desc', { to: from }), look('asc', { from: to })]);
     const days = (pages) => pages.flatMap((page) => page.items).map((row) => (wall(row.date) ?? wall(row.received_at)).day).sort();
     const [earlier, later] = [days(before).at(-1), days(after)[0]];
     empty.replaceChildren(h('p', {}, t(filtered ? 'day.nothing_found' : 'day.nothing')), h('p', { class: 'row' },
@@ -136,68 +121,50 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   }
 
   async function load() {
-    const [events, media, histo, device] = await Promise.all([
-      wantsEvents ? all('/api/evenements', query, signal) : { rows: [], cut: false },
-      all('/api/media', { ...query, camera: chosen.camera }, signal),
-      get('/api/hours', { day, device: chosen.device, sensor: chosen.sensor, camera: chosen.camera }, signal),
-      chosen.device ? get(`/api/devices/${encodeURIComponent(chosen.device)}`, {}, signal).catch(() => null) : null,
-    ]);
-    offset = device?.utc_offset_s ?? null;
-    items = [...events.rows.map((row) => asItem('evenement', row)), ...media.rows.map((row) => asItem('media', row))]
-      .sort((one, other) => one.s - other.s || one.row.id - other.row.id);
-    counts = histo.hours;
-    filter.know(items);
+    await data.load();
+    filter.know(data.items);
     draw();
-    if (events.cut || media.cut) setText(note, t('day.cut', { n: items.length }));
-    if (items.length === 0) await explainEmpty();
+    if (data.items.length === 0) await explainEmpty();
     restore();
+    // The times here appear when they are known: nothing waits for them.
+    if (await learnOffsets(data.items.map((item) => item.row.device_id), signal)) {
+      draw();
+      if (shown.clip) shown.describe();
+    }
   }
 
   /** A linked moment: its clip, else what is nearest to it. */
   function restore() {
+    const { items } = data;
     const clip = items.find((item) => item.kind === 'media' && String(item.row.id) === params.get('clip'));
     const s = seconds(params.get('at'));
     if (clip) pick(clip, { begin: true });
     else if (s !== null && items.length) {
       pick(items.reduce((best, item) => (Math.abs(item.s - s) < Math.abs(best.s - s) ? item : best)));
     } else if (clips().length === 0) shown.clear(t('player.no_clips'));
-    else shown.play(clips().at(-1).row, offset, false);
+    else shown.play(clips().at(-1).row, false);
   }
 
   /** The marks and the hours follow at once; the list waits for its reader. */
-  const redraw = throttle(() => {
-    const made = lanesOf([...items, ...waiting], chosen.device);
-    lanes.set(made.lanes);
-    lanesPlace.hidden = false;
-    hours.hidden = false;
-    empty.hidden = true;
-    hours.replaceChildren(histogram(counts, (hour) => lanes.show(hour * 3600, (hour + 1) * 3600)));
-    news.hidden = waiting.length === 0;
-    setText(news, t('day.news', { n: waiting.length }));
-  }, 250);
+  const redraw = throttle(drawMarks, 250);
 
   function showNews() {
-    const newest = waiting.at(-1);
-    items = [...items, ...waiting].sort((one, other) => one.s - other.s || one.row.id - other.row.id);
-    waiting = [];
-    news.hidden = true;
+    const newest = data.join();
+    filter.know(data.items);
     draw();
     if (newest) pick(newest, { focus: true });
   }
 
   onRow((kind, row) => {
-    if (kind !== 'evenement' && kind !== 'media') return;
-    const item = asItem(kind, row);
-    if (item.day !== day || (chosen.device && row.device_id !== chosen.device)) return;
-    if (chosen.sensor && String(row.capteur.nom ?? row.capteur.id) !== chosen.sensor) return;
-    if (chosen.camera && String(row.numero_camera ?? '') !== chosen.camera) return;
-    const known = [...items, ...waiting].some((other) => other.kind === kind && other.row.id === row.id);
-    if (known) return;
-    waiting.push(item);
-    const hour = counts[Math.floor(item.s / 3600)];
-    if (hour) hour[kind === 'media' ? 'clips' : 'events'] += 1;
+    const item = data.take(kind, row);
+    if (!item) return;
     redraw();
     dispatchEvent(new CustomEvent('say', { detail: t('day.said', { what: item.text, time: moment(row.date) }) }));
+  }, signal);
+  // A page that stays open over midnight must not look as if nothing happened any more.
+  every(10_000, () => {
+    tomorrow.hidden = !isToday || today() === day;
+    setText(tomorrow, t('day.tomorrow', { day: dayName(today()) }));
   }, signal);
 
   bind({

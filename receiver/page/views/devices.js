@@ -8,7 +8,7 @@ import { onRow } from '../lib/live.js';
 import { ago, span } from '../lib/time.js';
 
 const PAGE = 50;
-const COLUMNS = ['state', 'device', 'sign', 'waiting', 'disk', 'clock', 'plot'];
+const COLUMNS = ['state', 'device', 'sign', 'waiting', 'disk', 'clock', 'version', 'plot'];
 /** Shape and colour of a state; the word beside it says the same. */
 export const STATES = {
   silent: ['✕', 'bad'], disk_low: ['■', 'bad'], backlog: ['▲', 'warn'], clock_off: ['◆', 'warn'], late: ['◐', 'warn'],
@@ -62,7 +62,7 @@ function waitingText(device) {
 }
 
 function fillRow(row, device) {
-  const [state, name, sign, waiting, disk, clock, day] = row.cells;
+  const [state, name, sign, waiting, disk, clock, version, day] = row.cells;
   if (row.state !== device.states[0]) {
     row.state = device.states[0];
     state.replaceChildren(badge(row.state));
@@ -72,12 +72,13 @@ function fillRow(row, device) {
   setText(waiting, waitingText(device));
   setText(disk, device.disk_free_percent === null ? '–' : percent(device.disk_free_percent));
   setText(clock, clockText(device.clock_off_s));
-  sign.title = device.version ? t('devices.version', { version: device.version }) : '';
+  setText(version, device.version ?? '–');
   const key = device.backlog_day.join();
   if (row.plotKey !== key) {
     row.plotKey = key;
     // Nothing to draw of a device that says nothing of itself.
     day.replaceChildren(...(device.backlog_day.some((value) => value !== null) ? [plot(device.backlog_day)] : []));
+    day.classList.toggle('flat', !device.backlog_day.some((value) => value > 0));
   }
 }
 
@@ -89,7 +90,15 @@ function makeRow(device) {
   const line = h('tr', { role: 'row', 'data-device': device.device_id }, cells);
   const row = { line, cells, link };
   fillRow(row, device);
+  row.placed = row.state;
   return row;
+}
+
+/** Nobody is set up: who reads this, and what to do before that is more than one means. */
+function nobody() {
+  return h('div', { class: 'notice open' },
+    h('p', {}, t('people.local'), ' ', h('code', {}, 'sync-receiver user add NAME --admin')),
+    h('details', {}, h('summary', { class: 'small' }, t('people.why')), h('p', {}, t('people.local.proxy')), h('p', {}, t('people.where'))));
 }
 
 export async function mount(place, params, signal, { me }) {
@@ -101,12 +110,15 @@ export async function mount(place, params, signal, { me }) {
   const body = h('tbody', { role: 'rowgroup' });
   const table = h('table', { role: 'table', class: 'devices', 'aria-label': t('devices.title') },
     h('thead', { role: 'rowgroup' }, head), body);
-  const changed = h('button', { class: 'news', hidden: true, click: () => load() });
+  const changed = h('button', { class: 'news', hidden: true, click: sortAgain });
   const count = h('span', { class: 'muted' });
   const more = h('button', { hidden: true, click: () => loadMore() }, t('more'));
   const empty = h('div', { class: 'empty', hidden: true });
-  place.append(h('div', { class: 'bar' }, summary, search), changed, table, empty, h('p', { class: 'foot' }, count, more));
-  if (me.name === null) place.append(h('p', { class: 'muted small' }, t('people.local'), ' ', h('code', {}, 'sync-receiver user add NAME --admin')));
+  // Whole or not at all: nothing moves under a finger.
+  const bar = h('div', { class: 'bar', hidden: true }, summary, search);
+  const foot = h('p', { class: 'foot', hidden: true }, count, more);
+  if (me.name === null) place.append(nobody());
+  place.append(bar, table, empty, foot, changed);
   table.hidden = true;
 
   const rows = new Map();
@@ -124,11 +136,14 @@ export async function mount(place, params, signal, { me }) {
       const row = rows.get(device.device_id) ?? makeRow(device);
       rows.set(device.device_id, row);
       body.append(row.line);
+      row.placed = row.state;
     }
     next = page.next;
     finish(page);
     changed.hidden = true;
   }
+
+  const isEmpty = (page) => rows.size === 0 && !search.value && !state && page.total === 0;
 
   function finish(page) {
     const chips = Object.entries(page.counts).filter(([, n]) => n > 0).map(([name, n]) => {
@@ -143,12 +158,14 @@ export async function mount(place, params, signal, { me }) {
       summary.replaceChildren(...chips);
       if (had) summary.querySelector('[aria-pressed=true], button')?.focus();
     }
+    bar.hidden = isEmpty(page);
+    foot.hidden = rows.size === 0;
     setText(count, t('devices.count', { shown: rows.size, n: page.total }));
     more.hidden = next === null;
     table.hidden = rows.size === 0;
     empty.hidden = rows.size > 0;
     if (rows.size === 0) {
-      const nothing = !search.value && !state;
+      const nothing = isEmpty(page);
       empty.replaceChildren(h('p', {}, t(nothing ? 'devices.empty' : 'devices.nothing')),
         nothing ? h('p', {}, h('a', { class: 'button', href: '/add' }, t('devices.first'))) : '');
     }
@@ -160,7 +177,15 @@ export async function mount(place, params, signal, { me }) {
     show(await query(PAGE), true);
   }
   async function loadMore() {
+    const first = rows.size;
     show(await query(PAGE, next), false);
+    // The button may be gone: on with what it brought.
+    if (more.hidden) body.children[first]?.querySelector('a').focus({ preventScroll: true });
+  }
+  async function sortAgain() {
+    await load();
+    body.querySelector('a.name')?.focus({ preventScroll: true });
+    scrollTo(0, 0);
   }
   function pick(name) {
     state = name;
@@ -179,14 +204,13 @@ export async function mount(place, params, signal, { me }) {
   /** What is shown changes in place; a new order waits for the reader. */
   async function refresh() {
     if (document.hidden || signal.aborted) return;
-    const page = await query(Math.min(200, Math.max(PAGE, rows.size)));
-    const before = [...body.children].map((line) => line.dataset.device);
+    const page = await query(Math.min(1000, Math.max(PAGE, rows.size)));
     let moved = 0;
-    page.devices.forEach((device, index) => {
-      if (before[index] !== device.device_id) moved += 1;
+    for (const device of page.devices) {
       const row = rows.get(device.device_id);
       if (row) fillRow(row, device);
-    });
+      if (row?.placed !== device.states[0]) moved += 1;
+    }
     if (rows.size === 0 && page.devices.length) {
       show(page, true);
       return;
@@ -200,6 +224,7 @@ export async function mount(place, params, signal, { me }) {
   search.addEventListener('input', settle(() => { remember(); load(); }, 200));
   onRow(soon, signal);
   every(10_000, soon, signal);
+  document.addEventListener('visibilitychange', soon, { signal });
   const step = (by) => () => {
     const links = [...body.querySelectorAll('a.name')];
     const at = links.indexOf(document.activeElement);

@@ -30,12 +30,12 @@ export function lanesOf(items, device) {
   return { lanes: coarse.slice(0, MOST_LANES), note: left > 0 ? t('day.more_devices', { n: left }) : '' };
 }
 
-export function list(place, { pick }) {
+export function list(place, { pick, csv }) {
   const title = h('h2', {}, t('list.title'));
   const body = h('ol', { class: 'list' });
   const more = h('button', { hidden: true }, t('more'));
-  const csv = h('p', { class: 'foot' }, more);
-  place.append(title, body, csv);
+  const foot = h('p', { class: 'foot', hidden: true }, more, h('a', { class: 'small', href: csv, download: '' }, t('list.csv')));
+  place.append(title, body, foot);
   let items = [];
   let shown = PAGE;
   let chosen = null;
@@ -57,14 +57,20 @@ export function list(place, { pick }) {
   }
 
   function draw() {
+    const [focused] = [...lines].find(([, button]) => button === document.activeElement) ?? [];
     lines.clear();
     body.replaceChildren(...items.slice(0, shown).map(line));
+    lines.get(focused)?.focus({ preventScroll: true });
     more.hidden = shown >= items.length;
+    foot.hidden = items.length === 0;
   }
   more.addEventListener('click', () => {
-    body.append(...items.slice(shown, shown + PAGE).map(line));
+    const added = items.slice(shown, shown + PAGE);
+    body.append(...added.map(line));
     shown += PAGE;
     more.hidden = shown >= items.length;
+    // The button may be gone: on with what it brought.
+    if (more.hidden) lines.get(added[0])?.focus({ preventScroll: true });
   });
 
   function select(item, focus) {

@@ -13,7 +13,7 @@ export async function mount(place, params, signal, { me, newClips }) {
   const next = h('button', { class: 'primary', click: () => step(1) }, t('new.next'));
   const all = h('button', { class: 'quiet', click: finish }, t('new.all'));
   const link = h('a', { href: '/day' }, t('new.day'));
-  const row = h('p', { class: 'row', hidden: true }, next, all, link);
+  const row = h('p', { class: 'row queue', hidden: true }, next, all, link);
   const stage = h('div', { class: 'wide' });
   place.append(bar, row, stage);
   const shown = player(stage, { me, signal, step });
@@ -31,8 +31,10 @@ export async function mount(place, params, signal, { me, newClips }) {
 
   function show() {
     const clip = queue[index];
+    const had = row.contains(document.activeElement);
     row.hidden = !clip;
     if (!clip) {
+      if (had) document.querySelector('h1').focus();
       setText(bar, t('new.none'));
       shown.clear(t('new.none.more'));
       return;
@@ -41,7 +43,7 @@ export async function mount(place, params, signal, { me, newClips }) {
     setText(next, t(left > 1 ? 'new.next' : 'new.last'));
     const at = wall(clip.date) ?? wall(clip.received_at);
     link.href = `/day/${at.day}?device=${encodeURIComponent(clip.device_id)}&at=${clock(at.s)}&clip=${clip.id}`;
-    shown.play(clip, null);
+    shown.play(clip);
   }
 
   /** Going on is having seen; going back takes nothing back. */

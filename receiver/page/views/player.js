@@ -4,6 +4,7 @@ import { get, send } from '../lib/api.js';
 import { h, setText } from '../lib/dom.js';
 import { bytes, t } from '../lib/i18n.js';
 import { bind } from '../lib/keys.js';
+import { learnOffsets, offsetOf } from '../lib/offsets.js';
 import { moment, readersTime } from '../lib/time.js';
 
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4, 8];
@@ -29,7 +30,8 @@ export function player(place, { me, step, signal }) {
     SPEEDS.map((value) => h('option', { value: String(value) }, t('player.times', { n: value }))));
   speed.value = '1';
   const pin = h('button', { type: 'button', class: 'pin', 'aria-pressed': 'false', click: togglePin }, t('player.pin'));
-  const download = h('a', { class: 'button', download: '' }, t('player.download'));
+  const download = h('a', { class: 'button', download: '', 'aria-label': t('player.download'), title: t('player.download') },
+    h('span', { 'aria-hidden': 'true' }, '↓'), h('span', { class: 'wide-only' }, t('player.download')));
   const controls = h('div', { class: 'controls', hidden: true }, previous, next, speed, pin, download);
   const section = h('section', { class: 'player', 'aria-label': t('player.title') }, stage, title, note, problem, controls);
   place.append(section);
@@ -76,16 +78,22 @@ export function player(place, { me, step, signal }) {
     download.classList.add('primary');
   }
 
-  function play(row, offsetS, begin = true) {
+  function describe() {
+    const reader = readersTime(clip.date, offsetOf(clip.device_id));
+    const times = reader ? t('player.reader', { time: reader }) : t('player.theirs');
+    setText(note, [clip.device_id, times, bytes(clip.size_bytes)].join(' · '));
+  }
+
+  function play(row, begin = true) {
     clip = row;
+    section.classList.remove('none');
     const address = `/api/media/${row.id}/video`;
     setText(problem, '');
     download.classList.remove('primary');
     download.href = `${address}?download=1`;
     setText(title, `${moment(row.date)} · ${source(row)}`);
-    const reader = readersTime(row.date, offsetS);
-    const times = reader ? t('player.reader', { time: reader }) : t('player.theirs');
-    setText(note, [row.device_id, times, bytes(row.size_bytes)].join(' · '));
+    describe();
+    learnOffsets([row.device_id], signal).then((isNew) => { if (isNew && clip === row) describe(); });
     controls.hidden = false;
     showPin();
     if (row.media_type?.startsWith('image/')) {
@@ -132,8 +140,10 @@ export function player(place, { me, step, signal }) {
 
   return {
     play,
+    describe,
     clear(text) {
       clip = null;
+      section.classList.add('none');
       video?.removeAttribute('src');
       video = null;
       stage.replaceChildren(h('p', { class: 'muted' }, text ?? t('player.none')));
@@ -143,6 +153,6 @@ export function player(place, { me, step, signal }) {
     },
     get clip() { return clip; },
     /** On a phone the player may be above what is seen. */
-    reveal() { section.scrollIntoView({ block: 'nearest' }); },
+    reveal() { stage.scrollIntoView({ block: 'nearest' }); },
   };
 }

@@ -200,10 +200,15 @@ export function timeline(place, { pick, moved, signal }) {
 /** Events and clips an hour, above the timeline. */
 export function histogram(hours, pick) {
   const most = Math.max(1, ...hours.map((hour) => hour.events + hour.clips));
+  const said = (index) => t('day.hour', {
+    hour: clock(Math.max(0, index) * 3600, false), events: t('events', { n: hours[index]?.events ?? 0 }), clips: t('clips', { n: hours[index]?.clips ?? 0 }),
+  });
   const total = (name) => hours.reduce((sum, hour) => sum + hour[name], 0);
   const drawing = svg('svg', {
     class: 'histogram', viewBox: '0 0 240 40', preserveAspectRatio: 'none', role: 'img',
-    'aria-label': t('day.histogram', { events: t('events', { n: total('events') }), clips: t('clips', { n: total('clips') }) }),
+    'aria-label': t('day.histogram', {
+      events: t('events', { n: total('events') }), clips: t('clips', { n: total('clips') }), busiest: said(hours.findIndex((hour) => hour.events + hour.clips === most)),
+    }),
   });
   hours.forEach((hour, index) => {
     const scale = (n) => (n === 0 ? 0 : Math.max(1.5, (n / most) * 38));
@@ -213,7 +218,7 @@ export function histogram(hours, pick) {
       svg('rect', { class: 'event', x: index * 10 + 1, y: 40 - events - clips, width: 8, height: events }),
       svg('rect', { class: 'clip', x: index * 10 + 1, y: 40 - clips, width: 8, height: clips }),
       svg('rect', { class: 'target', x: index * 10, y: 0, width: 10, height: 40, click: () => pick(index) },
-        svg('title', {}, t('day.hour', { hour: clock(index * 3600, false), events: t('events', { n: hour.events }), clips: t('clips', { n: hour.clips }) }))),
+        svg('title', {}, said(index))),
     );
   });
   return drawing;

@@ -38,11 +38,13 @@ const FILES: &[(&str, &str, &str)] = files![
     "lib/i18n.js" JS
     "lib/keys.js" JS
     "lib/live.js" JS
+    "lib/offsets.js" JS
     "lib/time.js" JS
     "main.js" JS
     "style.css" CSS
     "views/add.js" JS
     "views/day.js" JS
+    "views/day_rows.js" JS
     "views/devices.js" JS
     "views/filters.js" JS
     "views/help.js" JS
@@ -115,7 +117,7 @@ impl File {
 }
 
 /// Whether `Accept-Encoding` names gzip and does not refuse it.
-fn takes_gzip(headers: &HeaderMap) -> bool {
+pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).iter();
     accepted
         .filter_map(|value| value.to_str().ok())

@@ -1,16 +1,15 @@
 //! `GET /metrics`, for Prometheus; and what it tells of requests.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::read::{Line, is_own_machine};
+use super::read::{Hop, Line};
 use super::{App, CHECK_TIMEOUT, Reader};
 use crate::answer::Refusal;
 use crate::device_state::{STATES, State as DeviceState, states};
@@ -43,10 +42,11 @@ pub(super) async fn measure(State(app): State<Arc<App>>, request: Request, next:
 pub(super) async fn tell(
     State(scraped): State<Scraped>,
     line: Option<Extension<Line>>,
+    version: Version,
     headers: HeaderMap,
 ) -> Response {
     let peer = line.map(|Extension(line)| line.peer);
-    if !may_read(&scraped.app, peer, &headers) {
+    if !may_read(&scraped.app, Hop { peer, version }, &headers) {
         let reason = "/metrics: réservé à la machine du récepteur et à RECEIVER_METRICS_ADDRESSES";
         return Refusal::new(StatusCode::FORBIDDEN, reason).into_response();
     }
@@ -57,9 +57,9 @@ pub(super) async fn tell(
     }
 }
 
-fn may_read(app: &App, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
-    let named = peer.is_some_and(|peer| app.config.operation.metrics.contain(peer));
-    named || is_own_machine(peer, headers)
+fn may_read(app: &App, hop: Hop, headers: &HeaderMap) -> bool {
+    let named = hop.peer.is_some_and(|peer| app.config.operation.metrics.contain(peer));
+    named || hop.is_own_machine(headers)
 }
 
 impl Scraped {

@@ -9,6 +9,7 @@ mod event;
 mod headers;
 mod media;
 mod metrics;
+mod packed;
 mod range;
 mod read;
 mod secure;

@@ -240,3 +240,14 @@ fn one_who_may_no_longer_read_is_no_longer_told() {
         store_event(&receiver);
     }
 }
+
+#[test]
+fn a_quiet_stream_says_that_it_is_alive_and_where_it_is() {
+    let receiver = Receiver::start();
+    let mut stream = Stream::open(&receiver, "", "");
+    store_event(&receiver);
+    assert_eq!(stream.next().0, "evenement");
+    let last = stream.last.clone();
+    assert_eq!(stream.next().0, "alive");
+    assert_eq!(stream.last, last);
+}

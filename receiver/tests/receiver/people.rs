@@ -74,6 +74,16 @@ fn without_people_this_machine_alone_reads() {
             "{}",
             rebound.body
         );
+        // nginx 1.28 as it comes: no header of its own, our address as the name, but HTTP/1.0.
+        let behind = format!(
+            "GET {place} HTTP/1.0\r\nHost: {}\r\nConnection: close\r\nCookie: a=b\r\n\r\n",
+            receiver.address
+        );
+        let behind = receiver.ask(behind);
+        assert!(
+            behind.status == 401 && behind.body.contains("no_people"),
+            "{place} {behind:?}"
+        );
     }
 }
 
@@ -427,6 +437,8 @@ fn a_proxy_that_is_trusted_says_who_reads() {
     receiver.add_person("anna", &["--no-password"]);
     assert_eq!(get(&receiver, "/api/me", "X-Forwarded-User: anna\r\n"), 200);
     assert_eq!(get(&receiver, "/api/me", "X-Forwarded-User: bob\r\n"), 403);
+    let old = "GET /api/me HTTP/1.0\r\nHost: a\r\nX-Forwarded-User: anna\r\n\r\n";
+    assert_eq!(receiver.ask(old).status, 200);
     assert_eq!(get(&receiver, "/api/me", ""), 401);
     // Who has no password signs in with none.
     assert_eq!(receiver.sign_in_answer("anna", "", "").status, 401);

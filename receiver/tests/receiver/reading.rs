@@ -466,3 +466,35 @@ fn a_device_is_listed_as_it_said_it_is() {
     );
     assert_eq!(receiver.local("GET /api/devices/nobody").status, 404);
 }
+
+#[test]
+fn a_long_list_is_packed_for_those_who_take_it() {
+    let receiver = Receiver::start();
+    for minute in 0..40 {
+        store_event(&receiver, "a", &format!("2025-12-18T17:{minute:02}:00"), "PIR");
+    }
+    let mut client = receiver.client();
+    let mut ask = |path: &str, accepted: &str| {
+        client.send(format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: {accepted}\r\n\r\n",
+            receiver.address
+        ));
+        client.answer_with_bytes()
+    };
+    let (plain, bytes) = ask("/api/evenements", "identity");
+    assert_eq!(plain.header("content-encoding"), None);
+    let (packed, fewer) = ask("/api/evenements", "gzip, br");
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    assert_eq!(packed.header("vary"), Some("accept-encoding"));
+    assert!(fewer.len() * 5 < bytes.len(), "{} of {}", fewer.len(), bytes.len());
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&fewer[..]), &mut unpacked).unwrap();
+    assert_eq!(unpacked, bytes);
+    // What is short goes as it is.
+    assert_eq!(
+        ask("/api/hours?day=2025-12-18&device=b", "gzip")
+            .0
+            .header("content-encoding"),
+        None
+    );
+}

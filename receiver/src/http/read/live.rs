@@ -4,14 +4,13 @@
 //! nothing and misses nothing, and one that comes back goes on after the last id it names.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, Version, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::shapes::{Clip, Event, Problem};
-use super::visitor::{Visitor, who};
+use super::visitor::{Hop, Visitor, who};
 use super::{Line, Reader, query};
 use crate::answer::Refusal;
 use crate::store::reading::{Change, Cursor};
@@ -34,7 +33,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Rows that are committed within this are sent together.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// How often something is sent at least.
+/// How often something is sent at least. It is an event, no comment: of those a page learns nothing, and it must tell a
+/// quiet day from a dead line.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How often it is asked whether the person may still read.
@@ -55,7 +55,7 @@ struct Follower {
     reader: Arc<Reader>,
     visitor: Visitor,
     headers: HeaderMap,
-    peer: Option<IpAddr>,
+    hop: Hop,
     cursor: Cursor,
     commits: watch::Receiver<u64>,
     stopped: Option<watch::Receiver<bool>>,
@@ -64,8 +64,8 @@ struct Follower {
     _place: OwnedSemaphorePermit,
 }
 
-/// What is stored from here on, as server-sent events: `hello`, `evenement`, `media`. `hello` says `"missed":true` where `after`
-/// is of another database, and what was stored since is not told.
+/// What is stored from here on, as server-sent events: `hello`, `evenement`, `media`, and `alive` every 15 s at least. `hello` says
+/// `"missed":true` where `after` is of another database, and what was stored since is not told.
 #[utoipa::path(get, path = "/api/live", params(After), responses(
     (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 503, body = Problem)))]
@@ -73,6 +73,7 @@ pub(super) async fn follow(
     State(reader): State<Arc<Reader>>,
     visitor: Visitor,
     line: Option<Extension<Line>>,
+    version: Version,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Response> {
@@ -100,7 +101,10 @@ pub(super) async fn follow(
         reader,
         visitor,
         headers,
-        peer: line.as_ref().map(|line| line.peer),
+        hop: Hop {
+            peer: line.as_ref().map(|line| line.peer),
+            version,
+        },
         cursor,
         stopped: line.map(|line| line.stopped),
         greeting: Some(Bytes::from(greeting)),
@@ -132,7 +136,7 @@ impl Follower {
             self.commits.mark_unchanged();
             if self.checked.elapsed() >= ASK_EVERY {
                 self.checked = Instant::now();
-                self.visitor = who(&self.reader, &self.headers, self.peer).await.ok()?;
+                self.visitor = who(&self.reader, &self.headers, self.hop).await.ok()?;
             }
             let visible = self.visitor.person.devices.clone();
             let (changes, cursor) = match self.reader.desk.changes(self.cursor.clone(), visible, TOGETHER).await {
@@ -147,7 +151,7 @@ impl Follower {
                 return Some(self.tell(changes));
             }
             if Instant::now() >= silent_until {
-                return Some(Bytes::from_static(b": still here\n\n"));
+                return Some(Bytes::from(message("alive", &self.cursor, "{}")));
             }
             if !self.wait().await {
                 return None;

@@ -24,11 +24,11 @@ use axum::middleware;
 use axum::routing::{get, post, put};
 use tokio::sync::{Semaphore, watch};
 
-use super::{Access, App, assets, secure};
+use super::{Access, App, assets, packed, secure};
 use crate::config::{Keep, ProxyConfig};
 use crate::store::{Desk, Store, StoreError};
 use known_devices::Known;
-pub(super) use visitor::is_own_machine;
+pub(super) use visitor::Hop;
 
 /// Longest body of a request by a person: a name and a password.
 const BODY_MOST: usize = 16 << 10;
@@ -116,6 +116,7 @@ pub(super) fn router(reader: Arc<Reader>) -> Router {
         .route("/api/evenements", get(rows::events))
         .route("/api/media", get(rows::clips))
         .layer(DefaultBodyLimit::max(BODY_MOST))
+        .layer(middleware::from_fn(packed::pack))
         .layer(middleware::map_response(secure::secure))
         .with_state(reader)
 }

@@ -1,6 +1,5 @@
 //! `GET /api/evenements`, `/api/media`, `/api/hours`, and events as CSV.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,10 +12,10 @@ use futures_util::stream;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Reader;
 use super::query::{self, Which, cursor};
 use super::shapes::{Clips, Events, Problem};
-use super::visitor::{NoVisitor, Visitor, who};
-use super::{Line, Reader};
+use super::visitor::{Hop, NoVisitor, Visitor, who};
 use crate::answer::Refusal;
 use crate::http::{headers, unauthorized};
 use crate::record::Scalar;
@@ -28,8 +27,7 @@ const CSV_PAGE: u32 = 1000;
 /// The person who reads, on a path where devices write: one of those asks here, without storing anything, whether its
 /// token is good, and is answered as before there was something to read.
 async fn reader_of(reader: &Reader, parts: &Parts) -> Result<Visitor, Response> {
-    let peer: Option<IpAddr> = parts.extensions.get::<Line>().map(|line| line.peer);
-    let refused = match who(reader, &parts.headers, peer).await {
+    let refused = match who(reader, &parts.headers, Hop::of(parts)).await {
         Ok(visitor) => return Ok(visitor),
         Err(refused) => refused,
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 
 use super::{Line, Reader};
@@ -37,6 +37,32 @@ pub(super) enum Way {
 pub(super) struct Visitor {
     pub(super) person: Person,
     pub(super) way: Way,
+}
+
+/// The connection that a request came over.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct Hop {
+    pub(in crate::http) peer: Option<IpAddr>,
+    pub(in crate::http) version: Version,
+}
+
+impl Hop {
+    pub(super) fn of(parts: &Parts) -> Self {
+        Self {
+            peer: parts.extensions.get::<Line>().map(|line| line.peer),
+            version: parts.version,
+        }
+    }
+
+    /// Whether somebody on this machine asks, as far as it can be told: a proxy here asks from here too. What gives
+    /// one away is a header of its own, the name it was asked by, or HTTP/1.0, which no browser speaks and which nginx
+    /// spoke to what is behind it until 1.29, adding no header, unless it was told otherwise.
+    pub(in crate::http) fn is_own_machine(&self, headers: &HeaderMap) -> bool {
+        self.peer.is_some_and(|peer| peer.to_canonical().is_loopback())
+            && self.version != Version::HTTP_10
+            && !is_forwarded(headers)
+            && is_local_name(headers)
+    }
 }
 
 /// Why a request is nobody's.
@@ -97,20 +123,19 @@ impl FromRequestParts<Arc<Reader>> for Visitor {
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             check_site(&parts.headers)?;
         }
-        let peer = parts.extensions.get::<Line>().map(|line| line.peer);
-        who(reader, &parts.headers, peer).await
+        who(reader, &parts.headers, Hop::of(parts)).await
     }
 }
 
 /// Finds whose request it is.
-pub(super) async fn who(reader: &Reader, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Visitor, NoVisitor> {
+pub(super) async fn who(reader: &Reader, headers: &HeaderMap, hop: Hop) -> Result<Visitor, NoVisitor> {
     if headers::token(headers).is_some() {
         return Err(NoVisitor::Device);
     }
     if let Some(proxy) = reader
         .proxy
         .as_ref()
-        .filter(|proxy| peer.is_some_and(|peer| proxy.trusts(peer)))
+        .filter(|proxy| hop.peer.is_some_and(|peer| proxy.trusts(peer)))
     {
         if let Some(name) = headers.get(&proxy.header) {
             let name = name.to_str().unwrap_or_default().trim().to_string();
@@ -130,7 +155,7 @@ pub(super) async fn who(reader: &Reader, headers: &HeaderMap, peer: Option<IpAdd
     if reader.desk.has_people().await.map_err(NoVisitor::Unwell)? {
         return Err(NoVisitor::SignIn);
     }
-    if !is_own_machine(peer, headers) {
+    if !hop.is_own_machine(headers) {
         return Err(NoVisitor::NoPeople);
     }
     Ok(Visitor {
@@ -193,11 +218,6 @@ pub(super) fn check_site(headers: &HeaderMap) -> Result<(), NoVisitor> {
         Some((_, authority)) if Some(authority.as_bytes()) == host => Ok(()),
         _ => Err(NoVisitor::OtherSite),
     }
-}
-
-/// Whether a request comes from the receiver's own machine, and from nobody else through it.
-pub(in crate::http) fn is_own_machine(peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
-    peer.is_some_and(|peer| peer.to_canonical().is_loopback()) && !is_forwarded(headers) && is_local_name(headers)
 }
 
 /// A proxy on this machine makes everybody's requests look like our own.

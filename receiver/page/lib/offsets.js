@@ -1,0 +1,22 @@
+// How far the devices' clocks are from UTC, as they last said; asked for once each.
+
+import { get } from './api.js';
+
+const known = new Map();
+/** More devices than this on one page are not asked for one by one. */
+const MOST = 20;
+
+export function offsetOf(device) {
+  return known.get(device) ?? null;
+}
+
+/** Asks for those that are not known yet; true where there is something new to show. */
+export async function learnOffsets(devices, signal) {
+  const missing = [...new Set(devices)].filter((device) => !known.has(device));
+  if (missing.length === 0 || missing.length > MOST) return false;
+  await Promise.all(missing.map(async (device) => {
+    const found = await get(`/api/devices/${encodeURIComponent(device)}`, {}, signal).catch(() => null);
+    if (found) known.set(device, found.utc_offset_s ?? null);
+  }));
+  return missing.some((device) => offsetOf(device) !== null);
+}
