@@ -77,18 +77,8 @@ pub(super) async fn follow(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let begin = async {
-        let After { after } = query::parameters(&uri)?;
-        let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-        let after = query::given(last).or(query::given(after.as_deref()));
-        let newest = reader.desk.newest().await.map_err(Refusal::unavailable)?;
-        let Some(text) = after else { return Ok((newest, false)) };
-        let cursor = Cursor::read(&text).ok_or_else(|| Refusal::bad("after: pas un identifiant de ce flux"))?;
-        // Of the database that was here before this one.
-        let is_own = reader.desk.is_own(&cursor);
-        Ok(if is_own { (cursor, false) } else { (newest, true) })
-    };
-    let (cursor, missed) = begin.await.map_err(Refusal::into_response)?;
+    let begun = beginning(&reader, &headers, &uri).await;
+    let (cursor, missed) = begun.map_err(Refusal::into_response)?;
     let hello = serde_json::json!({ "missed": missed }).to_string();
     let Ok(place) = Arc::clone(&reader.live).try_acquire_owned() else {
         let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "trop de pages suivent le direct");
@@ -122,6 +112,19 @@ pub(super) async fn follow(
         ("x-accel-buffering", "no"),
     ];
     Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+/// Where a stream begins, and whether what was stored since `after` can't be told.
+async fn beginning(reader: &Reader, headers: &HeaderMap, uri: &Uri) -> Result<(Cursor, bool), Refusal> {
+    let After { after } = query::parameters(uri)?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let after = query::given(last).or(query::given(after.as_deref()));
+    let newest = reader.desk.newest().await.map_err(Refusal::unavailable)?;
+    let Some(text) = after else { return Ok((newest, false)) };
+    let cursor = Cursor::read(&text).ok_or_else(|| Refusal::bad("after: pas un identifiant de ce flux"))?;
+    // Of the database that was here before this one.
+    let is_own = reader.desk.is_own(&cursor);
+    Ok(if is_own { (cursor, false) } else { (newest, true) })
 }
 
 impl Follower {
