@@ -33,7 +33,7 @@ pub(super) fn tell(
     let known = wire.extensions();
     let named = known
         .iter()
-        .any(|(url, extensions)| *url == backend && extensions.has(Extension::Status));
+        .any(|(url, known)| *url == backend && known.is_some_and(|known| known.has(Extension::Status)));
     let now = clock.monotonic();
     if !named || !(at_once || hook.is_due(now)) {
         return;

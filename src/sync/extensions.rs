@@ -19,11 +19,14 @@ pub(super) fn recall(device: &Device, wire: &mut dyn Wire) -> Result<(), DeviceE
     Ok(())
 }
 
-/// Keeps what was learned since; writes only what changed.
+/// Keeps what was learned since, also that a backend has nothing: it need not be asked. Writes only what changed.
 pub(super) fn keep(device: &mut Device, wire: &dyn Wire) -> Result<(), DeviceError> {
     for (backend, known) in wire.extensions() {
-        let (key, known) = (meta_key(&backend), known.to_string());
-        if device.meta(&key)?.unwrap_or_default() != known {
+        let Some(known) = known.map(|known| known.to_string()) else {
+            continue;
+        };
+        let key = meta_key(&backend);
+        if device.meta(&key)?.as_ref() != Some(&known) {
             device.set_meta(&key, &known)?;
         }
     }

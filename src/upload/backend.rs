@@ -1,7 +1,7 @@
 //! The servers of `BACKEND_URL`: each with its connection and what was learned of it, and which one is in use.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sync_protocol::uploads::{VERSION, VERSION_HEADER};
 use sync_protocol::{Extension, Extensions};
@@ -20,6 +20,12 @@ use super::url::WebUrl;
 /// How long another backend is used before the first is tried again.
 const PREFER_FIRST_AFTER: Duration = Duration::from_secs(60);
 
+/// How long a backend that was asked what it has, and said nothing, is not asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// What a request came back with.
+pub(super) type Outcome = Result<Response<Body>, ureq::Error>;
+
 /// A server and the way to it.
 pub(super) struct Backend {
     pub url: WebUrl,
@@ -27,8 +33,10 @@ pub(super) struct Backend {
     pub resolver: Remembering,
     /// It deals well with `Expect: 100-continue`, as far as is known.
     pub asks_first: bool,
-    /// What it has beyond the contract, as its last answer said.
-    pub extensions: Extensions,
+    /// What it has beyond the contract, as its last answer said; `None` before there was any.
+    known: Option<Extensions>,
+    /// It was asked in vain, and is not asked again before then.
+    asked_again_at: Option<Instant>,
     /// How clips that go on after a break are cut for it.
     pub pieces: Pieces,
     /// What it names and yet does not take: something between it and us does not let it through.
@@ -44,7 +52,8 @@ impl Backend {
             agent: client::agent(url, tls.clone(), timeouts, resolver.clone(), Arc::clone(exchange)),
             resolver,
             asks_first: true,
-            extensions: Extensions::NONE,
+            known: None,
+            asked_again_at: None,
             pieces: Pieces::default(),
             refused: Extensions::NONE,
         }
@@ -83,7 +92,7 @@ impl Backend {
     ///
     /// # Errors
     /// It could not be made, or there is no answer.
-    pub(super) fn run(&self, request: http::request::Builder, body: SendBody) -> Result<Response<Body>, ureq::Error> {
+    pub(super) fn run(&self, request: http::request::Builder, body: SendBody) -> Outcome {
         self.agent.run(request.body(body)?)
     }
 
@@ -93,14 +102,45 @@ impl Backend {
             // Another server, or another version: what was refused may be taken by the next.
             self.refused = Extensions::NONE;
         }
-        self.extensions = extensions.without(self.refused);
+        self.known = Some(extensions.without(self.refused));
+    }
+
+    /// Whether it has an extension, as far as is known.
+    pub(super) fn has(&self, extension: Extension) -> bool {
+        self.known.is_some_and(|known| known.has(extension))
+    }
+
+    /// Whether it was never heard of, and may be asked what it has.
+    pub(super) fn is_to_be_asked(&self) -> bool {
+        self.known.is_none() && self.asked_again_at.is_none_or(|at| Instant::now() >= at)
+    }
+
+    /// It was asked what it has, and did not say anything.
+    pub(super) fn asked_in_vain(&mut self) {
+        self.asked_again_at = Some(Instant::now() + ASK_AGAIN_AFTER);
+    }
+
+    /// tus' own question, which a server without uploads may answer as it likes.
+    pub(super) fn options(&self, path: &str, token: Option<&Secret>, timeout: Duration) -> Outcome {
+        let request = self
+            .agent
+            .options(format!("{}{path}", self.url.as_str()))
+            .config()
+            .timeout_recv_response(Some(timeout))
+            .timeout_recv_body(Some(timeout))
+            .build();
+        match token {
+            Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
+            None => request,
+        }
+        .call()
     }
 
     /// It answered a request of an extension that there is no such thing.
     pub(super) fn refuses(&mut self, extension: Extension) {
         log::info!("{} does not take `{}` after all", self.url.as_str(), extension.token());
         self.refused = self.refused.with(extension);
-        self.extensions = self.extensions.without(self.refused);
+        self.known = self.known.map(|known| known.without(self.refused));
     }
 
     /// From now on bodies go without the question, whatever their length.
@@ -142,15 +182,15 @@ impl Backends {
     }
 
     /// What each has beyond the contract, as far as is known.
-    pub(super) fn extensions(&self) -> Vec<(String, Extensions)> {
-        let known = |backend: &Backend| (backend.url.as_str().to_string(), backend.extensions);
+    pub(super) fn extensions(&self) -> Vec<(String, Option<Extensions>)> {
+        let known = |backend: &Backend| (backend.url.as_str().to_string(), backend.known);
         self.all.iter().map(known).collect()
     }
 
     /// What an earlier process learned of a backend.
     pub(super) fn set_extensions(&mut self, url: &str, extensions: Extensions) {
         for backend in self.all.iter_mut().filter(|backend| backend.url.as_str() == url) {
-            backend.extensions = extensions;
+            backend.known = Some(extensions);
         }
     }
 

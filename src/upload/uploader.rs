@@ -1,5 +1,6 @@
 //! Sends rows: one try a call, over one kept connection, to the backend that works.
 
+mod acquaintance;
 mod batches;
 mod raw_video;
 mod transfer;
@@ -10,11 +11,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ureq::Body;
-use ureq::http::Response;
-
 use super::answer::Answer;
-use super::backend::Backends;
+use super::backend::{Backends, Outcome};
 use super::compress::{self, Gzip};
 use super::config::{Secret, Timeouts, UploadConfig, UploadError};
 use super::encoding::{Encoding, Packing};
@@ -38,9 +36,6 @@ const LAST_ANSWER_WITHIN: Duration = Duration::from_millis(1_200);
 
 /// Bytes of a request's headers, roughly, for the rate.
 const HEADER_BYTES: usize = 400;
-
-/// What a request came back with.
-type Outcome = Result<Response<Body>, ureq::Error>;
 
 /// Where a request goes, and under which key.
 struct Destination<'a> {

@@ -32,8 +32,8 @@ pub trait Wire {
     /// Tries to send several events with their keys, as many of the first as go into one request, once.
     fn post_events(&mut self, events: &[(Event, String)]) -> BatchVerdict;
 
-    /// What each backend has beyond the contract, by its URL.
-    fn extensions(&self) -> Vec<(String, Extensions)>;
+    /// What each backend has beyond the contract, by its URL; `None` of one that was never heard of.
+    fn extensions(&self) -> Vec<(String, Option<Extensions>)>;
 
     /// What an earlier process learned of a backend.
     fn set_extensions(&mut self, backend: &str, extensions: Extensions);

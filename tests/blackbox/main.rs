@@ -3,6 +3,7 @@
 // A test fails by panicking; the lints are for the programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
+mod acquaintance;
 mod backlog;
 mod batch;
 mod both;

@@ -131,7 +131,7 @@ impl Wire for ScriptedWire {
         BatchVerdict::Each(verdicts)
     }
 
-    fn extensions(&self) -> Vec<(String, Extensions)> {
+    fn extensions(&self) -> Vec<(String, Option<Extensions>)> {
         Vec::new()
     }
 

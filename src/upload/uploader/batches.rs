@@ -13,7 +13,7 @@ use crate::upload::verdict::Verdict;
 impl Uploader {
     /// Whether the backend in use takes `extension`.
     pub(super) fn has(&self, extension: Extension) -> bool {
-        self.backends.current().extensions.has(extension)
+        self.backends.current().has(extension)
     }
 
     pub(super) fn send_events(&mut self, events: &[(Event, String)]) -> BatchVerdict {

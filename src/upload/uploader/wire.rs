@@ -23,6 +23,10 @@ impl Wire for Uploader {
     }
 
     fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str, is_new: bool) -> Verdict {
+        if let Some(verdict) = self.make_acquaintance(clip) {
+            self.exchange.end();
+            return verdict;
+        }
         if self.resumes_clips() {
             if let Some(upload) = Upload::of(clip, key, &self.device_id) {
                 let verdict = self.upload_clip(&upload, video, is_new);
@@ -60,7 +64,7 @@ impl Wire for Uploader {
         verdict
     }
 
-    fn extensions(&self) -> Vec<(String, Extensions)> {
+    fn extensions(&self) -> Vec<(String, Option<Extensions>)> {
         self.backends.extensions()
     }
 

@@ -17,6 +17,12 @@ pub fn serve(stream: TcpStream, number: usize, shared: &Shared) -> Option<Durati
         let Ok(Some(mut request)) = read_head(&mut reader) else {
             return None;
         };
+        if request.method == "OPTIONS" && !shared.is_asked() {
+            if reader.get_mut().write_all(&response(404, &[], b"")).is_err() {
+                return None;
+            }
+            continue;
+        }
         request.connection = number;
         request.at = Some(Instant::now());
         shared.arrived(&mut request);

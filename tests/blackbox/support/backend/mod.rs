@@ -8,6 +8,7 @@ mod listener;
 pub use act::{Act, Expect, Gate};
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -99,6 +100,10 @@ pub struct Stored {
 type Script = Box<dyn FnMut(&Received) -> Act + Send>;
 
 struct Shared {
+    /// Whether questions what it has (`OPTIONS`) are met by the script, and remembered.
+    answers_questions: AtomicBool,
+    /// How many there were.
+    questions: AtomicUsize,
     script: Mutex<Script>,
     state: Mutex<State>,
     changed: Condvar,
@@ -131,6 +136,8 @@ impl Backend {
 
     fn new(honours_keys: bool) -> Self {
         let shared = Arc::new(Shared {
+            answers_questions: AtomicBool::new(false),
+            questions: AtomicUsize::new(0),
             script: Mutex::new(Box::new(|_| Act::created())),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -154,6 +161,17 @@ impl Backend {
     /// What it does with each request from now on.
     pub fn script(&self, script: impl FnMut(&Received) -> Act + Send + 'static) {
         *self.shared.script.lock().unwrap() = Box::new(script);
+    }
+
+    /// Questions what it has (`OPTIONS`) are requests like any other from now on; else they get a 404, as from a server
+    /// that never heard of them, and no script and no list of requests knows of them.
+    pub fn answers_questions(&self) {
+        self.shared.answers_questions.store(true, Ordering::SeqCst);
+    }
+
+    /// How many questions there were.
+    pub fn questions(&self) -> usize {
+        self.shared.questions.load(Ordering::SeqCst)
     }
 
     /// These, one per request; then it works as it should.
@@ -231,6 +249,12 @@ impl Drop for Backend {
 }
 
 impl Shared {
+    /// Counts a question, and tells whether the script has an answer to it.
+    fn is_asked(&self) -> bool {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        self.answers_questions.load(Ordering::SeqCst)
+    }
+
     /// Logs a request whose head has arrived, and gives it its place.
     fn arrived(&self, request: &mut Received) {
         let mut state = self.state.lock().unwrap();
