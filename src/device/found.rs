@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::clips_read::ClipsRead;
 use super::connection::{connect, identify, schema_version};
 use super::error::{Context, DeviceError, Kind, Result};
 use super::layout::{self, Layout};
@@ -57,7 +58,7 @@ impl Found {
         Ok(Device {
             quiet,
             oldest_clip: RefCell::new(None),
-            clip_sent: RefCell::default(),
+            clips_read: ClipsRead::default(),
             conn: self.conn,
             path: self.path,
             layout: self.layout,

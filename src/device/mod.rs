@@ -8,6 +8,7 @@ mod anchors;
 mod archive;
 mod backlog;
 mod clip;
+mod clips_read;
 mod codes;
 mod connection;
 mod counts;
@@ -59,6 +60,7 @@ pub use tracking::{Failures, Outcome, Reason, Record};
 
 use crate::notice::{Counts, TableState};
 use crate::row::{Clip, Event, Scalar, Table};
+use clips_read::ClipsRead;
 use connection::{connect, data_version, identify, schema_version};
 use error::Context;
 use layout::Layout;
@@ -76,8 +78,7 @@ pub struct Device {
     quiet: Quiet,
     /// The clip that waits longest, and its date.
     oldest_clip: RefCell<Option<(i64, Scalar)>>,
-    /// The clip read last, with its date: what is kept of it when it is sent.
-    clip_sent: RefCell<Option<(i64, Scalar)>>,
+    clips_read: ClipsRead,
 }
 
 impl Device {
@@ -190,7 +191,9 @@ impl Device {
     /// The row can't be read.
     pub fn clip(&self, id: i64, date: Option<&Scalar>) -> Result<Option<(Clip, ClipReader<'_>)>> {
         let opened = clip::open(&self.conn, &self.path, &self.layout, id, date).map_err(error::of_row)?;
-        *self.clip_sent.borrow_mut() = opened.as_ref().map(|(clip, _)| (id, clip.date.clone()));
+        if let Some((clip, _)) = &opened {
+            self.clips_read.note(id, &clip.date);
+        }
         Ok(opened)
     }
 
@@ -215,14 +218,9 @@ impl Device {
     /// # Errors
     /// The database can't be written; nothing was.
     pub fn record_all(&mut self, records: &[Record]) -> Result<()> {
-        let date = self.clip_sent.borrow();
-        let sent = |(id, _): &&(i64, Scalar)| {
-            records
-                .last()
-                .is_some_and(|last| last.table == Table::Media && last.id == *id)
-        };
-        let date = date.as_ref().filter(sent).map(|(_, date)| date);
-        tracking::write(&mut self.conn, &self.layout, records, date).context(&self.path, "écriture de sync_tracking")
+        let date = self.clips_read.date_of_last(records);
+        tracking::write(&mut self.conn, &self.layout, records, date.as_ref())
+            .context(&self.path, "écriture de sync_tracking")
     }
 
     /// Counts by status.

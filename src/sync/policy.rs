@@ -36,6 +36,9 @@ pub(super) const BATCH_ROWS_LEAST: usize = 25;
 /// The same on the fastest.
 pub(super) const BATCH_ROWS_MOST: usize = 500;
 
+/// Results of rows that went beside each other are written after so long, at the latest.
+pub(super) const COMMIT_WITHIN: Duration = Duration::from_millis(250);
+
 /// A commit of a batch that takes longer holds its write lock for too long: the next batch is smaller.
 pub(super) const BATCH_COMMIT: Duration = Duration::from_millis(50);
 

@@ -26,10 +26,24 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// What a request came back with.
 pub(super) type Outcome = Result<Response<Body>, ureq::Error>;
 
+/// Clips that may be on their way to a server at once.
+pub(super) const LANES: usize = 2;
+
+/// What is seen of each lane's request.
+pub(super) type Exchanges = [Arc<Exchange>; LANES];
+
+fn with_token(request: http::request::Builder, token: Option<&Secret>) -> http::request::Builder {
+    match token {
+        Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
+        None => request,
+    }
+}
+
 /// A server and the way to it.
 pub(super) struct Backend {
     pub url: WebUrl,
-    agent: Agent,
+    /// One connection each; what goes alone has the first.
+    agents: [Agent; LANES],
     pub resolver: Remembering,
     /// It deals well with `Expect: 100-continue`, as far as is known.
     pub asks_first: bool,
@@ -45,11 +59,12 @@ pub(super) struct Backend {
 
 impl Backend {
     /// The server at `url`; nothing is connected yet.
-    fn new(url: &WebUrl, tls: &TlsConfig, timeouts: Timeouts, exchange: &Arc<Exchange>) -> Self {
+    fn new(url: &WebUrl, tls: &TlsConfig, timeouts: Timeouts, exchanges: &Exchanges) -> Self {
         let resolver = Remembering::default();
+        let agent = |exchange| client::agent(url, tls.clone(), timeouts, resolver.clone(), Arc::clone(exchange));
         Self {
             url: url.clone(),
-            agent: client::agent(url, tls.clone(), timeouts, resolver.clone(), Arc::clone(exchange)),
+            agents: exchanges.each_ref().map(agent),
             resolver,
             asks_first: true,
             known: None,
@@ -62,7 +77,7 @@ impl Backend {
     /// A `POST` of JSON, under its idempotency key where it has one of its own.
     pub(super) fn post(&self, path: &str, key: Option<&str>, token: Option<&Secret>) -> RequestBuilder<WithBody> {
         let request = self
-            .agent
+            .agent()
             .post(format!("{}{path}", self.url.as_str()))
             .header("Content-Type", "application/json");
         let request = match key {
@@ -82,10 +97,24 @@ impl Backend {
             .method(method)
             .uri(url)
             .header(VERSION_HEADER, VERSION);
-        match token {
-            Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
-            None => request,
-        }
+        with_token(request, token)
+    }
+
+    /// The contract's `POST` of a clip, to be sent by whoever has the lane's client.
+    pub(super) fn clip(&self, key: &str, token: Option<&Secret>) -> http::request::Builder {
+        let request = http::Request::post(format!("{}/api/media", self.url.as_str()))
+            .header("Content-Type", "application/json")
+            .header("Idempotency-Key", format!("\"{key}\""));
+        with_token(request, token)
+    }
+
+    /// The HTTP client of a lane.
+    pub(super) fn lane(&self, lane: usize) -> Agent {
+        self.agents[lane].clone()
+    }
+
+    fn agent(&self) -> &Agent {
+        &self.agents[0]
     }
 
     /// Sends a request of [`Backend::tus`].
@@ -93,7 +122,7 @@ impl Backend {
     /// # Errors
     /// It could not be made, or there is no answer.
     pub(super) fn run(&self, request: http::request::Builder, body: SendBody) -> Outcome {
-        self.agent.run(request.body(body)?)
+        self.agent().run(request.body(body)?)
     }
 
     /// Its last answer named these extensions.
@@ -110,6 +139,11 @@ impl Backend {
         self.known.is_some_and(|known| known.has(extension))
     }
 
+    /// Whether it has any: then it honours keys, and takes several rows at a time.
+    pub(super) fn names_any(&self) -> bool {
+        self.known.is_some_and(|known| !known.is_empty())
+    }
+
     /// Whether it was never heard of, and may be asked what it has.
     pub(super) fn is_to_be_asked(&self) -> bool {
         self.known.is_none() && self.asked_again_at.is_none_or(|at| Instant::now() >= at)
@@ -123,7 +157,7 @@ impl Backend {
     /// tus' own question, which a server without uploads may answer as it likes.
     pub(super) fn options(&self, path: &str, token: Option<&Secret>, timeout: Duration) -> Outcome {
         let request = self
-            .agent
+            .agent()
             .options(format!("{}{path}", self.url.as_str()))
             .config()
             .timeout_recv_response(Some(timeout))
@@ -160,11 +194,11 @@ pub(super) struct Backends {
 
 impl Backends {
     /// The servers of `config`; nothing is connected yet.
-    pub(super) fn new(config: &UploadConfig, tls: &TlsConfig, exchange: &Arc<Exchange>) -> Self {
+    pub(super) fn new(config: &UploadConfig, tls: &TlsConfig, exchanges: &Exchanges) -> Self {
         let urls = config.backends.iter();
         Self {
             all: urls
-                .map(|url| Backend::new(url, tls, config.timeouts, exchange))
+                .map(|url| Backend::new(url, tls, config.timeouts, exchanges))
                 .collect(),
             current: 0,
             first_again_at: None,
@@ -208,7 +242,7 @@ impl Backends {
 
     /// The HTTP clients of all.
     pub(super) fn agents(&self) -> Vec<Agent> {
-        self.all.iter().map(|backend| backend.agent.clone()).collect()
+        self.all.iter().flat_map(|backend| backend.agents.clone()).collect()
     }
 
     /// Moves on to the next one at `now` (monotonic); `false` when there is no other.

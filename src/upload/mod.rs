@@ -11,6 +11,7 @@ mod config;
 mod device_status;
 mod encoding;
 mod exchange;
+mod foremost;
 mod media_body;
 mod outflow;
 mod payload;

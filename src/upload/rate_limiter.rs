@@ -59,6 +59,11 @@ impl RateLimiter {
         self.bytes_per_s
     }
 
+    /// Whether everything goes as fast as it can.
+    pub(super) fn is_unlimited(&mut self) -> bool {
+        self.bytes_per_s().is_none() && self.clips_wait_until().is_none()
+    }
+
     /// How many of `wanted` bytes may be handed out at once.
     pub(super) fn share(&mut self, wanted: usize) -> usize {
         match self.bytes_per_s() {

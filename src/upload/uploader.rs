@@ -3,6 +3,7 @@
 mod acquaintance;
 mod batches;
 mod raw_video;
+mod together;
 mod transfer;
 mod uploads;
 mod wire;
@@ -12,11 +13,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answer::Answer;
-use super::backend::{Backends, Outcome};
+use super::backend::{Backends, Exchanges, Outcome};
 use super::compress::{self, Gzip};
 use super::config::{Secret, Timeouts, UploadConfig, UploadError};
 use super::encoding::{Encoding, Packing};
 use super::exchange::{Exchange, Manner};
+use super::foremost::Foremost;
 use super::media_body::MediaBody;
 use super::outflow::{self, Flowed, VideoRead};
 use super::rate_limiter::{LocalTime, RateLimiter};
@@ -26,6 +28,7 @@ use super::{ClipProgress, client, payload, tls, token_exposure};
 use crate::notice::WireStats;
 use crate::row::{Clip, Event};
 use crate::shutdown::Shutdown;
+use together::Flight;
 use uploads::Uploads;
 
 /// Bodies longer than this ask first (`Expect: 100-continue`, RFC 9110, 10.1.1).
@@ -58,7 +61,11 @@ pub struct Uploader {
     stats: WireStats,
     shutdown: Arc<Shutdown>,
     uploads: Uploads,
+    flight: Flight,
+    /// Of each lane; what goes alone has the first.
+    exchanges: Exchanges,
     exchange: Arc<Exchange>,
+    foremost: Option<Arc<Foremost>>,
 }
 
 impl Uploader {
@@ -76,9 +83,9 @@ impl Uploader {
             }
         }
         let tls = tls::settings(&config, &config.backends, config.client_identity())?;
-        let exchange = Arc::new(Exchange::default());
+        let exchanges = Exchanges::default();
         Ok(Self {
-            backends: Backends::new(&config, &tls, &exchange),
+            backends: Backends::new(&config, &tls, &exchanges),
             packing: Packing::new(config.compression),
             token: config.token,
             has_certificate: config.client_cert.is_some(),
@@ -88,13 +95,20 @@ impl Uploader {
             stats: WireStats::default(),
             shutdown,
             uploads: Uploads::default(),
-            exchange,
+            flight: Flight::default(),
+            exchange: Arc::clone(&exchanges[0]),
+            exchanges,
+            foremost: None,
         })
     }
 
     /// Tells `progress` how clips move.
     pub fn watch(&mut self, progress: Arc<dyn ClipProgress>) {
-        self.exchange.watch(progress);
+        let foremost = Foremost::new(progress);
+        for (lane, exchange) in self.exchanges.iter().enumerate() {
+            exchange.watch(foremost.of(lane));
+        }
+        self.foremost = Some(foremost);
     }
 
     /// Something that ends the request in flight, from another thread: one that is out gets a moment for its answer,
@@ -102,9 +116,12 @@ impl Uploader {
     /// afterwards.
     pub fn interrupter(&self) -> impl Fn() + Send + use<> {
         let agents = self.backends.agents();
-        let exchange = Arc::clone(&self.exchange);
+        let exchanges = self.exchanges.clone();
         move || {
-            exchange.wait_for_answer(LAST_ANSWER_WITHIN);
+            let deadline = Instant::now() + LAST_ANSWER_WITHIN;
+            for exchange in &exchanges {
+                exchange.wait_for_answer(deadline.saturating_duration_since(Instant::now()));
+            }
             for agent in &agents {
                 agent.clone().shutdown();
             }

@@ -20,6 +20,18 @@ pub trait Wire {
     /// be at a server, as far as is known.
     fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str, is_new: bool) -> Verdict;
 
+    /// How many new clips of so many bytes may be on their way at once: 1 is one at a time, by [`Wire::post_clip`].
+    fn clip_lanes(&mut self, bytes: u64) -> usize;
+
+    /// Starts to send a new clip, whose video is all there; `false`, and nothing was done, where that does not suit.
+    fn start_clip(&mut self, clip: &Clip, video: Vec<u8>, key: &str) -> bool;
+
+    /// Clips that were started and not taken by [`Wire::next_clip`].
+    fn clips_under_way(&self) -> usize;
+
+    /// Takes the next of those that came to an end, with its id; `None` when none does within `limit`, or there is none.
+    fn next_clip(&mut self, limit: Option<Duration>) -> Option<(i64, Verdict)>;
+
     /// Whether clips to the backend in use go on after a break.
     fn resumes_clips(&self) -> bool;
 

@@ -36,6 +36,7 @@ mod signals;
 mod startup_errors;
 mod streaming;
 mod support;
+mod together;
 mod tracking;
 mod undisturbed;
 mod uploads;

@@ -7,7 +7,6 @@ use crate::notice::Notice;
 use crate::row::Table;
 use crate::upload::{RetryAfter, Verdict};
 
-use super::super::key::idempotency_key;
 use super::super::{extensions, policy, retry_transient};
 use super::{PassError, Running};
 
@@ -29,9 +28,29 @@ impl Running<'_, '_> {
     /// Tries a row until it has a verdict that stands, with its length in bytes (of a clip). `None` when there is
     /// nothing to say of it: it is gone, or the database is in trouble.
     pub(super) fn send(&mut self, table: Table, due: &Due) -> Result<Option<(u64, Verdict)>, PassError> {
-        let (mut tries, mut rereads, mut is_new) = (0, 0, None);
+        self.try_on(table, due, None, None)
+    }
+
+    /// The same of a row that was tried in this pass, with what that came to if it counts.
+    pub(super) fn send_again(
+        &mut self,
+        table: Table,
+        due: &Due,
+        tried: Option<(u64, Verdict)>,
+    ) -> Result<Option<(u64, Verdict)>, PassError> {
+        self.try_on(table, due, Some(false), tried)
+    }
+
+    fn try_on(
+        &mut self,
+        table: Table,
+        due: &Due,
+        mut is_new: Option<bool>,
+        mut tried: Option<(u64, Verdict)>,
+    ) -> Result<Option<(u64, Verdict)>, PassError> {
+        let (mut tries, mut rereads) = (0, 0);
         loop {
-            let Some((bytes, verdict)) = self.attempt(table, due, &mut is_new)? else {
+            let Some((bytes, verdict)) = self.attempt(table, due, &mut is_new, tried.take())? else {
                 return Ok(None);
             };
             let verdict = match verdict {
@@ -140,9 +159,11 @@ impl Running<'_, '_> {
 
     /// Whether nothing of a clip can be at a server: it is its first try, and no other failed before.
     fn is_new(&mut self, id: i64) -> Result<bool, PassError> {
-        if !self.pass.wire.resumes_clips() {
-            return Ok(true);
-        }
+        Ok(!self.pass.wire.resumes_clips() || self.is_untried(id)?)
+    }
+
+    /// Whether no try of a clip failed before.
+    pub(super) fn is_untried(&mut self, id: i64) -> Result<bool, PassError> {
         // Now, and not after the pass: whoever is killed over this clip must know next time that it may go on.
         if let Err(error) = extensions::keep(self.pass.device, self.pass.wire) {
             log::error!("{error}");
@@ -152,13 +173,18 @@ impl Running<'_, '_> {
     }
 
     /// Reads a row and sends it, once. Returns its length in bytes (of a clip) and the verdict; `None` when the
-    /// row is gone. `is_new` is what is known of the clip, and learns that it was tried.
+    /// row is gone. `is_new` is what is known of the clip, and learns that it was tried. Where it was `tried` already,
+    /// nothing is sent.
     fn attempt(
         &mut self,
         table: Table,
         due: &Due,
         is_new: &mut Option<bool>,
+        tried: Option<(u64, Verdict)>,
     ) -> Result<Option<(u64, Verdict)>, PassError> {
+        if tried.is_some() {
+            return Ok(tried);
+        }
         let new = match (table, is_new.take()) {
             (Table::Media, None) => self.is_new(due.id)?,
             (_, known) => known.unwrap_or(true),
@@ -169,12 +195,11 @@ impl Running<'_, '_> {
 
     fn attempt_once(&mut self, table: Table, due: &Due, is_new: bool) -> Option<(u64, Verdict)> {
         let pass = &mut *self.pass;
-        let key = |date| idempotency_key(pass.device.database_id(), pass.device_id, table, due.id, date);
         match table {
             Table::Event => match pass.device.event(due.id) {
                 Ok(None) => None,
                 Ok(Some(event)) => {
-                    let key = key(&event.date);
+                    let key = pass.key(table, due.id, &event.date);
                     Some((0, pass.wire.post_event(&event, &key)))
                 }
                 Err(error) => Some((0, Verdict::Local(error.into()))),
@@ -184,7 +209,7 @@ impl Running<'_, '_> {
                 Ok(Some((clip, mut video))) => {
                     let bytes = clip.video_len;
                     pass.reporter.notice(&Notice::ClipStarted { id: due.id, bytes });
-                    let key = key(&clip.date);
+                    let key = pass.key(table, due.id, &clip.date);
                     Some((bytes, pass.wire.post_clip(&clip, &mut video, &key, is_new)))
                 }
                 Err(error) => Some((0, Verdict::Local(error.into()))),

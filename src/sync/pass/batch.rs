@@ -8,7 +8,6 @@ use crate::notice::Notice;
 use crate::row::{Event, Table};
 use crate::upload::{BatchVerdict, Verdict};
 
-use super::super::key::idempotency_key;
 use super::super::policy;
 use super::{PassError, Running};
 
@@ -28,7 +27,20 @@ impl Default for Batching {
     }
 }
 
+/// A row that is at the server.
+pub(super) struct Arrived {
+    pub(super) id: i64,
+    pub(super) remote_id: i64,
+    /// Of a clip.
+    pub(super) bytes: u64,
+}
+
 impl Batching {
+    /// How many results go into one commit.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Learns from the time that the last commit took: its write lock is short on any card.
     fn learn(&mut self, commit: Duration) {
         if commit > policy::BATCH_COMMIT {
@@ -67,7 +79,7 @@ impl Running<'_, '_> {
                 // Deleted by the recorder since the list was read.
                 Ok(None) => {}
                 Ok(Some(event)) => {
-                    let key = self.key(&event);
+                    let key = self.pass.key(Table::Event, event.id, &event.date);
                     together.push((event, key));
                 }
                 Err(_) => alone.push(due.id),
@@ -95,11 +107,6 @@ impl Running<'_, '_> {
             self.row(Table::Event, due)?;
         }
         Ok(())
-    }
-
-    fn key(&self, event: &Event) -> String {
-        let database = self.pass.device.database_id();
-        idempotency_key(database, self.pass.device_id, Table::Event, event.id, &event.date)
     }
 
     /// Sends a batch until there is a verdict for its first rows. `None` when its rows are to go alone.
@@ -148,12 +155,16 @@ impl Running<'_, '_> {
         let (mut arrived, mut failed) = (Vec::with_capacity(verdicts.len()), Vec::new());
         for ((event, _), verdict) in events.iter().zip(verdicts) {
             match verdict {
-                Verdict::Done { remote_id } => arrived.push((event.id, remote_id)),
+                Verdict::Done { remote_id } => arrived.push(Arrived {
+                    id: event.id,
+                    remote_id,
+                    bytes: 0,
+                }),
                 verdict => failed.push((event.id, verdict)),
             }
         }
         if !arrived.is_empty() {
-            self.book_arrived(&arrived)?;
+            self.book_arrived(Table::Event, &arrived)?;
         }
         for (id, verdict) in failed {
             self.conclude(Table::Event, id, 0, verdict)?;
@@ -161,30 +172,32 @@ impl Running<'_, '_> {
         Ok(())
     }
 
-    fn book_arrived(&mut self, arrived: &[(i64, i64)]) -> Result<(), PassError> {
+    pub(super) fn book_arrived(&mut self, table: Table, arrived: &[Arrived]) -> Result<(), PassError> {
         let date = self.pass.clock.local().format(local_time::ISO_MICROS).to_string();
         let now = self.pass.clock.unix_seconds();
         let records: Vec<Record> = arrived
             .iter()
-            .map(|&(id, remote_id)| Record {
-                table: Table::Event,
-                id,
+            .map(|row| Record {
+                table,
+                id: row.id,
                 date: date.clone(),
                 now,
-                outcome: Outcome::Success { remote_id },
+                outcome: Outcome::Success {
+                    remote_id: row.remote_id,
+                },
             })
             .collect();
         let begun = self.pass.clock.monotonic();
         self.pass.on_database(|device| device.record_all(&records))?;
         self.batching.learn(self.pass.clock.monotonic().saturating_sub(begun));
         self.pass.streak.end();
-        self.report.events.sent += arrived.len() as u64;
-        for &(id, remote_id) in arrived {
+        self.report.table_mut(table).sent += arrived.len() as u64;
+        for &Arrived { id, remote_id, bytes } in arrived {
             self.pass.reporter.notice(&Notice::Sent {
-                table: Table::Event,
+                table,
                 id,
                 remote_id,
-                bytes: 0,
+                bytes,
             });
         }
         Ok(())

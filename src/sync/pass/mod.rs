@@ -2,6 +2,7 @@
 
 mod attempt;
 mod batch;
+mod clips;
 mod record;
 
 use std::time::Duration;
@@ -9,16 +10,18 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::device::{Backlog, Device, DeviceError, Due, FailedDue, Outcome, Reason};
 use crate::notice::{Notice, PassReport, Reporter};
-use crate::row::Table;
+use crate::row::{Scalar, Table};
 use crate::upload::{Verdict, Wire};
 
 use fastrand::Rng;
 
+use super::key::idempotency_key;
 use super::policy;
 use super::retry_transient::{self, GiveUp};
 use super::row::{Consequence, consequence};
 use super::streak::Streak;
 use batch::Batching;
+use clips::Together;
 
 /// Everything a pass needs, lent for its time.
 pub(super) struct Pass<'a> {
@@ -67,6 +70,7 @@ struct Running<'p, 'a> {
     /// Events up to this id were looked at.
     events_seen_to: i64,
     batching: Batching,
+    together: Together,
 }
 
 impl Pass<'_> {
@@ -83,6 +87,7 @@ impl Pass<'_> {
             report: PassReport::default(),
             events_seen_to: i64::MIN,
             batching: Batching::default(),
+            together: Together::default(),
         };
         let mut deprioritized = Vec::new();
         for table in Table::ALL {
@@ -114,6 +119,11 @@ impl Pass<'_> {
                 longest_delay: policy::LONGEST_DELAY_S,
             }
         }
+    }
+
+    /// The `Idempotency-Key` of a row.
+    fn key(&self, table: Table, id: i64, date: &Scalar) -> String {
+        idempotency_key(self.device.database_id(), self.device_id, table, id, date)
     }
 
     /// An operation on the database that waits out what passes. Errors of one row are the caller's.
@@ -170,23 +180,15 @@ impl Running<'_, '_> {
     /// Sends the `due` rows of a backlog; those that an ended pass leaves are counted as waiting.
     fn rows(&mut self, table: Table, mut backlog: Backlog, due: u64) -> Result<(), PassError> {
         let mut handled = 0;
-        'pages: while !self.ended() && !self.waits(table) {
+        while !self.ended() && !self.waits(table) {
             let page = self.pass.on_database(|device| device.next_page(&mut backlog))?;
             if page.is_empty() {
                 break;
             }
-            if table == Table::Event {
-                handled += self.events(&page, backlog.is_deprioritized())?;
-                continue;
-            }
-            for row in page {
-                self.events_meanwhile()?;
-                if self.ended() || self.waits(table) {
-                    break 'pages;
-                }
-                self.row(table, &row)?;
-                handled += 1;
-            }
+            handled += match table {
+                Table::Event => self.events(&page, backlog.is_deprioritized())?,
+                Table::Media => self.clips(page, backlog.is_deprioritized())?,
+            };
         }
         if self.ended() || (table == Table::Media && self.report.clips_wait_until.is_some()) {
             self.report.table_mut(table).waiting += due.saturating_sub(handled);
@@ -204,12 +206,14 @@ impl Running<'_, '_> {
         until.is_some()
     }
 
+    /// Whether events came since they were last looked at.
+    fn has_new_events(&mut self) -> Result<bool, PassError> {
+        let last = self.pass.on_database(|device| device.last_id(Table::Event))?;
+        Ok(last.is_some_and(|last| last > self.events_seen_to))
+    }
+
     /// Sends events that came since they were last looked at: a person waits for an event, not for a clip.
     fn events_meanwhile(&mut self) -> Result<(), PassError> {
-        let last = self.pass.on_database(|device| device.last_id(Table::Event))?;
-        if last.is_none_or(|last| last <= self.events_seen_to) {
-            return Ok(());
-        }
         // What failed in this pass was tried in it.
         let backlog = self.backlog(Table::Event, FailedDue::No)?;
         let due = backlog.due.saturating_sub(backlog.deprioritized().due);

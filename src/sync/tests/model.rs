@@ -181,6 +181,7 @@ fn take(harness: &mut Harness, model: &Rc<RefCell<Model>>, step: Step) {
             let (model, conn) = (Rc::clone(model), harness.connection());
             let first = harness.wire.calls.len();
             let disturbed = meanwhile.is_some();
+            let together = harness.wire.together;
             harness.script(move |call| {
                 let nth = call.nth - first;
                 let answer = answers[nth.min(answers.len() - 1)];
@@ -193,6 +194,8 @@ fn take(harness: &mut Harness, model: &Rc<RefCell<Model>>, step: Step) {
                                 .rows
                                 .insert((Table::Event, insert_event(&conn, "2025-12-18T17:30:01")));
                         }
+                        // Of two clips on their way, one may have arrived before the edit and be written after it.
+                        Meanwhile::SqlEdit(_) if together => {}
                         Meanwhile::SqlEdit(how) => {
                             conn.execute_batch(sql_of(how)).unwrap();
                             model.done.clear();
@@ -216,7 +219,12 @@ fn take(harness: &mut Harness, model: &Rc<RefCell<Model>>, step: Step) {
             );
             let rows: BTreeSet<_> = calls.iter().map(|call| (call.table, call.id)).collect();
             let told = report.events.sent + report.events.failed + report.media.sent + report.media.failed;
-            assert!(disturbed || rows.len() as u64 == told, "{report:?}");
+            // One beside the row that ended the pass was tried, and is left as it was.
+            let rows = rows.len() as u64;
+            assert!(
+                disturbed || rows == told || (together && rows == told + 1),
+                "{report:?}"
+            );
         }
         Step::Time(seconds) => harness.pass_time(Duration::from_secs(seconds.into())),
         Step::Jump(seconds) => harness.clock.jump(seconds),
@@ -235,9 +243,11 @@ proptest! {
 
     #[test]
     fn whatever_happens_every_row_arrives_once_and_none_is_sent_again_unasked(
-        steps in prop::collection::vec(step(), 1..60)
+        steps in prop::collection::vec(step(), 1..60),
+        together in any::<bool>()
     ) {
         let mut harness = Harness::new();
+        harness.wire.together = together;
         let model = Rc::new(RefCell::new(Model::default()));
         for step in steps {
             take(&mut harness, &model, step);

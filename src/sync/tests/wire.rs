@@ -1,6 +1,6 @@
 //! Servers that answer by script.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
@@ -44,6 +44,10 @@ pub struct ScriptedWire {
     pub takes: Duration,
     /// Whether it takes events in batches.
     pub batches: bool,
+    /// Whether it takes two clips at a time.
+    pub together: bool,
+    /// What became of those that were started.
+    flown: VecDeque<(i64, Verdict)>,
     /// Whether the last request's body was begun: of one that met a server.
     body_begun: bool,
 }
@@ -61,6 +65,8 @@ impl ScriptedWire {
             rates: Timetable::default(),
             takes: Duration::ZERO,
             batches: false,
+            together: false,
+            flown: VecDeque::new(),
             body_begun: false,
         }
     }
@@ -109,6 +115,26 @@ impl Wire for ScriptedWire {
         }
         assert_eq!(bytes.len() as u64, clip.video_len);
         verdict
+    }
+
+    fn clip_lanes(&mut self, _bytes: u64) -> usize {
+        if self.together { 2 } else { 1 }
+    }
+
+    fn start_clip(&mut self, clip: &Clip, video: Vec<u8>, key: &str) -> bool {
+        assert_eq!(video.len() as u64, clip.video_len);
+        assert!(self.flown.len() < 2);
+        let verdict = self.call(Table::Media, clip.id, key);
+        self.flown.push_back((clip.id, verdict));
+        true
+    }
+
+    fn clips_under_way(&self) -> usize {
+        self.flown.len()
+    }
+
+    fn next_clip(&mut self, _limit: Option<Duration>) -> Option<(i64, Verdict)> {
+        self.flown.pop_front()
     }
 
     fn resumes_clips(&self) -> bool {

@@ -21,7 +21,7 @@ use crate::upload::url;
 use crate::upload::verdict::Verdict;
 
 /// A new clip up to this length goes with its first request, also where the one before came to no certain end.
-const SMALL_BYTES: u64 = 1 << 20;
+pub(super) const SMALL_BYTES: u64 = 1 << 20;
 
 /// Longest metadata; real ones have some 300 bytes, and servers limit their headers. Such a row goes the plain way.
 const METADATA_MAX_BYTES: usize = 4 << 10;
@@ -46,11 +46,17 @@ impl Upload {
     }
 }
 
+impl Upload {
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+}
+
 /// What this process knows of clips on their way. A restart needs none of it.
 #[derive(Default)]
 pub(super) struct Uploads {
     /// The clip before came to a certain end: so far nothing is at the server that this process began and did not end.
-    settled: bool,
+    pub(super) settled: bool,
     /// What was last seen of a clip.
     pub(super) last: Option<Seen>,
     /// More of the clip was there than at the try before.
@@ -105,7 +111,7 @@ impl Uploader {
         verdict
     }
 
-    fn creation(&self, upload: &Upload) -> Builder {
+    pub(super) fn creation(&self, upload: &Upload) -> Builder {
         let backend = self.backends.current();
         backend
             .tus(
@@ -138,7 +144,7 @@ impl Uploader {
     }
 
     /// What the answer to a `POST` says, of whose body `sent` bytes were announced.
-    fn created(&mut self, upload: &Upload, answer: &Answer, sent: u64) -> Result<Place, Verdict> {
+    pub(super) fn created(&mut self, upload: &Upload, answer: &Answer, sent: u64) -> Result<Place, Verdict> {
         if let Some(verdict) = self.not_taken(answer, sent) {
             return Err(verdict);
         }

@@ -45,6 +45,22 @@ impl Wire for Uploader {
         verdict
     }
 
+    fn clip_lanes(&mut self, bytes: u64) -> usize {
+        self.lanes(bytes)
+    }
+
+    fn start_clip(&mut self, clip: &Clip, video: Vec<u8>, key: &str) -> bool {
+        self.take_off(clip, video, key)
+    }
+
+    fn clips_under_way(&self) -> usize {
+        self.clips_under_way()
+    }
+
+    fn next_clip(&mut self, limit: Option<Duration>) -> Option<(i64, Verdict)> {
+        self.land(limit)
+    }
+
     fn resumes_clips(&self) -> bool {
         self.has(Extension::Uploads)
     }
