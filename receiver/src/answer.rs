@@ -38,6 +38,9 @@ impl IntoResponse for Receipt {
     }
 }
 
+/// When to come again where nothing can be stored. What comes sooner finds the same.
+const TROUBLE_AGAIN_S: u32 = 5;
+
 /// A refusal: a status, and one line that names the field or the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -76,10 +79,7 @@ impl Refusal {
     /// 503: our own trouble, worth another try. What it is stands in our log: a device can do nothing about it.
     pub(crate) fn unavailable(reason: impl std::fmt::Display) -> Self {
         log::error!("{reason}");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "le serveur ne peut rien enregistrer pour l'instant",
-        )
+        Self::busy("le serveur ne peut rien enregistrer pour l'instant", TROUBLE_AGAIN_S)
     }
 }
 

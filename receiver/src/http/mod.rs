@@ -40,9 +40,6 @@ pub(crate) use tokens::Access;
 /// How long `GET /ready` may take, so that its answer is there within a second.
 const CHECK_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(850);
 
-/// When who asks for the readiness may ask again.
-const READY_AGAIN_S: u32 = 5;
-
 /// What every request needs.
 pub(crate) struct App {
     config: Config,
@@ -246,10 +243,6 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     let (rows, clips) = app.check().await;
     match rows.and(clips) {
         Ok(()) => ([(header::CONTENT_TYPE, OK.0)], OK.1).into_response(),
-        Err(error) => Refusal {
-            retry_after_s: Some(READY_AGAIN_S),
-            ..Refusal::unavailable(error)
-        }
-        .into_response(),
+        Err(error) => Refusal::unavailable(error).into_response(),
     }
 }

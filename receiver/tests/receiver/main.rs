@@ -13,6 +13,7 @@ mod metrics;
 mod modes;
 mod odd_rows;
 mod older;
+mod on_s3;
 mod packing;
 mod page;
 mod people;

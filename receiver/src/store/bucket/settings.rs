@@ -10,7 +10,8 @@ use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use super::error::reason;
 use crate::store::StoreError;
 
-/// How long a connection may take, and one try of a request with its body: a piece of a clip at 200 KB a second.
+/// How long a connection may take, and one try of a request with its body, a piece of a clip at 200 KB a second: unless
+/// `AWS_CONNECT_TIMEOUT` and `AWS_TIMEOUT` say.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -75,15 +76,27 @@ impl BucketSettings {
 
     /// The way to it. Asks nobody.
     pub(super) fn connect(&self) -> Result<AmazonS3, StoreError> {
-        let builder = AmazonS3Builder::from_env().with_bucket_name(&self.bucket);
-        let endpoints = [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint];
-        // Who names an address without TLS means it.
-        let plain = endpoints.iter().filter_map(|key| builder.get_config_value(key));
-        let allow_http = plain.into_iter().any(|url| url.starts_with("http://"));
         let options = ClientOptions::new()
-            .with_allow_http(allow_http)
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_timeout(REQUEST_TIMEOUT);
+        let mut builder = AmazonS3Builder::new().with_client_options(options);
+        for (variable, value) in std::env::vars_os() {
+            let (Some(variable), Some(value)) = (variable.to_str(), value.to_str()) else {
+                continue;
+            };
+            if variable.starts_with("AWS_") && !value.is_empty() {
+                if let Ok(key) = variable.to_ascii_lowercase().parse() {
+                    builder = builder.with_config(key, value);
+                }
+            }
+        }
+        builder = builder.with_bucket_name(&self.bucket);
+        let endpoints = [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint];
+        // Who names an address without TLS means it.
+        let mut named = endpoints.iter().filter_map(|key| builder.get_config_value(key));
+        if named.any(|url| url.starts_with("http://")) {
+            builder = builder.with_allow_http(true);
+        }
         let retry = RetryConfig {
             max_retries: RETRIES,
             retry_timeout: RETRY_TIMEOUT,
@@ -93,7 +106,7 @@ impl BucketSettings {
                 base: 2.0,
             },
         };
-        let built = builder.with_client_options(options).with_retry(retry).build();
+        let built = builder.with_retry(retry).build();
         built.map_err(|error| StoreError::Unavailable(format!("{self}: {}; see the AWS_* variables", reason(&error))))
     }
 }

@@ -1,0 +1,134 @@
+//! A proxy before the S3 server that does to it what networks and servers do.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    None,
+    /// 503 to every request.
+    Busy,
+    /// Takes connections and nothing else.
+    Stall,
+    /// Nobody is there.
+    Away,
+    /// Sometimes 503, sometimes a break in the middle of a request or of an answer, by a seed.
+    Sometimes,
+}
+
+struct State {
+    fault: Fault,
+    random: u64,
+    /// Faults made so far.
+    made: usize,
+}
+
+#[derive(Clone)]
+pub struct Proxy {
+    pub address: String,
+    state: Arc<Mutex<State>>,
+}
+
+const BUSY: &[u8] = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+impl Proxy {
+    pub fn start(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let state = State {
+            fault: Fault::None,
+            random: 1,
+            made: 0,
+        };
+        let proxy = Self {
+            address: listener.local_addr().unwrap().to_string(),
+            state: Arc::new(Mutex::new(state)),
+        };
+        let (accepting, server) = (proxy.clone(), server.to_string());
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let Ok(client) = client else { continue };
+                if accepting.fault() == Fault::Away {
+                    continue;
+                }
+                let Ok(upstream) = TcpStream::connect(&server) else {
+                    continue;
+                };
+                let (up, down) = (accepting.clone(), accepting.clone());
+                let (client_back, upstream_back) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+                std::thread::spawn(move || up.relay(client, upstream, true));
+                std::thread::spawn(move || down.relay(upstream_back, client_back, false));
+            }
+        });
+        proxy
+    }
+
+    pub fn set(&self, fault: Fault) {
+        self.state.lock().unwrap().fault = fault;
+    }
+
+    pub fn seed(&self, seed: u64) {
+        self.state.lock().unwrap().random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    }
+
+    /// How often something was broken.
+    pub fn made(&self) -> usize {
+        self.state.lock().unwrap().made
+    }
+
+    fn fault(&self) -> Fault {
+        self.state.lock().unwrap().fault
+    }
+
+    /// Once in `times`.
+    fn happens(&self, times: u64) -> bool {
+        let mut state = self.state.lock().unwrap();
+        state.random ^= state.random << 13;
+        state.random ^= state.random >> 7;
+        state.random ^= state.random << 17;
+        let happens = state.random % times == 0;
+        state.made += usize::from(happens);
+        happens
+    }
+
+    fn relay(&self, mut from: TcpStream, mut to: TcpStream, is_request: bool) {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let count = match from.read(&mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => count,
+            };
+            match self.fault() {
+                Fault::Busy if is_request => {
+                    let _ = from.write_all(BUSY);
+                    break;
+                }
+                Fault::Away => break,
+                Fault::Stall => self.stall(&from),
+                Fault::Sometimes if is_request && self.happens(40) => {
+                    let _ = from.write_all(BUSY);
+                    break;
+                }
+                Fault::Sometimes if self.happens(60) => {
+                    // Half of it, and no more.
+                    let _ = to.write_all(&buffer[..count / 2]);
+                    break;
+                }
+                _ => {}
+            }
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
+
+    /// Until it is over, or the other side has given up.
+    fn stall(&self, from: &TcpStream) {
+        while self.fault() == Fault::Stall && from.peer_addr().is_ok() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
