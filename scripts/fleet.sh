@@ -2,13 +2,15 @@
 # Ten thousand devices on receivers of this machine, and real sync-service processes beside them: plays them, checks every row, prints
 # the tables and the time that each took.
 #
-#   scripts/fleet.sh [one] [two] [return]      (default: all three)
+#   scripts/fleet.sh [one] [two] [return] [power] [kill]      (default: the first three)
 #
 #   one      a status and an event a minute and a clip an hour of each device, on one receiver
 #   two      the same on two receivers
 #   return   all devices come back at once, with a day's backlog each: 100 events and 5 clips
+#   power    as one or two; after a quarter of the time all lose their line for another quarter, and come back at once
+#   kill     the same; half-way the first receiver is killed (kill -9) and started again
 #
-# FLEET_DEVICES=10000 FLEET_SECONDS=240 FLEET_SERVICES=20 FLEET_RECEIVERS=2 (for return) FLEET_WITHIN_S=1800
+# FLEET_DEVICES=10000 FLEET_SECONDS=240 FLEET_SERVICES=20 FLEET_RECEIVERS=2 (of return, power and kill) FLEET_WITHIN_S=1800
 # FLEET_EVENTS=100 FLEET_CLIPS=5 (the backlog)
 # FLEET_DATABASE=postgres, or sqlite (one receiver alone); clips are in a folder that receivers share.
 # FLEET_PROFILE=release, debug or profiling. FLEET_DIR=/tmp is where databases and clips are for the time.
@@ -36,11 +38,13 @@ esac
 programs=$PWD/target/$profile
 
 work=$(mktemp -d "${FLEET_DIR:-/tmp}/fleet.XXXXXX")
-pids=
+: >"$work/pids"
 stop_receivers() {
-    for pid in $pids; do kill "$pid" 2>/dev/null || :; done
-    for pid in $pids; do wait "$pid" 2>/dev/null || :; done
-    pids=
+    while read -r pid; do
+        kill "$pid" 2>/dev/null || :
+        while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+    done <"$work/pids"
+    : >"$work/pids"
 }
 stop() {
     stop_receivers
@@ -57,20 +61,28 @@ if [ "$database" = postgres ]; then
     postgres_start "$work" max_connections=200 shared_buffers=512MB
 fi
 
-# receiver NAME: one on a free port, with the data of this scenario; adds to $urls.
+# receiver NAME ADDRESS: starts one with the data of this scenario; sets $url.
 receiver() {
-    say "starting $1" >"$work/$1.log"
+    : >"$work/$1.out"
     [ "$database" = sqlite ] || export RECEIVER_DATABASE_URL="$postgres_url/$scenario"
-    RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA=$work/$scenario RECEIVER_MAX_CONNECTIONS=15000 \
-        "$programs/sync-receiver" >>"$work/$1.log" 2>&1 &
-    pids="$pids $!"
+    RECEIVER_LISTEN=$2 RECEIVER_DATA=$work/$scenario RECEIVER_MAX_CONNECTIONS=15000 \
+        "$programs/sync-receiver" >"$work/$1.out" 2>>"$work/$1.log" &
+    say "$!" >>"$work/pids"
     tries=0
-    until url=$(sed -n 's/^sync-receiver listening on //p' "$work/$1.log") && [ -n "$url" ]; do
+    until url=$(sed -n 's/^sync-receiver listening on //p' "$work/$1.out") && [ -n "$url" ]; do
         tries=$((tries + 1))
         [ "$tries" -lt 200 ] || { cat "$work/$1.log" >&2; die "the receiver does not start"; }
         sleep 0.1
     done
-    urls="$urls $url"
+}
+
+# kill_first SECONDS: then the first receiver is killed, and started again where it was.
+kill_first() {
+    sleep "$1"
+    kill -9 "$(head -n 1 "$work/pids")"
+    first=${urls%% *}
+    receiver "$scenario-1" "${first#http://}"
+    say "killed the first receiver after $1 s, and started it again"
 }
 
 # profile_of PID FILE: where its time goes, while the devices are at work.
@@ -94,8 +106,11 @@ play() {
         set -- "$@" --watch "postgres=$(head -n 1 "$postgres_folder/data/postmaster.pid")"
     fi
     urls=
-    for number in $(seq "$receivers"); do receiver "$scenario-$number"; done
-    for url in $urls; do set -- "$@" --receiver "$url"; done
+    for number in $(seq "$receivers"); do
+        receiver "$scenario-$number" 127.0.0.1:0
+        urls="$urls${urls:+ }$url"
+        set -- "$@" --receiver "$url"
+    done
     services_pid=
     if [ "$services" -gt 0 ]; then
         mkdir "$work/$scenario-services"
@@ -104,7 +119,8 @@ play() {
             scripts/demo/camera-1.mp4 $urls >"$work/services.txt" 2>&1 &
         services_pid=$!
     fi
-    [ -z "${FLEET_PERF:-}" ] || profile_of "${pids##* }" "$FLEET_PERF" &
+    [ -z "${FLEET_PERF:-}" ] || profile_of "$(tail -n 1 "$work/pids")" "$FLEET_PERF" &
+    [ "$scenario" != kill ] || kill_first $((seconds / 2)) &
     result=0
     "$programs/sync-fleet" --devices "$devices" --within-s "$FLEET_WITHIN_S" --keep-alive-s 70 \
         --clip scripts/demo/camera-1.mp4 --clip scripts/demo/camera-2.mp4 "$@" || result=1
@@ -114,7 +130,8 @@ play() {
         cat "$work/services.txt"
     fi
     stop_receivers
-    grep -v '^starting\|^sync-receiver listening' "$work/$scenario"-[0-9].log | sort | uniq -c | sort -rn | head -n 5
+    # What the receivers said, without the times.
+    sed 's/^\[[^ ]*Z /[/' "$work/$scenario"-[0-9].log | sort | uniq -c | sort -rn | head -n 5
     du -sh "$work/$scenario" | sed 's/\t.*/ in the folder of clips/'
     [ "$database" = sqlite ] || "$postgres_bin/psql" -qAt "$postgres_url/$scenario" \
         -c "SELECT pg_size_pretty(pg_database_size(current_database())) || ' in the database'"
@@ -124,17 +141,19 @@ play() {
 }
 
 failed=
+[ "$database" = sqlite ] && count=1 || count=${FLEET_RECEIVERS:-2}
 [ $# -gt 0 ] || set -- one two return
 for scenario in "$@"; do
     case $scenario in
         one) arrivals=$seconds && play 1 0 1 --seconds "$seconds" ;;
         two) arrivals=$seconds && play 2 0 1 --seconds "$seconds" ;;
+        kill) arrivals=$seconds && play "$count" 0 1 --seconds "$seconds" ;;
+        power) arrivals=$seconds && play "$count" 0 1 --seconds "$seconds" --outage "1@$((seconds / 4))+$((seconds / 4))" ;;
         return)
-            [ "$database" = sqlite ] && count=1 || count=${FLEET_RECEIVERS:-2}
             arrivals=0 && play "$count" "${FLEET_EVENTS:-100}" "${FLEET_CLIPS:-5}" --seconds 0 \
                 --backlog-events "${FLEET_EVENTS:-100}" --backlog-clips "${FLEET_CLIPS:-5}"
             ;;
-        *) die "$scenario: one, two or return" ;;
+        *) die "$scenario: one, two, return, power or kill" ;;
     esac
 done
 [ -z "$failed" ] || die "not as it should be:$failed"
