@@ -43,7 +43,7 @@ CREATE TABLE media (
     sensor          text COLLATE "C",
     camera          text COLLATE "C",
     pinned          boolean NOT NULL DEFAULT false,
-    manifest        text, -- the objects that a clip on object storage is made of, in its own words
+    manifest        text NOT NULL DEFAULT '', -- where the bytes are, in words of the place for videos alone
     idempotency_key text COLLATE "C",
     key_owner       text COLLATE "C",
     xid             xid8 NOT NULL DEFAULT pg_current_xact_id()
@@ -84,7 +84,7 @@ CREATE TABLE upload (
     length_bytes    bigint NOT NULL,
     part            text COLLATE "C" NOT NULL UNIQUE,
     offset_bytes    bigint NOT NULL DEFAULT 0,
-    manifest        text,
+    manifest        text NOT NULL DEFAULT '',
     media_id        bigint,
     epoch           bigint NOT NULL DEFAULT 0,
     lease_until_ms  bigint NOT NULL DEFAULT 0,

@@ -29,6 +29,9 @@ pub(super) async fn put(
         if device_id.len() > DEVICE_ID_MAX_BYTES {
             return Err(Refusal::bad(format!("device_id: plus de {DEVICE_ID_MAX_BYTES} octets")));
         }
+        if device_id.contains('\0') {
+            return Err(Refusal::bad("device_id: le caractère U+0000 n'est pas accepté"));
+        }
         owner.check_device(&device_id)?;
         if headers::length(request.headers()).unwrap_or(0) > MAX_BYTES as u64 {
             return Err(too_long());

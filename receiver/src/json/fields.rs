@@ -90,8 +90,8 @@ impl Fields {
             date: self.date.scalar("date")?,
             sensor_id: sensor.id.scalar("capteur.id")?,
             sensor_name: sensor.name.scalar("capteur.nom")?,
-            device_id: self.device_id.text("device_id")?,
-            source: self.source.text("source")?,
+            device_id: self.device_id.name("device_id")?,
+            source: self.source.name("source")?,
         })
     }
 }
@@ -112,7 +112,22 @@ impl Field {
             _ => Err(Refusal::bad(format!("{name}: un texte est attendu"))),
         }
     }
+
+    /// Text that every database takes as it is. PostgreSQL knows no U+0000, and no setting of a device can hold one.
+    fn name(self, name: &str) -> Result<String, Refusal> {
+        let text = self.text(name)?;
+        if text.contains('\0') {
+            return Err(Refusal::bad(format!("{name}: le caractère U+0000 n'est pas accepté")));
+        }
+        if text.len() > NAME_MAX_BYTES {
+            return Err(Refusal::bad(format!("{name}: plus de {NAME_MAX_BYTES} octets")));
+        }
+        Ok(text)
+    }
 }
+
+/// Longest text that rows are looked up by: an entry of a database's index has its limit.
+const NAME_MAX_BYTES: usize = 1_000;
 
 pub(super) fn missing(name: &str) -> Refusal {
     Refusal::bad(format!("{name}: champ manquant"))

@@ -67,6 +67,43 @@ fn date_and_sensor_are_answered_as_they_came() {
 }
 
 #[test]
+fn a_name_that_a_database_could_not_hold_is_refused_and_blocks_nothing() {
+    let receiver = Receiver::start();
+    let long = "d".repeat(1_001);
+    for (device, source) in [
+        (r"a\u0000", "s"),
+        ("a", r"\u0000"),
+        (long.as_str(), "s"),
+        ("a", long.as_str()),
+    ] {
+        let fields = format!(
+            r#""date":"2026","capteur":{{"id":1,"nom":null,"etat":1}},"device_id":"{device}","source":"{source}""#
+        );
+        let answer = receiver.ask(post("/api/evenements", "", format!("{{{fields}}}")));
+        assert_eq!(answer.status, 400, "{answer:?}");
+        let clip = format!(r#"{{{fields},"numero_camera":1,"video_data":""}}"#);
+        assert_eq!(receiver.ask(post("/api/media", "", clip)).status, 400);
+        let good = format!(
+            r#"{{"key":"{}","evenement":{}}}"#,
+            source.len() + device.len(),
+            crate::support::event()
+        );
+        let batch = format!(r#"[{{"key":"k","evenement":{{{fields}}}}},{good}]"#);
+        let answer = receiver.ask(post("/api/evenements/batch", "", batch));
+        assert!(
+            answer.body.contains(r#"{"results":[{"status":400"#) && answer.body.contains(r#"{"status":201"#),
+            "{answer:?}"
+        );
+    }
+    let status = receiver.ask("PUT /api/devices/a%00/status HTTP/1.1\r\nHost: r\r\nContent-Length: 2\r\n\r\n{}");
+    assert_eq!(status.status, 400, "{status:?}");
+    // Elsewhere it is a character like any other.
+    let body =
+        r#"{"date":"\u0000","capteur":{"id":"\u0000","nom":"\u0000","etat":"\u0000"},"device_id":"d","source":"s"}"#;
+    assert_eq!(receiver.ask(post("/api/evenements", "", body)).status, 201);
+}
+
+#[test]
 fn fields_come_in_any_order_and_others_are_passed_over() {
     let receiver = Receiver::start();
     let body = r#" {"source":"s","autre":[{"video_data":"x"},"}"],"device_id":"d","video_\u0064ata" : "aGVs\u0062G8=" ,

@@ -1,6 +1,8 @@
 use super::{ok, promises};
 use crate::record::{Clip, Event, Origin, Scalar};
 use crate::store::clips::StoredClip;
+#[cfg(feature = "fleet")]
+use crate::store::postgres::{OwnDatabase, PostgresRows};
 use crate::store::rows::{Content, Key, Kind, NewRow, Receipt, Rows};
 use crate::store::sqlite::SqliteRows;
 
@@ -30,9 +32,24 @@ impl Database for SqliteFile {
     }
 }
 
+#[cfg(feature = "fleet")]
+#[derive(Default)]
+pub(super) struct Postgres(OwnDatabase);
+
+#[cfg(feature = "fleet")]
+impl Database for Postgres {
+    fn open(&self) -> Box<dyn Rows> {
+        Box::new(PostgresRows::new(self.0.ready()))
+    }
+
+    fn forget_clips(&self) {
+        self.0.run("DELETE FROM media");
+    }
+}
+
 macro_rules! rows_keep_their_promises {
-    ($implementation:ident, $database:ty) => {
-        promises! { $implementation, $database:
+    ($(#$needs:tt)? $implementation:ident, $database:ty) => {
+        promises! { $(#$needs)? $implementation, $database:
             a_row_without_a_key_is_new_each_time
             a_key_has_one_row_and_one_receipt_for_ever
             a_key_belongs_to_its_kind_and_to_its_device
@@ -47,6 +64,12 @@ macro_rules! rows_keep_their_promises {
     };
 }
 rows_keep_their_promises!(sqlite, super::SqliteFile);
+#[cfg(feature = "fleet")]
+rows_keep_their_promises!(
+    #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+    on_postgres,
+    super::Postgres
+);
 
 pub(super) fn event(device_id: &str, key: Option<Key>) -> NewRow {
     let content = Content::Event(Event {

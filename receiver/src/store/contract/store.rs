@@ -42,6 +42,13 @@ stores_keep_their_promises!(
     super::SqliteFile,
     super::super::s3::Bucket
 );
+#[cfg(feature = "fleet")]
+stores_keep_their_promises!(
+    #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+    on_postgres_and_folder,
+    super::super::rows::Postgres,
+    super::Folder
+);
 
 async fn add(both: &Store, video: &'static [u8], of: &str) -> Result<Receipt, StoreError> {
     let mut writer = both.begin_clip().await?;

@@ -6,8 +6,8 @@ use crate::store::rows::{Kind, Rows};
 use crate::store::uploads::{Claim, Durable, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
 
 macro_rules! uploads_keep_their_promises {
-    ($implementation:ident, $database:ty) => {
-        promises! { $implementation, $database:
+    ($(#$needs:tt)? $implementation:ident, $database:ty) => {
+        promises! { $(#$needs)? $implementation, $database:
             an_upload_is_created_once_for_its_metadata_and_length
             other_metadata_or_another_length_take_its_place
             one_holder_at_a_time_writes
@@ -24,6 +24,12 @@ macro_rules! uploads_keep_their_promises {
     };
 }
 uploads_keep_their_promises!(sqlite, super::SqliteFile);
+#[cfg(feature = "fleet")]
+uploads_keep_their_promises!(
+    #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+    on_postgres,
+    super::super::rows::Postgres
+);
 
 const NOW: i64 = 1_800_000_000_000;
 

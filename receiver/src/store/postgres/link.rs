@@ -20,7 +20,7 @@ const CONNECTIONS: usize = 16;
 const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a statement may take by the server's clock, and by ours.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(35);
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(35);
 const SET_UP: &str = "
 SET statement_timeout = '30s';
 SET idle_in_transaction_session_timeout = '60s';
@@ -206,6 +206,12 @@ impl Link {
         } else {
             Unready::Away(why)
         }
+    }
+
+    /// Somebody else has prepared it.
+    #[cfg(test)]
+    pub(super) fn assume_ready(&self) {
+        self.state(|state| state.ready = true);
     }
 
     fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {

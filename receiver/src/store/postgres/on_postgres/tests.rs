@@ -1,75 +1,9 @@
-//! What needs a PostgreSQL: `scripts/test-fleet.sh` starts one, names it in `SYNC_TEST_POSTGRES` and runs these.
-
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use super::migrate::Unready;
-use super::{DatabaseSettings, Link};
+use super::OwnDatabase;
+use crate::record::{Event, Origin, Scalar};
+use crate::store::postgres::migrate::Unready;
+use crate::store::postgres::{DatabaseSettings, Link, OnLink, PostgresRows};
+use crate::store::rows::{Content, Key, NewRow, Rows};
 use crate::store::upkeep::{Doom, Keeping as _, Leases as _, Reason};
-
-/// A database of a test's own, which is dropped with it.
-pub(in crate::store) struct OwnDatabase {
-    name: String,
-}
-
-/// The server, as a superuser may use it.
-#[allow(clippy::disallowed_methods)] // Tests are told where it is.
-fn server() -> String {
-    std::env::var("SYNC_TEST_POSTGRES").expect("SYNC_TEST_POSTGRES; run scripts/test-fleet.sh")
-}
-
-/// Runs statements on the server's own database, from anywhere.
-fn at_the_server(sql: &str) {
-    run(&format!("{}/postgres", server()), sql);
-}
-
-fn run(url: &str, sql: &str) {
-    let (url, sql) = (url.to_string(), sql.to_string());
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
-            tokio::spawn(connection);
-            for statement in sql.split(";\n") {
-                client.batch_execute(statement).await.unwrap();
-            }
-        });
-    });
-    thread.join().unwrap();
-}
-
-impl Default for OwnDatabase {
-    fn default() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("test_{}_{number}", std::process::id());
-        at_the_server(&format!("CREATE DATABASE {name}"));
-        Self { name }
-    }
-}
-
-impl Drop for OwnDatabase {
-    fn drop(&mut self) {
-        at_the_server(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
-    }
-}
-
-impl OwnDatabase {
-    pub(in crate::store) fn url(&self) -> String {
-        format!("{}/{}", server(), self.name)
-    }
-
-    pub(in crate::store) fn link(&self) -> Link {
-        Link::new(DatabaseSettings::new(&self.url()).unwrap()).unwrap()
-    }
-
-    /// Runs statements in it.
-    pub(in crate::store) fn run(&self, sql: &str) {
-        run(&self.url(), sql);
-    }
-}
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
@@ -148,7 +82,130 @@ async fn a_database_that_is_not_there_is_named_with_its_user_and_without_the_pas
     assert!(link.client().await.is_err());
 }
 
-impl super::OnLink for Link {
+fn event(key: Option<&str>, device_id: &str) -> NewRow {
+    let origin = Origin {
+        date: Scalar::Text("2025-12-18T17:30:00".to_string()),
+        sensor_id: Scalar::Integer(1),
+        // Longer than an entry of an index may be.
+        sensor_name: Scalar::Text("n".repeat(5_000)),
+        device_id: device_id.to_string(),
+        source: "s".to_string(),
+    };
+    NewRow {
+        content: Content::Event(Event {
+            origin,
+            sensor_state: Scalar::Integer(1),
+        }),
+        key: key.map(|key| Key {
+            owner: None,
+            key: key.to_string(),
+        }),
+    }
+}
+
+async fn count(link: &Link, sql: &str) -> i64 {
+    link.rows(sql, &[]).await.unwrap()[0].get(0)
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+async fn receivers_that_store_the_same_keys_in_any_order_give_the_same_ids() {
+    let database = OwnDatabase::default();
+    let receivers: Vec<_> = (0..4)
+        .map(|_| std::sync::Arc::new(PostgresRows::new(database.ready())))
+        .collect();
+    for round in 0..20 {
+        let tasks = receivers.iter().enumerate().map(|(number, rows)| {
+            let rows = std::sync::Arc::clone(rows);
+            let mut order: Vec<usize> = (0..60).collect();
+            order.rotate_left(17 * number);
+            if number % 2 == 1 {
+                order.reverse();
+            }
+            tokio::spawn(async move {
+                let sent = order
+                    .iter()
+                    .map(|key| event(Some(&format!("{round}-{key}")), &format!("device-{}", key % 7)));
+                let added = rows.add_all(sent.collect()).await.unwrap();
+                let mut ids: Vec<_> = order
+                    .into_iter()
+                    .zip(added.into_iter().map(|added| (added.receipt.id, added.is_new)))
+                    .collect();
+                ids.sort_unstable();
+                ids
+            })
+        });
+        let mut given = Vec::new();
+        for task in tasks.collect::<Vec<_>>() {
+            given.push(task.await.unwrap());
+        }
+        for key in 0..60 {
+            let of_key: Vec<_> = given.iter().map(|ids| ids[key].1).collect();
+            assert!(of_key.iter().all(|(id, _)| *id == of_key[0].0), "{of_key:?}");
+            assert_eq!(of_key.iter().filter(|(_, is_new)| *is_new).count(), 1, "{of_key:?}");
+        }
+    }
+    let link = database.ready();
+    assert_eq!(count(&link, "SELECT count(*) FROM evenement").await, 20 * 60);
+    assert_eq!(count(&link, "SELECT count(*) FROM device_row").await, 7);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+async fn what_is_lost_with_its_connection_is_asked_for_again_by_its_key() {
+    let database = OwnDatabase::default();
+    let rows = std::sync::Arc::new(PostgresRows::new(database.ready()));
+    let link = database.ready();
+    let killer = tokio::spawn(async move {
+        loop {
+            let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%WITH fresh%' AND pid <> pg_backend_pid()";
+            let _ = link.rows(others, &[]).await;
+            tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        }
+    });
+    let mut stored = 0;
+    for number in 0..400 {
+        let added = rows.add_all(vec![event(Some(&number.to_string()), "d")]).await;
+        stored += i64::from(added.is_ok());
+    }
+    killer.abort();
+    let _ = killer.await;
+    let link = database.ready();
+    let kept = count(&link, "SELECT count(*) FROM evenement").await;
+    let keys = count(&link, "SELECT count(DISTINCT idempotency_key) FROM evenement").await;
+    assert!(
+        kept == keys && kept >= stored,
+        "{kept} rows of {keys} keys, {stored} acknowledged"
+    );
+    // Cut off again and again, each gets through all the same.
+    assert_eq!(stored, 400);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+async fn a_row_that_cannot_be_stored_takes_nobody_with_it() {
+    let database = OwnDatabase::default();
+    let rows = std::sync::Arc::new(PostgresRows::new(database.ready()));
+    for round in 0..10 {
+        let tasks: Vec<_> = (0..20)
+            .map(|number| {
+                let rows = std::sync::Arc::clone(&rows);
+                let device = if number == 7 { "bad\0" } else { "good" };
+                {
+                    let row = event(Some(&format!("{round}-{number}")), device);
+                    tokio::spawn(async move { rows.add(row).await.map(drop) })
+                }
+            })
+            .collect();
+        for (number, task) in tasks.into_iter().enumerate() {
+            let added = task.await.unwrap();
+            assert_eq!(added.is_ok(), number != 7, "{number}: {:?}", added.err());
+        }
+    }
+    rows.check().await.unwrap();
+}
+
+impl OnLink for Link {
     fn link(&self) -> &Link {
         self
     }

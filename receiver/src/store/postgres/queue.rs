@@ -1,0 +1,69 @@
+//! Requests that come together are served together: a few tasks take what waits, as much at a time as there is.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, oneshot};
+
+use crate::store::StoreError;
+use crate::store::rows::lost;
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Something that waits to be done.
+pub(super) trait Job: Send + 'static {
+    /// How much it adds to what is done at a time.
+    fn weight(&self) -> usize;
+}
+
+/// The way to the tasks. They end with it.
+pub(super) struct Queue<J>(UnboundedSender<J>);
+
+impl<J: Job> Queue<J> {
+    /// Starts `tasks` tasks, each of which does up to `most` at a time.
+    pub(super) fn start<F>(tasks: usize, most: usize, work: impl Fn(Vec<J>) -> F + Clone + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (jobs, receiver) = unbounded_channel();
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..tasks {
+            let (receiver, work) = (Arc::clone(&receiver), work.clone());
+            tokio::spawn(async move {
+                loop {
+                    let together = gather(&mut *receiver.lock().await, most).await;
+                    if together.is_empty() {
+                        return;
+                    }
+                    work(together).await;
+                }
+            });
+        }
+        Self(jobs)
+    }
+
+    pub(super) async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> J) -> Result<T, StoreError> {
+        let ended = || lost("the way to the database");
+        let (reply, answer) = oneshot::channel();
+        self.0.send(job(reply)).map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+}
+
+/// Waits for the first, and takes what is there. Nothing when nobody is left to ask.
+async fn gather<J: Job>(jobs: &mut UnboundedReceiver<J>, most: usize) -> Vec<J> {
+    let mut together = Vec::new();
+    let mut weight = 0;
+    let mut next = jobs.recv().await;
+    while let Some(job) = next {
+        weight += job.weight();
+        together.push(job);
+        next = if weight < most { jobs.try_recv().ok() } else { None };
+    }
+    together
+}
+
+/// The request may have been given up meanwhile: then nobody is there to be told.
+pub(super) fn answer<T>(reply: Reply<T>, result: Result<T, StoreError>) {
+    let _ = reply.send(result);
+}
