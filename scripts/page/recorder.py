@@ -55,13 +55,19 @@ def make(path, *clips):
     print(day.date().isoformat())
 
 
+def event(path, sensor):
+    add_event(path, now(), sensor)
+    # When it was there for others.
+    print(round(datetime.datetime.now().timestamp() * 1000))
+
+
 def now():
     return datetime.datetime.now()
 
 
 {
     "make": make,
-    "event": lambda path, sensor: add_event(path, now(), int(sensor)),
+    "event": lambda path, sensor: event(path, int(sensor)),
     "clip": lambda path, file, camera: add_clip(path, now(), file, int(camera)),
     "sql": lambda path, statement: insert(path, statement),
 }[sys.argv[1]](*sys.argv[2:])

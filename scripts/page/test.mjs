@@ -6,6 +6,7 @@ import path from 'node:path';
 import {
   DESKTOP, NARROW, PASSWORD, PHONE, check, clips, finish, follow, reader, receiver, recorder, root, upload, work,
 } from './world.mjs';
+import { tests as live } from './live.mjs';
 
 const pictures = process.argv.includes('--screenshots') ? path.join(root, 'docs', 'page') : path.join(root, 'target', 'page');
 fs.mkdirSync(pictures, { recursive: true });
@@ -366,7 +367,7 @@ const tests = {
 
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 let failed = null;
-for (const [name, test] of Object.entries(tests)) {
+for (const [name, test] of Object.entries({ ...tests, ...live })) {
   if (only.length && !only.some((word) => name.includes(word))) continue;
   const began = Date.now();
   try {

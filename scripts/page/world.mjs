@@ -43,12 +43,23 @@ export async function receiver(name) {
     url,
     database: path.join(data, 'receiver.db'),
     command: (args, input = '') => execFileSync(path.join(programs, 'sync-receiver'), args, { env: { RECEIVER_DATA: data }, input, encoding: 'utf8' }),
-    stop: async () => {
-      child.kill('SIGTERM');
+    stop: async (signal = 'SIGTERM') => {
+      child.kill(signal);
       await ended(child);
     },
   };
 }
+
+/** Stores an event of now at a server, as a device would; the name of its sensor tells it from others. */
+export async function store(server, sensor, device = 'raspberry-1', date = local(new Date())) {
+  const body = JSON.stringify({ date, capteur: { id: 1, nom: sensor, etat: 1 }, device_id: device, source: 'sync_service' });
+  const answer = await fetch(`${server.url}/api/evenements`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+  assert.equal(answer.status, 201);
+}
+
+const two = (value) => String(value).padStart(2, '0');
+/** A device's date: its own wall clock. */
+export const local = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.000000`;
 
 /** One pass of an uploader. */
 export async function upload(database, server, device, more = {}) {
@@ -121,6 +132,14 @@ export async function check(page, what) {
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
   const told = found.violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`);
   assert.deepEqual(told, [], what);
+}
+
+/** Processes of the browser in which pages run. */
+export async function renderers() {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  await session.detach();
+  return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
 }
 
 export async function finish() {

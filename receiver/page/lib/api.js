@@ -17,19 +17,33 @@ export function serverNow() {
   return Date.now() + skewMs;
 }
 
-async function ask(path, options) {
-  let response;
+/** A line may have died without a word: no answer within this is none. */
+const ANSWER_MS = 20_000;
+
+async function answer(path, { signal, ...options }) {
+  const late = new AbortController();
+  const stop = () => late.abort(signal.reason);
+  const timer = setTimeout(() => late.abort(new ApiError(0)), ANSWER_MS);
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', stop);
   try {
-    response = await fetch(path, { credentials: 'same-origin', ...options });
+    const response = await fetch(path, { credentials: 'same-origin', ...options, signal: late.signal });
+    clearTimeout(timer);
+    return { response, body: response.status === 204 ? null : await response.json().catch((error) => (error instanceof SyntaxError ? null : Promise.reject(error))) };
   } catch (error) {
-    if (error.name === 'AbortError') throw error;
+    if (error.name === 'AbortError' || error instanceof ApiError) throw error;
     throw new ApiError(0);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
   }
+}
+
+async function ask(path, options) {
+  const { response, body } = await answer(path, options);
   const date = Date.parse(response.headers.get('date') ?? '');
   // The header has whole seconds: a smaller difference says nothing.
   if (!Number.isNaN(date) && Math.abs(date - Date.now()) > 2000) skewMs = date - Date.now();
-  if (response.status === 204) return null;
-  const body = await response.json().catch(() => null);
   if (!response.ok) {
     if (response.status === 401 && path !== '/api/session') {
       dispatchEvent(new CustomEvent('signed-out', { detail: body?.reason }));
@@ -49,8 +63,13 @@ export function address(path, params = {}) {
   return text ? `${path}?${text}` : path;
 }
 
+/** Reads; asks a second time where no answer came, on a line of its own then. */
 export function get(path, params, signal) {
-  return ask(address(path, params), { signal });
+  const whole = address(path, params);
+  return ask(whole, { signal }).catch((error) => {
+    if (error.status !== 0 || signal?.aborted) throw error;
+    return ask(whole, { signal });
+  });
 }
 
 export function send(method, path, body, signal) {

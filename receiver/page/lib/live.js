@@ -6,6 +6,8 @@ import { readerClock } from './time.js';
 
 /** The receiver says something every 15 s. A line may die without a word, in a laptop that slept above all. */
 const QUIET_MS = 40_000;
+/** It greets at once: a request may have gone over a dead line that the browser still had. */
+const GREETING_MS = 10_000;
 /** After so long away the lists are read anew: what came meanwhile is more than one goes through row by row. */
 const AWAY_MS = 3_600_000;
 
@@ -111,7 +113,7 @@ function again() {
 /** Begins again where nothing was heard for too long. */
 function listen() {
   const quietMs = Date.now() - Math.max(heardAt, openedAt);
-  if (!source || Math.abs(quietMs) < QUIET_MS) return;
+  if (!source || Math.abs(quietMs) < (greeted ? QUIET_MS : GREETING_MS)) return;
   lostAt ||= serverNow() - quietMs;
   tell();
   open();
