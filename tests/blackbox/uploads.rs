@@ -2,7 +2,7 @@
 
 use crate::both::assert_receiver_holds_everything;
 use crate::support::lines::{BufferingProxy, CutLine};
-use crate::support::random::video;
+use crate::support::random::{Random, longer, seed, video};
 use crate::support::receiver::Receiver;
 use crate::support::{Act, Backend, Device, Service, eventually};
 
@@ -64,9 +64,36 @@ fn a_clip_that_was_edited_in_between_arrives_as_it_is_now() {
         assert_eq!(changed, Ok(1));
         Service::of(&device, &line.url, "once").run().exits(0);
         assert_receiver_holds_everything(&device, &receiver);
-        assert_eq!(receiver.files().0, 1, "{edited}");
+        assert_eq!(receiver.files(), (1, 0), "{edited}");
         receiver.stop();
     }
+}
+
+/// Whatever the receiver is at with the broken request when the next one throws away what is there.
+#[test]
+fn nothing_is_left_of_a_clip_that_began_anew() {
+    let mut random = Random::new(seed("begun anew"));
+    let receiver = Receiver::start();
+    let device = device_with(2_000_000);
+    Service::of(&device, &receiver.url, "once").run().exits(0);
+    for round in 1..=20 * longer() as usize {
+        device.clip(&video(7, 2_000_000));
+        let line = CutLine::to(&receiver.url, random.between(1_000, 1_990_000));
+        let service = Service::of(&device, &line.url, "once")
+            .env("SYNC_MAX_RATE_KBPS", "20000")
+            .start();
+        eventually("some of the clip is across", || {
+            line.passed() > 50_000 || line.connections() > 2
+        });
+        service.kill();
+        let length = [2_000_000, 1_500_000, 500][random.between(0, 3) as usize];
+        let newest = "id_media = (SELECT max(id_media) FROM media)";
+        let edit = format!("UPDATE media SET video = ?1 WHERE {newest}");
+        assert_eq!(device.db().execute(&edit, [video(round as u64, length)]), Ok(1));
+        Service::of(&device, &receiver.url, "once").run().exits(0);
+        assert_eq!(receiver.files(), (round + 1, 0), "{:?}", receiver.incoming());
+    }
+    receiver.stop();
 }
 
 #[test]

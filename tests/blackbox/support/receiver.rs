@@ -109,6 +109,12 @@ impl Receiver {
         rows
     }
 
+    /// What is in the folder of clips that are still arriving.
+    pub fn incoming(&self) -> Vec<std::ffi::OsString> {
+        let entries = std::fs::read_dir(self.folder.path().join("incoming")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect()
+    }
+
     /// Files in the folder of clips and in that of clips that are still arriving.
     pub fn files(&self) -> (usize, usize) {
         let count = |name: &str| std::fs::read_dir(self.folder.path().join(name)).unwrap().count();

@@ -194,7 +194,7 @@ impl Report {
     /// Makes durable what is there, and leaves the upload to the next request.
     pub(super) async fn let_go(self, prefix: Prefix, end: End) -> Result<Reached, Refusal> {
         if matches!(end, End::Lost) {
-            return Err(reason(end));
+            return Err(lost(&self.app, &self.upload).await);
         }
         let (bytes, mut durable) = (prefix.bytes(), self.saved);
         let mut trouble = None;
@@ -208,20 +208,27 @@ impl Report {
                 trouble = Some(reason(End::Writer));
             }
         }
-        let saved = self.app.store.save_upload(self.upload.hold(), durable, Then::LetsGo);
+        let (app, upload) = (self.app, self.upload);
+        let saved = app.store.save_upload(upload.hold(), durable, Then::LetsGo);
         let saved = saved.await.map_err(Refusal::unavailable)?;
         if saved == Saved::Lost {
-            return Err(reason(End::Lost));
+            return Err(lost(&app, &upload).await);
         }
         if let Some(refusal) = trouble {
             return Err(refusal);
         }
-        self.app.store.remember(&self.upload, prefix.clone());
+        app.store.remember(&upload, prefix.clone());
         match end {
             End::Body => Ok(Reached::Part(prefix)),
             end => Err(reason(end)),
         }
     }
+}
+
+/// The upload is another's: nothing of what was written stays behind.
+pub(super) async fn lost(app: &App, upload: &Upload) -> Refusal {
+    app.store.abandon(upload).await;
+    reason(End::Lost)
 }
 
 async fn at(due: Option<Instant>) {

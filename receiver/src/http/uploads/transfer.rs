@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::checksum::Checksum;
 use super::headers;
-use super::report::{End, Report, reason};
+use super::report::{End, Report, lost, reason};
 use crate::answer::Refusal;
 use crate::http::App;
 use crate::http::body::BodyReader;
@@ -125,7 +125,10 @@ impl Report {
 
     async fn complete(mut self, writer: Box<dyn PartWriter>, key: Option<Key>) -> Result<Reached, Refusal> {
         if let Err(end) = self.renew().await {
-            return Err(reason(end));
+            return Err(match end {
+                End::Lost => lost(&self.app, &self.upload).await,
+                end => reason(end),
+            });
         }
         let clip = headers::clip(&self.upload.metadata)?;
         let stored = self.app.store.complete_upload(&self.upload, writer, clip, key).await;
@@ -134,7 +137,7 @@ impl Report {
                 self.app.committed();
                 Ok(Reached::Whole(receipt))
             }
-            Ok(None) => Err(reason(End::Lost)),
+            Ok(None) => Err(lost(&self.app, &self.upload).await),
             Err(error) => {
                 let hold = self.upload.hold();
                 let let_go = self.app.store.save_upload(hold, self.saved, Then::LetsGo);

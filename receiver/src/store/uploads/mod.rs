@@ -185,6 +185,16 @@ impl Store {
         Ok(deleted)
     }
 
+    /// A holder lost its upload: what it wrote since is nobody's, if another part took its place or the upload was ended.
+    pub(crate) async fn abandon(&self, upload: &Upload) {
+        match self.rows.awaits_part(upload.part.clone()).await {
+            Ok(true) => {}
+            Ok(false) => self.remove_part(upload.part.clone()).await,
+            // The next start's.
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+
     /// Forgets uploads that nobody continued.
     pub(crate) async fn expire_uploads(&self) -> Result<(), StoreError> {
         for part in self.rows.expire_uploads(clock::unix_ms()).await? {

@@ -51,6 +51,32 @@ fn an_upload_that_is_ended_ends_its_writer() {
     assert!(receiver.holds_nothing());
 }
 
+/// A clip that was edited is announced with another length, while the first bytes of the old one are just coming.
+#[test]
+fn nothing_is_left_of_a_writer_whose_upload_was_replaced() {
+    let receiver = Receiver::start();
+    for round in 0..30 {
+        let key = format!("Idempotency-Key: {round}\r\n");
+        let path = place(&receiver.ask(creation(500, &key, b"")));
+        let mut client = receiver.client();
+        client.send(begin("PATCH", &path, "Upload-Offset: 0\r\n", 500));
+        let held = "SELECT count(*) FROM upload WHERE length_bytes = 500 AND lease_until_ms > 0";
+        wait_until("it has its writer", || {
+            let count: i64 = receiver.database().query_row(held, [], |row| row.get(0)).unwrap();
+            count == 1
+        });
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(std::time::Duration::from_millis(round));
+                client.try_send(b"some");
+            });
+            assert_eq!(receiver.ask(creation(600, &key, b"")).status, 201);
+        });
+        client.answer();
+        assert_eq!(receiver.files(), (vec![], vec![]), "round {round}");
+    }
+}
+
 #[test]
 fn of_many_who_fight_all_together_bring_it_there() {
     let receiver = Receiver::start();
