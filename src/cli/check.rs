@@ -30,6 +30,9 @@ pub(super) fn check(database: Option<PathBuf>) -> u8 {
             for fact in device::inspect(path) {
                 lines.say(fact.map_err(|error| error.to_string()));
             }
+            if !config.prune.is_off() {
+                lines.say(pruning(path));
+            }
             lines.say(instance(path));
             for fact in super::run::probe(&config) {
                 lines.say(fact);
@@ -62,6 +65,19 @@ fn instance(path: &Path) -> Result<String, String> {
         None => "Aucune instance ne tourne sur cette base".to_string(),
         Some(notice) => format!("Une instance tourne (processus {} sur {})", notice.pid, notice.host),
     })
+}
+
+/// Whether anything stands against what SYNC_PRUNE_AFTER_DAYS and SYNC_PRUNE_KEEP_FREE_MB ask for.
+fn pruning(path: &Path) -> Result<String, String> {
+    let said = |error: device::DeviceError| error.to_string();
+    let obstacle = match device::Device::open_known(path).map_err(said)? {
+        Some(device) => device.prune_obstacle().map_err(said)?,
+        None => None,
+    };
+    match obstacle {
+        None => Ok("Élagage possible: les médias envoyés peuvent être supprimés".to_string()),
+        Some(obstacle) => Err(format!("Élagage impossible: {obstacle}")),
+    }
 }
 
 fn disk(path: &Path) -> Result<String, String> {

@@ -3,6 +3,7 @@
 mod check;
 mod failures;
 mod output;
+mod prune;
 mod reporters;
 mod reset;
 mod retry;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::{self, ConfigError};
+use crate::config::{self, ConfigError, PruneConfig};
 use crate::device;
 use crate::row::Table;
 use crate::text::one_line;
@@ -51,6 +52,7 @@ Examples:
   sync-service status                    what is sent, what waits
   sync-service failures                  which rows failed, and why
   sync-service retry --table media       try failed clips again at the next pass
+  sync-service prune --dry-run           which clips SYNC_PRUNE_AFTER_DAYS and the like would delete
 
 Variables: LOCAL_DB_PATH, BACKEND_URL, SYNC_INTERVAL_MINUTES, DEVICE_ID, SYNC_MODE and others;
 docs/configuration.md lists them all. RUST_LOG=info shows what goes on, on standard error.";
@@ -83,6 +85,21 @@ enum Command {
         /// Only the row with this id
         #[arg(long, requires = "table", allow_negative_numbers = true)]
         id: Option<i64>,
+    },
+    /// Delete from the device, now, the clips at the server that SYNC_PRUNE_AFTER_DAYS and SYNC_PRUNE_KEEP_FREE_MB let go
+    #[command(
+        after_help = "Examples:\n  sync-service prune --dry-run\n  sync-service prune --dry-run --after-days 30\n  sync-service prune --keep-free-mb 2000\n\nOnly clips that are certainly at the server, oldest first. Works beside a running service."
+    )]
+    Prune {
+        /// Only list what would be deleted
+        #[arg(long)]
+        dry_run: bool,
+        /// Clips recorded and sent so many days ago, instead of SYNC_PRUNE_AFTER_DAYS
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500))]
+        after_days: Option<u64>,
+        /// The oldest clips until so many megabytes are free, instead of SYNC_PRUNE_KEEP_FREE_MB
+        #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        keep_free_mb: Option<u64>,
     },
     /// Forget what was sent and send everything again; says what that costs and asks first
     #[command(after_help = "Examples:\n  sync-service reset\n  sync-service reset --yes")]
@@ -147,12 +164,31 @@ fn dispatch(arguments: Arguments) -> Result<u8, String> {
         Some(Command::Status { json, .. }) => status::status(&path()?, json),
         Some(Command::Failures) => failures::failures(&path()?),
         Some(Command::Retry { table, id }) => retry::retry(&path()?, table.map(Table::from), id),
+        Some(Command::Prune {
+            dry_run,
+            after_days,
+            keep_free_mb,
+        }) => {
+            let given = PruneConfig {
+                after_days,
+                keep_free_mb,
+            };
+            prune::prune(&path()?, asked_for(given)?, dry_run)
+        }
         Some(Command::Reset { yes }) => reset::reset(&path()?, yes),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "sync-service", &mut std::io::stdout());
             Ok(exit::OK)
         }
     }
+}
+
+/// What the command line says of pruning or, if it says nothing, the environment.
+fn asked_for(given: PruneConfig) -> Result<PruneConfig, String> {
+    if given.is_off() {
+        return config::prune_config().map_err(|error| error.to_string());
+    }
+    Ok(given)
 }
 
 /// The configuration of the environment, with the database of the command line.

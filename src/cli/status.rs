@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::exit;
-use super::output::{duration, local, print};
+use super::output::{bytes, duration, local, print};
 use crate::clock;
-use crate::device::StatusReader;
+use crate::device::{StatusReader, Tally};
 use crate::instance::{self, InstanceInfo};
 use crate::local_time;
 use crate::notice::TableState;
@@ -28,6 +28,18 @@ struct Shape<'a> {
     /// What holds of `SYNC_MAX_RATE_KBPS` now.
     rate: Option<RateShape>,
     tables: Tables,
+    prune: PruneShape,
+}
+
+/// What is deleted on the device once it is at the server: by the running service's settings, and so far.
+#[derive(Serialize)]
+struct PruneShape {
+    after_days: Option<u64>,
+    keep_free_mb: Option<u64>,
+    clips: u64,
+    bytes: u64,
+    /// Unix seconds of the last one.
+    last: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -47,7 +59,7 @@ struct Tables {
 
 pub(super) fn status(path: &Path, json: bool) -> Result<u8, String> {
     let service = instance::running(path);
-    let tables = read(path)?;
+    let (tables, pruned) = read(path)?;
     let shape = Shape {
         version: 1,
         database: path.display().to_string(),
@@ -55,6 +67,13 @@ pub(super) fn status(path: &Path, json: bool) -> Result<u8, String> {
         service: service.as_ref(),
         rate: service.as_ref().and_then(rate),
         tables,
+        prune: PruneShape {
+            after_days: service.as_ref().and_then(|service| service.prune_after_days),
+            keep_free_mb: service.as_ref().and_then(|service| service.prune_keep_free_mb),
+            clips: pruned.clips,
+            bytes: pruned.bytes,
+            last: (pruned.clips > 0).then_some(pruned.last),
+        },
     };
     if json {
         let text = serde_json::to_string_pretty(&shape).map_err(|error| error.to_string())?;
@@ -65,14 +84,15 @@ pub(super) fn status(path: &Path, json: bool) -> Result<u8, String> {
     Ok(exit::OK)
 }
 
-fn read(path: &Path) -> Result<Tables, String> {
+fn read(path: &Path) -> Result<(Tables, Tally), String> {
     let now = clock::local_now();
     let reader = StatusReader::open(path).map_err(|error| error.to_string())?;
     let table = |table| reader.table(table, now).map_err(|error| error.to_string());
-    Ok(Tables {
+    let tables = Tables {
         evenement: table(Table::Event)?,
         media: table(Table::Media)?,
-    })
+    };
+    Ok((tables, reader.pruned().map_err(|error| error.to_string())?))
 }
 
 fn text(shape: &Shape) -> String {
@@ -81,6 +101,7 @@ fn text(shape: &Shape) -> String {
         None => "⏹️  Service : arrêté\n".to_string(),
         Some(notice) => running(notice) + &shape.rate.as_ref().map(rate_line).unwrap_or_default(),
     };
+    text += &prune_lines(&shape.prune);
     text += "\n                    en attente    échoués    envoyés  supprimés avant envoi\n";
     for (name, table) in [("evenement", &shape.tables.evenement), ("media", &shape.tables.media)] {
         text += &format!(
@@ -115,6 +136,27 @@ fn rate(info: &InstanceInfo) -> Option<RateShape> {
         clips_wait: in_force.rate == Rate::EventsOnly,
         until: in_force.until.map(|until| until.format(local_time::ISO).to_string()),
     })
+}
+
+fn prune_lines(prune: &PruneShape) -> String {
+    let age = prune
+        .after_days
+        .map(|days| format!("médias envoyés, après {days} jour(s)"));
+    let space = prune.keep_free_mb.map(|mb| format!("{mb} Mo gardés libres"));
+    let settings: Vec<String> = age.into_iter().chain(space).collect();
+    let mut text = String::new();
+    if !settings.is_empty() {
+        text += &format!("🧹 Élagage : {}\n", settings.join(", "));
+    }
+    if let Some(last) = prune.last {
+        text += &format!(
+            "🗑️  Supprimés après envoi : {} média(s), {}, le dernier le {}\n",
+            prune.clips,
+            bytes(prune.bytes),
+            local(last)
+        );
+    }
+    text
 }
 
 fn rate_line(rate: &RateShape) -> String {

@@ -1,6 +1,7 @@
 //! Environment → [`Config`]; every error names its variable, the value, and what is accepted.
 
 mod error;
+mod prune;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ mod upload;
 mod variables;
 
 pub use error::ConfigError;
+pub use prune::PruneConfig;
 pub use reader::Lookup;
 pub use variables::{VARIABLES, Variable};
 
@@ -74,6 +76,8 @@ pub struct Config {
     pub mode: Mode,
     /// `SYNC_OUTPUT`.
     pub output: Output,
+    /// What is deleted on the device once it is at the server.
+    pub prune: PruneConfig,
     /// `SYNC_METRICS_FILE`.
     pub metrics_file: Option<PathBuf>,
     /// `HEARTBEAT_URL`.
@@ -111,6 +115,7 @@ impl Config {
             interval: reader.minutes("SYNC_INTERVAL_MINUTES", 10_080.0)?,
             mode: reader.one_of("SYNC_MODE", &Mode::WORDS)?,
             output: reader.one_of("SYNC_OUTPUT", &[("text", Output::Text), ("json", Output::Json)])?,
+            prune: prune::prune_config(&reader)?,
             metrics_file: reader.path("SYNC_METRICS_FILE")?,
             heartbeat_url: upload::heartbeat(&reader)?,
             alert_command: reader.optional("SYNC_ALERT_COMMAND")?,
@@ -126,4 +131,12 @@ impl Config {
 pub fn local_db_path() -> Result<PathBuf, ConfigError> {
     let reader = EnvReader { lookup: &environment };
     Ok(PathBuf::from(reader.required("LOCAL_DB_PATH")?))
+}
+
+/// What the environment says of pruning alone, for the command.
+///
+/// # Errors
+/// A value can't be used.
+pub fn prune_config() -> Result<PruneConfig, ConfigError> {
+    prune::prune_config(&EnvReader { lookup: &environment })
 }

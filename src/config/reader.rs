@@ -77,6 +77,19 @@ impl EnvReader<'_> {
             .ok_or_else(|| self.wrong(name, value))
     }
 
+    /// A whole number from 1 to `most`; `None` when unset.
+    pub(super) fn count(&self, name: &'static str, most: u64) -> Result<Option<u64>, ConfigError> {
+        let Some(value) = self.optional(name)? else {
+            return Ok(None);
+        };
+        // Digits only: a sign or a fraction is more likely a slip than a wish.
+        let plain = value.trim().bytes().all(|byte| byte.is_ascii_digit());
+        match value.trim().parse() {
+            Ok(count) if plain && (1..=most).contains(&count) => Ok(Some(count)),
+            _ => Err(self.wrong(name, value)),
+        }
+    }
+
     /// A number of minutes up to `most`.
     pub(super) fn minutes(&self, name: &'static str, most: f64) -> Result<Duration, ConfigError> {
         let value = self.required(name)?;

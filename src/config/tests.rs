@@ -22,6 +22,7 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(config.interval, Duration::from_secs(300));
     assert_eq!(config.upload.device_id, "raspberry-1");
     assert_eq!(config.mode, Mode::Continuous);
+    assert!(config.prune.is_off(), "nothing is deleted unless asked for");
 }
 
 #[test]
@@ -52,6 +53,13 @@ fn every_wrong_value_names_variable_value_and_what_is_accepted() {
         ("SYNC_MAX_RATE_KBPS", "07:00,0 19:00,0"),
         ("SYNC_MAX_RATE_KBPS", "25:00,50"),
         ("SYNC_ALERT_AFTER_MINUTES", "0"),
+        ("SYNC_PRUNE_AFTER_DAYS", "0"),
+        ("SYNC_PRUNE_AFTER_DAYS", "30 days"),
+        ("SYNC_PRUNE_AFTER_DAYS", "1.5"),
+        ("SYNC_PRUNE_AFTER_DAYS", "+3"),
+        ("SYNC_PRUNE_KEEP_FREE_MB", "0"),
+        ("SYNC_PRUNE_KEEP_FREE_MB", "-1"),
+        ("SYNC_PRUNE_KEEP_FREE_MB", "99999999999999999999"),
     ] {
         let message = read(&[(name, value)]).unwrap_err().to_string();
         assert!(message.contains(&format!("{name}={value:?}")), "{message}");

@@ -50,6 +50,12 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "le chemin d'une clé PEM, avec BACKEND_CLIENT_CERT",
     ),
+    variable("SYNC_PRUNE_AFTER_DAYS", "", "un nombre entier de jours, de 1 à 36500"),
+    variable(
+        "SYNC_PRUNE_KEEP_FREE_MB",
+        "",
+        "un nombre entier de mégaoctets, de 1 à 100000000",
+    ),
     variable(
         "SYNC_METRICS_FILE",
         "",

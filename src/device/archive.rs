@@ -44,6 +44,11 @@ pub(super) fn begin(conn: &Connection, table: Table, above: i64) -> rusqlite::Re
     tx.commit()
 }
 
+/// Whether rows are being moved.
+pub(super) fn is_under_way(conn: &Connection, table: Table) -> rusqlite::Result<bool> {
+    conn.prepare_cached(UNDER_WAY)?.exists([table.name()])
+}
+
 /// Moves what is left to move, if anything is.
 pub(super) fn go_on(conn: &Connection, table: Table) -> rusqlite::Result<()> {
     let under_way: Option<(i64, i64, i64)> = conn

@@ -29,8 +29,9 @@ const LONGEST_VALUE_BYTES: i32 = 1 << 20;
 const HEAP_BYTES: u32 = 8 << 20;
 
 /// What ends with the connection. The bundled SQLite turns foreign keys on; the recorder's connections have them off.
-/// `EXTRA` also syncs the removal of the rollback journal: with `FULL` a power cut can undo the last commit.
-const SETTINGS: &str = "PRAGMA foreign_keys = OFF; PRAGMA synchronous = EXTRA; PRAGMA recursive_triggers = OFF;";
+/// Overwriting what is deleted would write every page of a pruned clip under the lock. `EXTRA` also syncs the removal of the rollback journal: with `FULL` a power cut can undo the last commit.
+const SETTINGS: &str = "PRAGMA foreign_keys = OFF; PRAGMA synchronous = EXTRA; PRAGMA recursive_triggers = OFF;
+    PRAGMA secure_delete = OFF;";
 
 /// Opens a connection that sets nothing that lasts.
 pub(super) fn connect(path: &Path, mode: OpenFlags) -> Result<Connection> {

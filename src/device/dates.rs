@@ -117,7 +117,14 @@ fn in_row(conn: &Connection, path: &Path, layout: &Layout, id: i64, most: u64) -
 }
 
 /// Looks for dates in the index, `most` entries far.
-fn search(conn: &Connection, path: &Path, layout: &Layout, page: &mut [Due], from: Side, most: usize) -> Result<()> {
+pub(super) fn search(
+    conn: &Connection,
+    path: &Path,
+    layout: &Layout,
+    page: &mut [Due],
+    from: Side,
+    most: usize,
+) -> Result<()> {
     let mut wanted: HashMap<i64, usize> = page.iter().enumerate().map(|(place, due)| (due.id, place)).collect();
     let mut start = None;
     let mut searched = 0;
@@ -137,20 +144,7 @@ fn search(conn: &Connection, path: &Path, layout: &Layout, page: &mut [Due], fro
             }
             Ok(())
         };
-        let mut read = || -> rusqlite::Result<usize> {
-            let mut statement = conn.prepare_cached(&sql)?;
-            let mut rows = match &start {
-                None => statement.query([])?,
-                Some(date) => statement.query([date])?,
-            };
-            let mut count = 0;
-            while let Some(row) = rows.next()? {
-                take(row)?;
-                count += 1;
-            }
-            Ok(count)
-        };
-        let count = match read() {
+        let count = match read_window(conn, &sql, start.as_ref(), &mut take) {
             // Somebody's date is too large to be compared with.
             Err(error) if is_too_large(&error) => return Ok(()),
             count => count.context(path, SEARCHING)?,
@@ -162,6 +156,26 @@ fn search(conn: &Connection, path: &Path, layout: &Layout, page: &mut [Due], fro
         start = last;
     }
     Ok(())
+}
+
+/// Shows each entry of a window to `take`; returns how many there were.
+fn read_window(
+    conn: &Connection,
+    sql: &str,
+    start: Option<&Value>,
+    take: &mut dyn FnMut(&Row) -> rusqlite::Result<()>,
+) -> rusqlite::Result<usize> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = match start {
+        None => statement.query([])?,
+        Some(date) => statement.query([date])?,
+    };
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        take(row)?;
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// A window of the date index, by the index alone: id, the date as far as pages are ordered by it, and whether that is

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::clips_read::ClipsRead;
 use super::connection::{connect, identify, schema_version};
 use super::error::{Context, DeviceError, Kind, Result};
 use super::layout::{self, Layout};
 use super::quiet::Quiet;
+use super::sent_clips::SentClips;
 use super::{Device, generation, schema};
 use crate::row::Table;
 
@@ -47,6 +47,10 @@ impl Found {
         })
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
     /// Makes sure that our tables are there. The instance lock comes first: of two services that start, one writes.
     ///
     /// # Errors
@@ -58,7 +62,7 @@ impl Found {
         Ok(Device {
             quiet,
             oldest_clip: RefCell::new(None),
-            clips_read: ClipsRead::default(),
+            sent_clips: SentClips::default(),
             conn: self.conn,
             path: self.path,
             layout: self.layout,

@@ -177,6 +177,29 @@ fn ids(conn: &Connection, table: Table) -> rusqlite::Result<Ids> {
     })
 }
 
+/// By the PRIMARY KEY: whether the table's counter is the one of the last pass.
+pub(super) const COUNTER_STANDS: &str =
+    "SELECT sequence_row IS (SELECT rowid FROM sqlite_sequence WHERE name = ?1 COLLATE NOCASE)
+    FROM sync_low_water WHERE table_name = ?1";
+
+/// Whether what is tracked is known to be of the rows that are there: nothing has started over, nothing is being set apart.
+pub(super) fn is_settled(conn: &Connection, layout: &Layout, table: Table) -> rusqlite::Result<bool> {
+    let counter_stands: bool = conn
+        .prepare_cached(COUNTER_STANDS)?
+        .query_row([table.name()], |row| row.get(0))?;
+    Ok(counter_stands && !archive::is_under_way(conn, table)? && started_over(conn, layout, table)?.is_none())
+}
+
+/// The newest row of a table that does not count its ids: without it, the next row would get an id that was given before.
+pub(super) fn newest_that_stays(conn: &Connection, table: Table) -> rusqlite::Result<Option<i64>> {
+    let ids = ids(conn, table)?;
+    if ids.counted {
+        return Ok(None);
+    }
+    conn.prepare_cached(&highest_there(table))?
+        .query_row([], |row| row.get(0))
+}
+
 /// Whether the newest row that is known and there is the one it was; `None` when none is.
 fn newest_is_same(conn: &Connection, layout: &Layout, table: Table) -> rusqlite::Result<Option<bool>> {
     let sent: Option<bool> = conn

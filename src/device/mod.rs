@@ -8,7 +8,6 @@ mod anchors;
 mod archive;
 mod backlog;
 mod clip;
-mod clips_read;
 mod codes;
 mod connection;
 mod counts;
@@ -25,12 +24,14 @@ mod low_water;
 mod meta;
 mod oldest;
 mod pages;
+mod prune;
 mod quiet;
 mod record;
 mod requeue;
 mod rows;
 mod scalar;
 mod schema;
+mod sent_clips;
 mod span;
 mod state;
 mod stock;
@@ -54,17 +55,18 @@ pub use connection::bound_memory;
 pub use due::{Due, FailedDue};
 pub use error::{DeviceError, Kind, Result};
 pub use found::{Found, inspect};
+pub use prune::{Prunable, Removal, Tally};
 pub use requeue::{reset, retry};
 pub use state::StatusReader;
 pub use tracking::{Failures, Outcome, Reason, Record};
 
 use crate::notice::{Counts, TableState};
 use crate::row::{Clip, Event, Scalar, Table};
-use clips_read::ClipsRead;
 use connection::{connect, data_version, identify, schema_version};
 use error::Context;
 use layout::Layout;
 use quiet::Quiet;
+use sent_clips::SentClips;
 
 /// The local database, open for uploading.
 pub struct Device {
@@ -78,7 +80,8 @@ pub struct Device {
     quiet: Quiet,
     /// The clip that waits longest, and its date.
     oldest_clip: RefCell<Option<(i64, Scalar)>>,
-    clips_read: ClipsRead,
+    /// The clips read last: what is kept of them when they are sent.
+    sent_clips: SentClips,
 }
 
 impl Device {
@@ -192,7 +195,7 @@ impl Device {
     pub fn clip(&self, id: i64, date: Option<&Scalar>) -> Result<Option<(Clip, ClipReader<'_>)>> {
         let opened = clip::open(&self.conn, &self.path, &self.layout, id, date).map_err(error::of_row)?;
         if let Some((clip, _)) = &opened {
-            self.clips_read.note(id, &clip.date);
+            self.sent_clips.remember(clip);
         }
         Ok(opened)
     }
@@ -218,8 +221,7 @@ impl Device {
     /// # Errors
     /// The database can't be written; nothing was.
     pub fn record_all(&mut self, records: &[Record]) -> Result<()> {
-        let date = self.clips_read.date_of_last(records);
-        tracking::write(&mut self.conn, &self.layout, records, date.as_ref())
+        tracking::write(&mut self.conn, &self.layout, records, &self.sent_clips)
             .context(&self.path, "écriture de sync_tracking")
     }
 

@@ -6,8 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::error::{Context, Result};
 use super::layout::Layout;
-use super::scalar::{order_key, scalar};
-use crate::local_time;
+use super::scalar::{moment, order_key, scalar};
 use crate::notice::WaitingRow;
 use crate::row::{Scalar, Table};
 
@@ -51,15 +50,7 @@ pub(super) fn known(table: Table, layout: &Layout) -> String {
 
 /// Seconds from a recorder's date (local ISO 8601, or a Unix timestamp) to `now`; a date to come is no age.
 fn age(date: &Scalar, now: chrono::NaiveDateTime) -> Option<i64> {
-    let date = match date {
-        Scalar::Text(text) => ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
-            .iter()
-            .find_map(|format| chrono::NaiveDateTime::parse_from_str(text, format).ok())?,
-        #[allow(clippy::cast_possible_truncation)] // whole seconds do
-        Scalar::Real(seconds) => local_time::of(*seconds as i64)?,
-        Scalar::Integer(seconds) => local_time::of(*seconds)?,
-        Scalar::Null => return None,
-    };
+    let date = moment(date)?;
     Some((now - date).num_seconds().max(0))
 }
 

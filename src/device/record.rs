@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::connection::data_version;
 use super::error::{Context, DeviceError, Result};
 use super::layout::Column;
-use super::pages::{self, Cell};
+use super::pages::{self, Cell, PageReader};
 use super::scalar::scalar;
 use super::span::{self, Span};
 use super::walk::Walk;
@@ -125,8 +125,34 @@ impl<'c> StoredRecord<'c> {
         tx.commit().context(self.path, READING)
     }
 
+    /// The first page of the record's chain; 0 when it has none.
+    pub(super) fn overflow(&self) -> u32 {
+        self.cell.overflow
+    }
+
+    /// Reads up to `most` pages of the record's chain from `page` on and nothing else of them: one lock. The page that comes
+    /// next; 0 at the end.
+    pub(super) fn follow(&mut self, page: u32, most: usize) -> Result<u32> {
+        let tx = self.conn.unchecked_transaction().context(self.path, READING)?;
+        self.verify()?;
+        let mut pages = PageReader::new(self.conn).context(self.path, READING)?;
+        let mut next = page;
+        for _ in 0..most {
+            if next == 0 {
+                break;
+            }
+            let found = pages
+                .page(next, |data| pages::u32_at(data, 0))
+                .context(self.path, READING)?;
+            next = found.flatten().ok_or_else(|| pages::malformed(next))?;
+        }
+        drop(pages);
+        tx.commit().context(self.path, READING)?;
+        Ok(next)
+    }
+
     /// Makes sure that the record is still the one that was found.
-    fn verify(&mut self) -> Result<()> {
+    pub(super) fn verify(&mut self) -> Result<()> {
         let version = data_version(self.conn).context(self.path, READING)?;
         if version == self.version {
             return Ok(());

@@ -1,7 +1,9 @@
 //! Values of a row as plain Rust.
 
+use chrono::NaiveDateTime;
 use rusqlite::types::ValueRef;
 
+use crate::local_time;
 use crate::row::Scalar;
 
 /// A value as it is sent. Text that is not UTF-8 is repaired here; who sends it says so.
@@ -11,6 +13,19 @@ pub(super) fn scalar(value: ValueRef) -> Scalar {
         ValueRef::Integer(number) => Scalar::Integer(number),
         ValueRef::Real(number) => Scalar::Real(number),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Scalar::Text(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}
+
+/// The moment that a recorder's date tells: local ISO 8601, or a Unix timestamp. `None` of anything else.
+pub(super) fn moment(date: &Scalar) -> Option<NaiveDateTime> {
+    match date {
+        Scalar::Text(text) => ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
+            .iter()
+            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()),
+        #[allow(clippy::cast_possible_truncation)] // whole seconds do
+        Scalar::Real(seconds) => local_time::of(*seconds as i64),
+        Scalar::Integer(seconds) => local_time::of(*seconds),
+        Scalar::Null => None,
     }
 }
 

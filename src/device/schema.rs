@@ -33,6 +33,7 @@ CREATE INDEX IF NOT EXISTS idx_sync_status ON sync_tracking (sync_status, table_
 ///   started over (`generation`), the row of its counter, the row sent last, and what is on its way to `sync_archive`.
 /// - `sync_anchor`: rows sent earlier, with what tells them from others with their ids.
 /// - `sync_archive`: what was tracked of rows whose ids were given again.
+/// - `sync_sent_clip`: per clip that arrived, by which success, its length and date as they were sent.
 /// - `sync_retry`: per failed row, why, in how many passes it failed (`refusals`: for its own fault, `suspicions`: the backend
 ///   failed over it), since when, and when it is due (Unix seconds); by its indexes, what is due.
 const STATE: &str = "
@@ -72,6 +73,12 @@ CREATE TABLE IF NOT EXISTS sync_archive (
     error_message TEXT,
     PRIMARY KEY (table_name, generation, local_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sync_sent_clip (
+    local_id  INTEGER PRIMARY KEY,
+    sync_date TEXT NOT NULL,
+    bytes     INTEGER NOT NULL,
+    date      TEXT
+);
 CREATE TABLE IF NOT EXISTS sync_retry (
     table_name TEXT NOT NULL,
     local_id   INTEGER NOT NULL,
@@ -134,11 +141,11 @@ pub(super) fn is_complete(conn: &Connection) -> rusqlite::Result<bool> {
     let objects: i64 = conn.query_row(
         "SELECT count(*) FROM sqlite_schema WHERE name IN
          ('sync_tracking','idx_sync_status','sync_meta','sync_low_water','sync_retry','sync_retry_due',
-          'sync_retry_now','sync_anchor','sync_archive')",
+          'sync_retry_now','sync_anchor','sync_archive','sync_sent_clip')",
         [],
         |row| row.get(0),
     )?;
-    if objects < 9 || !counts_suspicions(conn)? || !view_stands(conn)? || !triggers::stand(conn)? {
+    if objects < 10 || !counts_suspicions(conn)? || !view_stands(conn)? || !triggers::stand(conn)? {
         return Ok(false);
     }
     let rows: i64 = conn.query_row(

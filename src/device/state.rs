@@ -13,6 +13,7 @@ use super::failed_rows::{self, FailedRow};
 use super::layout::{self, Layout};
 use super::low_water::LowWaterMark;
 use super::oldest;
+use super::prune::Tally;
 use super::scalar::{scalar, unsigned};
 use super::stock::Stock;
 use crate::notice::TableState;
@@ -91,6 +92,17 @@ impl StatusReader {
             return Ok(());
         }
         failed_rows::for_each(&self.conn, each).context(&self.path, "lecture des échecs")
+    }
+
+    /// What was deleted because it is at the server.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn pruned(&self) -> Result<Tally> {
+        if !self.tracked {
+            return Ok(Tally::default());
+        }
+        Tally::read(&self.conn).context(&self.path, "lecture de l'état")
     }
 
     /// The bytes of video that are at the server already.

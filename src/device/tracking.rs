@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::generation;
 use super::layout::Layout;
-use crate::row::{Scalar, Table};
+use super::sent_clips::{SentClip, SentClips};
+use crate::row::Table;
 
 /// One row by the UNIQUE index: `id` and row of a pair never change.
 pub(super) const UPDATE: &str = "UPDATE sync_tracking SET remote_id = coalesce(?3, remote_id), sync_date = ?4,
@@ -85,24 +86,34 @@ pub struct Record {
     pub outcome: Outcome,
 }
 
-/// Writes results of one table in one short transaction.
-///
-/// `date` is the date of the last one, if that is a clip that was sent.
+/// Writes results of one table in one short transaction, with what is known of the clips among them.
 pub(super) fn write(
     conn: &mut Connection,
     layout: &Layout,
     records: &[Record],
-    date: Option<&Scalar>,
+    sent_clips: &SentClips,
 ) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for record in records {
         write_one(&tx, record)?;
+        if let Some(clip) = arrived_clip(record, sent_clips) {
+            clip.keep(&tx, &record.date)?;
+        }
     }
     let sent = |record: &&Record| matches!(record.outcome, Outcome::Success { .. });
     if let Some(last) = records.iter().rfind(sent) {
-        generation::note_sent(&tx, layout, last.table, last.id, date)?;
+        let clip = arrived_clip(last, sent_clips);
+        generation::note_sent(&tx, layout, last.table, last.id, clip.as_ref().map(|clip| &clip.date))?;
     }
     tx.commit()
+}
+
+/// The clip that a record says has arrived, as it was read.
+fn arrived_clip(record: &Record, sent_clips: &SentClips) -> Option<SentClip> {
+    match (record.table, &record.outcome) {
+        (Table::Media, Outcome::Success { .. }) => sent_clips.of(record.id),
+        _ => None,
+    }
 }
 
 fn write_one(tx: &Connection, record: &Record) -> rusqlite::Result<()> {

@@ -39,6 +39,10 @@ pub struct InstanceInfo {
     pub trouble: Option<String>,
     /// `SYNC_MAX_RATE_KBPS`, if it is set.
     pub max_rate: Option<String>,
+    /// `SYNC_PRUNE_AFTER_DAYS`, if it is set.
+    pub prune_after_days: Option<u64>,
+    /// `SYNC_PRUNE_KEEP_FREE_MB`, if it is set.
+    pub prune_keep_free_mb: Option<u64>,
 }
 
 /// The longest file that is read: what lies there may be anybody's.

@@ -91,6 +91,17 @@ pub enum Notice<'a> {
         /// `media`.
         media: &'a TableState,
     },
+    /// A clip that is at the server was deleted from the device.
+    Pruned {
+        /// Its id.
+        id: i64,
+        /// The server's id.
+        remote_id: i64,
+        /// Its length in bytes.
+        bytes: u64,
+    },
+    /// Clips that were to be deleted stay, and why; said once.
+    NotPruned(&'a str),
     /// A wait that is meant goes on.
     Waiting,
     /// Nothing to do for a while.

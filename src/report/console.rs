@@ -71,6 +71,11 @@ impl<W: Write> Console<W> {
             Notice::PassEnded(report) => pass_box(report),
             Notice::Statistics { events, media } => statistics(events, media),
             Notice::Trouble(message) => format!("⚠️  {}\n", one_line(message)),
+            Notice::Pruned { id, remote_id, bytes } => format!(
+                "🧹 Média {id} supprimé de l'appareil (Serveur ID: {remote_id}, {} KB)\n",
+                kilobytes(*bytes)
+            ),
+            Notice::NotPruned(message) => format!("⚠️  Élagage : {}\n", one_line(message)),
             Notice::TroubleOver
             | Notice::ClipStarted { .. }
             | Notice::ClipProgress { .. }

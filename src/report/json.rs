@@ -58,6 +58,10 @@ fn line(notice: &Notice) -> Option<Value> {
             "type": "statistics", "evenement": counts(events), "media": counts(media),
         }),
         Notice::Trouble(message) => json!({ "type": "trouble", "message": message }),
+        Notice::Pruned { id, remote_id, bytes } => json!({
+            "type": "pruned", "table": "media", "id": id, "remote_id": remote_id, "bytes": bytes,
+        }),
+        Notice::NotPruned(message) => json!({ "type": "not_pruned", "message": message }),
         Notice::TroubleOver => json!({ "type": "trouble_over" }),
         _ => return None,
     })

@@ -21,6 +21,8 @@ pub struct Metrics {
     passes: BTreeMap<&'static str, u64>,
     last_pass: Option<PassReport>,
     last_complete: Option<i64>,
+    /// Clips deleted from the device, and their bytes.
+    pruned: (u64, u64),
     said: bool,
 }
 
@@ -34,6 +36,7 @@ impl Metrics {
             passes: BTreeMap::from([("complete", 0), ("incomplete", 0)]),
             last_pass: None,
             last_complete: None,
+            pruned: (0, 0),
             said: false,
         }
     }
@@ -81,6 +84,7 @@ impl Metrics {
         for (result, count) in &self.passes {
             page.value("sync_service_passes_total", &[("result", result)], count);
         }
+        pruned(&mut page, self.pruned);
         if let Some(report) = &self.last_pass {
             wire(&mut page, report.wire);
             last_pass(&mut page, now, report);
@@ -130,6 +134,22 @@ fn rows(page: &mut Page, tables: [(&str, &TableState); 2]) {
     for (table, state) in tables {
         page.value("sync_service_rows_vanished", &[("table", table)], state.vanished);
     }
+}
+
+/// What was deleted from the device.
+fn pruned(page: &mut Page, (clips, bytes): (u64, u64)) {
+    page.single(
+        "sync_service_pruned_clips_total",
+        "counter",
+        "Clips deleted from the device, being at the server.",
+        clips,
+    );
+    page.single(
+        "sync_service_pruned_bytes_total",
+        "counter",
+        "Bytes of video deleted from the device.",
+        bytes,
+    );
 }
 
 /// What went over the wire.
@@ -189,6 +209,10 @@ impl Reporter for Metrics {
         match notice {
             Notice::Sent { table, .. } => self.count(*table, "done"),
             Notice::Failed { table, verdict, .. } => self.count(*table, verdict),
+            Notice::Pruned { bytes, .. } => {
+                let (clips, sum) = self.pruned;
+                self.pruned = (clips + 1, sum.saturating_add(*bytes));
+            }
             Notice::Retrying { table, .. } => self.count(*table, "unavailable"),
             Notice::PassEnded(report) => {
                 let result = if report.is_complete() { "complete" } else { "incomplete" };

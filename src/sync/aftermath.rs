@@ -1,12 +1,15 @@
-//! After a pass: where the rows stand, for those who want to know, and the alert.
+//! After a pass: what may go from the device, where the rows stand, for those who want to know, and the alert.
 
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::config::{Config, Mode};
 use crate::device::{Device, DeviceError};
 use crate::hooks::alert::Alert;
-use crate::notice::{Notice, Reporter, TableState};
+use crate::notice::{Notice, PassReport, Reporter, TableState};
 use crate::row::Table;
+
+use super::pruning::Pruning;
 
 /// The key under which the database remembers whether the alert is raised.
 const ALERT_RAISED: &str = "alert_raised";
@@ -19,18 +22,28 @@ pub(super) struct Aftermath {
     /// Whether anybody wants to know where the rows stand.
     wanted: bool,
     alert: Option<Alert>,
+    pruning: Pruning,
 }
 
 impl Aftermath {
-    pub(super) fn new(has_metrics: bool, alert: Option<Alert>) -> Self {
+    pub(super) fn new(config: &Config, alert: Option<Alert>) -> Self {
         Self {
-            wanted: has_metrics || alert.is_some(),
+            wanted: config.metrics_file.is_some() || alert.is_some(),
             alert,
+            pruning: Pruning::new(config.prune, config.mode == Mode::Realtime),
         }
     }
 
-    /// Tells where the rows stand, and raises or ends the alert. Trouble here is logged: the pass itself is done.
-    pub(super) fn of_pass(&mut self, device: &mut Device, reporter: &mut dyn Reporter, clock: &dyn Clock) {
+    /// Deletes what may go, tells where the rows stand, and raises or ends the alert. Trouble here is logged: the pass itself is
+    /// done.
+    pub(super) fn of_pass(
+        &mut self,
+        device: &mut Device,
+        reporter: &mut dyn Reporter,
+        clock: &dyn Clock,
+        report: &PassReport,
+    ) {
+        self.pruning.after_pass(device, reporter, clock, report.media.sent);
         if !self.wanted {
             return;
         }

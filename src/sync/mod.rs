@@ -7,6 +7,8 @@ mod idle;
 mod key;
 mod pass;
 mod policy;
+pub mod prune;
+mod pruning;
 mod retry_transient;
 mod row;
 mod schedule;
@@ -14,3 +16,4 @@ pub mod service;
 mod streak;
 #[cfg(test)]
 mod tests;
+pub mod too_long;

@@ -53,6 +53,32 @@ pub(super) const LONGEST_DELAY_S: i64 = DAY_S + DAY_S / 10 + 1;
 const DATABASE_FIRST: Duration = Duration::from_secs(1);
 const DATABASE_LONGEST: Duration = Duration::from_secs(30);
 
+/// Clips deleted after one pass, and for how long: what is left is for the next.
+pub(super) const PRUNE_CLIPS: u64 = 200;
+pub(super) const PRUNE_TIME: Duration = Duration::from_secs(20);
+
+/// The recorder's turn between two deletions. Whoever waits with SQLite's own patience looks every 50 ms at first.
+pub(super) const PRUNE_BREATH: Duration = Duration::from_millis(60);
+
+/// How long a deletion may keep its lock: 250 ms are promised, and who waits with SQLite's own patience looks after 228 ms and not
+/// again before 328.
+pub(super) const PRUNE_LOCK: Duration = Duration::from_millis(200);
+
+/// No clip up to this length is left for a commit that took long.
+pub(super) const PRUNE_ALWAYS_BYTES: u64 = 1 << 20;
+
+/// A length that takes too long by its rehearsal, which nobody waits for, is tried again after so many seconds; one whose deletion did, after
+/// a day.
+pub(super) const PRUNE_REHEARSED_S: i64 = HOUR_S;
+pub(super) const PRUNE_OVERRAN_S: i64 = DAY_S;
+
+/// Clips get too old, and reasons to stay go away, slowly.
+pub(super) const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+pub(super) const PRUNE_WHOLE_EVERY: Duration = Duration::from_secs(86_400);
+
+/// So many clips in a row that are too young: those behind them are too, but for clocks that jumped.
+pub(super) const PRUNE_YOUNG_ROWS: u64 = 500;
+
 /// Tries of a result's write in `once`, where nobody waits for the trouble to end (about 7 s).
 pub(super) const DATABASE_TRIES_ONCE: u32 = 4;
 

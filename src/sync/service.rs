@@ -147,7 +147,7 @@ impl Service<'_> {
     /// Pass after pass, until `once` is done or a stop is asked for.
     fn passes(&mut self, device: &mut Device) -> End {
         let mut schedule = Schedule::new(self.config, self.clock.monotonic());
-        let mut aftermath = Aftermath::new(self.config.metrics_file.is_some(), self.alert.take());
+        let mut aftermath = Aftermath::new(self.config, self.alert.take());
         let mut streak = Streak::default();
         let mut looked = None;
         loop {
@@ -172,7 +172,7 @@ impl Service<'_> {
                 Err(PassError::Replaced) => continue,
                 Err(PassError::Unusable(error)) => return End::Failed(error.message),
             };
-            aftermath.of_pass(device, self.reporter, self.clock);
+            aftermath.of_pass(device, self.reporter, self.clock, &report);
             if self.config.mode == Mode::Once {
                 aftermath.finish(device, self.clock);
                 return End::of_once(&report);
@@ -275,6 +275,8 @@ impl Service<'_> {
             alive: now,
             trouble: trouble.map(str::to_string),
             max_rate: Some(self.config.upload.max_rate.as_str().to_string()).filter(|rate| rate != "off"),
+            prune_after_days: self.config.prune.after_days,
+            prune_keep_free_mb: self.config.prune.keep_free_mb,
         });
     }
 }

@@ -27,6 +27,7 @@ mod negotiation;
 mod odd_rows;
 mod payloads;
 mod power;
+mod prune;
 mod rate;
 mod realtime;
 mod security;

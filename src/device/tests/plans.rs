@@ -3,7 +3,7 @@
 use super::*;
 use crate::device::{
     anchors, archive, backlog, clip, counts, dates, failed_rows, generation, look, low_water, meta, oldest, pages,
-    quiet, record, requeue, rows, state, stock, tracked, tracking, untracked,
+    prune, quiet, record, requeue, rows, sent_clips, state, stock, tracked, tracking, untracked,
 };
 
 /// Small by nature: one row a table with AUTOINCREMENT, one page, one end of an index, and windows that were read by an index already.
@@ -44,6 +44,7 @@ fn statements(layout: &Layout) -> Vec<(String, String)> {
         ("quiet::HEADER", quiet::HEADER),
         ("quiet::HIGHEST_GIVEN", quiet::HIGHEST_GIVEN),
         ("generation::READ", generation::READ),
+        ("generation::COUNTER_STANDS", generation::COUNTER_STANDS),
         ("generation::SEQUENCE_ROW", generation::SEQUENCE_ROW),
         ("generation::KEEP_SEQUENCE_ROW", generation::KEEP_SEQUENCE_ROW),
         ("generation::HIGHEST_TRACKED", generation::HIGHEST_TRACKED),
@@ -65,6 +66,10 @@ fn statements(layout: &Layout) -> Vec<(String, String)> {
         ("clip::VIDEO", clip::VIDEO),
         ("pages::PAGE", pages::PAGE),
         ("record::ROWID", record::ROWID),
+        ("sent_clips::KEEP", sent_clips::KEEP),
+        ("prune::AFTER", prune::AFTER),
+        ("prune::IS_CERTAIN", prune::IS_CERTAIN),
+        ("prune::DELETE", prune::DELETE),
         ("state::SENT_BYTES", state::SENT_BYTES),
         ("meta::READ", meta::READ),
         ("meta::WRITE", meta::WRITE),

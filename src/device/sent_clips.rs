@@ -1,0 +1,62 @@
+//! Which clips went out, with what tells each from another that gets its id: kept with the result of each, so that nobody
+//! ever takes another row for the one that is at the server.
+
+use std::cell::RefCell;
+
+use rusqlite::Connection;
+
+use crate::row::{Clip, Scalar};
+
+/// Clips that can be on their way at a time, and more.
+const MOST: usize = 8;
+
+/// A date longer than this is not kept.
+const DATE_BYTES: usize = 256;
+
+/// By the PRIMARY KEY.
+pub(super) const KEEP: &str =
+    "INSERT OR REPLACE INTO sync_sent_clip (local_id, sync_date, bytes, date) VALUES (?1, ?2, ?3, ?4)";
+
+/// A clip as it was when it was read for the server.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SentClip {
+    id: i64,
+    pub date: Scalar,
+    bytes: u64,
+}
+
+impl SentClip {
+    /// Writes down, in the transaction that says so, that this is what arrived; `sync_date` is that of its success.
+    pub fn keep(&self, conn: &Connection, sync_date: &str) -> rusqlite::Result<()> {
+        let date = match &self.date {
+            Scalar::Text(date) if date.len() <= DATE_BYTES => Some(date),
+            _ => None,
+        };
+        let bytes = i64::try_from(self.bytes).unwrap_or(i64::MAX);
+        conn.prepare_cached(KEEP)?.execute((self.id, sync_date, bytes, date))?;
+        Ok(())
+    }
+}
+
+/// The clips read last.
+#[derive(Default)]
+pub(super) struct SentClips(RefCell<Vec<SentClip>>);
+
+impl SentClips {
+    pub fn remember(&self, clip: &Clip) {
+        let mut clips = self.0.borrow_mut();
+        clips.retain(|known| known.id != clip.id);
+        if clips.len() == MOST {
+            clips.remove(0);
+        }
+        clips.push(SentClip {
+            id: clip.id,
+            date: clip.date.clone(),
+            bytes: clip.video_len,
+        });
+    }
+
+    pub fn of(&self, id: i64) -> Option<SentClip> {
+        self.0.borrow().iter().find(|clip| clip.id == id).cloned()
+    }
+}
