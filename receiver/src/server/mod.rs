@@ -110,6 +110,7 @@ async fn start(config: Config) -> Result<(), StartError> {
         answer: config.stall,
     };
     let (commits, committed) = watch::channel(0);
+    let committed = desk.commits(committed);
     let (store, counted) = (Arc::new(store), UpkeepMetrics::default());
     let metrics = Metrics::new(store.metrics(), &sockets, &counted);
     let upkeep = Upkeep::start(&config, &store, &desk, counted);

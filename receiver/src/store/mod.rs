@@ -11,6 +11,7 @@ mod error;
 mod folder;
 mod local;
 mod modes;
+mod pattern;
 pub(crate) mod people;
 #[cfg(feature = "fleet")]
 #[allow(dead_code, unused_imports, unreachable_pub)] // Until the settings can choose it.

@@ -84,6 +84,25 @@ pub(crate) struct Attempt {
     pub(crate) longest_s: i64,
 }
 
+/// Failures older than this are forgotten.
+pub(super) const REMEMBERED_S: i64 = 3600;
+
+impl Attempt {
+    /// The wait after so many failures: a second, then twice as long each time.
+    pub(super) fn wait_s(&self, failures: u32) -> i64 {
+        match failures.checked_sub(self.free) {
+            None | Some(0) => 0,
+            Some(beyond) => (1_i64 << (beyond - 1).min(30)).min(self.longest_s),
+        }
+    }
+
+    /// The wait that is left where the next one is not before `next_s`.
+    pub(super) fn early_s(&self, next_s: i64, now_s: i64) -> i64 {
+        // A clock that was put back makes nobody wait longer than the longest wait.
+        (next_s - now_s).min(self.longest_s)
+    }
+}
+
 /// Tokens of a device that live at a time: the one it has and the one it changes to.
 pub(crate) const TOKENS_MOST: u32 = 2;
 
@@ -143,4 +162,22 @@ pub(crate) trait Tokens: Send + Sync {
 
     /// Whether there is a token, and the device of this one.
     fn token_device(&self, token: Option<Fingerprint>) -> Pending<'_, (bool, Option<String>)>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        let attempt = Attempt {
+            subject: "x".into(),
+            free: 3,
+            longest_s: 300,
+        };
+        let waits: Vec<_> = [0, 1, 3, 4, 5, 6, 7, 12, 13, 4_000_000]
+            .map(|failures| attempt.wait_s(failures))
+            .into();
+        assert_eq!(waits, [0, 0, 0, 1, 2, 4, 8, 256, 300, 300]);
+    }
 }

@@ -1,5 +1,7 @@
 //! What readers ask of the rows, as plain data: the store's other half.
 
+use tokio::sync::watch;
+
 use super::Pending;
 use super::rows::Load;
 use crate::record::Scalar;
@@ -149,6 +151,12 @@ pub(crate) struct Unseen {
 /// Unseen clips are not counted further than this.
 pub(crate) const UNSEEN_MOST: i64 = 1000;
 
+/// Somebody who looks for the first time is shown this many clips as new, not all that there are.
+pub(super) const NEW_AT_FIRST: i64 = 20;
+
+/// A list of a pattern of devices is read device by device where the devices times the rows of its page are no more than this.
+pub(super) const FEW_ROWS: i64 = 100_000;
+
 /// Reading the rows.
 pub(crate) trait Reading: Send + Sync {
     /// A page of events.
@@ -178,11 +186,16 @@ pub(crate) trait Reading: Send + Sync {
     /// Where following begins: after all that is stored now.
     fn newest(&self) -> Pending<'_, Cursor>;
 
+    /// What changes when something was committed by anybody who tells, where `own` does when it was committed here.
+    fn commits(&self, own: watch::Receiver<u64>) -> watch::Receiver<u64> {
+        own
+    }
+
     /// Whether a cursor is this database's: another one's place means nothing here.
     fn is_own(&self, cursor: &Cursor) -> bool;
 
-    /// What was stored after `cursor`, each once and in an order that never changes, with the cursor after each; and the
-    /// cursor after all of them.
+    /// What was stored after `cursor`, each once, events and clips each in an order that never changes, with the cursor
+    /// after each; and the cursor after all of them.
     fn changes(&self, cursor: Cursor, visible: Option<String>, limit: u32) -> Pending<'_, Changes>;
 
     /// The clips that `person` has not seen.

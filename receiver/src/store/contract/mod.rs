@@ -2,7 +2,9 @@
 //! opened and a line with its name.
 
 mod clips;
+mod desk;
 mod parts;
+mod people;
 mod rows;
 #[cfg(feature = "fleet")]
 pub(super) mod s3;

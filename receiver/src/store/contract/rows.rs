@@ -22,6 +22,12 @@ impl Default for SqliteFile {
     }
 }
 
+impl SqliteFile {
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.0.path()
+    }
+}
+
 impl Database for SqliteFile {
     fn open(&self) -> Box<dyn Rows> {
         Box::new(SqliteRows::open(&self.0.path().join("receiver.db")).unwrap())
@@ -34,7 +40,7 @@ impl Database for SqliteFile {
 
 #[cfg(feature = "fleet")]
 #[derive(Default)]
-pub(super) struct Postgres(OwnDatabase);
+pub(super) struct Postgres(pub(super) OwnDatabase);
 
 #[cfg(feature = "fleet")]
 impl Database for Postgres {

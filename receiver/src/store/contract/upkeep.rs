@@ -1,9 +1,13 @@
 //! What every implementation of [`Leases`] and [`Keeping`] promises.
 
+#[cfg(feature = "fleet")]
+use super::rows::Postgres;
 use super::rows::{Database, SqliteFile, clip_of, event, key};
 use super::{ok, promises};
 use crate::store::Desk;
 use crate::store::Kind;
+#[cfg(feature = "fleet")]
+use crate::store::postgres::PostgresDesk;
 use crate::store::rows::{NewRow, Rows};
 use crate::store::sqlite::SqliteRows;
 use crate::store::upkeep::{Doom, Reason};
@@ -26,9 +30,24 @@ impl WithDesk for SqliteFile {
     }
 }
 
+#[cfg(feature = "fleet")]
+impl WithDesk for Postgres {
+    fn desk(&self) -> std::sync::Arc<dyn Desk> {
+        PostgresDesk::beside(&self.0.ready()).unwrap()
+    }
+
+    fn age_a_day(&self) {
+        for table in ["evenement", "media"] {
+            self.0.run(&format!(
+                "UPDATE {table} SET received_at = received_at - interval '1 day'"
+            ));
+        }
+    }
+}
+
 macro_rules! upkeep_keeps_its_promises {
-    ($implementation:ident, $database:ty) => {
-        promises! { $implementation, $database:
+    ($(#$needs:tt)? $implementation:ident, $database:ty) => {
+        promises! { $(#$needs)? $implementation, $database:
             a_lead_is_one_holders_until_its_lease_is_over
             a_lead_that_is_let_go_is_the_next_ones_at_once
             each_work_has_its_own_lead
@@ -42,6 +61,12 @@ macro_rules! upkeep_keeps_its_promises {
     };
 }
 upkeep_keeps_its_promises!(sqlite, super::SqliteFile);
+#[cfg(feature = "fleet")]
+upkeep_keeps_its_promises!(
+    #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+    on_postgres,
+    super::Postgres
+);
 
 async fn a_lead_is_one_holders_until_its_lease_is_over(database: impl WithDesk) {
     let _rows = database.open();

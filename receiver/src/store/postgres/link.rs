@@ -13,16 +13,21 @@ use super::settings::DatabaseSettings;
 use super::tls;
 use crate::store::StoreError;
 
-/// Connections of one receiver. PostgreSQL comes with room for a hundred.
+/// Connections of one receiver for devices, and beside them for people. PostgreSQL comes with room for a hundred.
 const CONNECTIONS: usize = 16;
+const CONNECTIONS_OF_PEOPLE: usize = 8;
 
 /// How long a request waits for one of them.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a statement may take by the server's clock, and by ours.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(35);
+const STATEMENT_S: u32 = 30;
+
+/// Nobody looks at a page for longer.
+const STATEMENT_OF_PEOPLE_S: u32 = 10;
+
 const SET_UP: &str = "
-SET statement_timeout = '30s';
 SET idle_in_transaction_session_timeout = '60s';
 SET default_transaction_isolation = 'read committed';
 SET TimeZone = 'UTC';
@@ -43,7 +48,7 @@ pub(in crate::store) struct Link(Arc<Inner>);
 struct Inner {
     settings: DatabaseSettings,
     pool: Pool,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -60,6 +65,29 @@ impl Link {
     /// # Errors
     /// The settings are of no use, whatever the database does.
     pub(in crate::store) fn new(settings: DatabaseSettings) -> Result<Self, StoreError> {
+        Self::with(settings, Arc::default(), CONNECTIONS, STATEMENT_S)
+    }
+
+    /// Another way to the same database, for people: who reads much keeps nobody waiting who stores.
+    ///
+    /// # Errors
+    /// The settings are of no use.
+    pub(in crate::store) fn of_people(&self) -> Result<Self, StoreError> {
+        let state = Arc::clone(&self.0.state);
+        Self::with(
+            self.0.settings.clone(),
+            state,
+            CONNECTIONS_OF_PEOPLE,
+            STATEMENT_OF_PEOPLE_S,
+        )
+    }
+
+    fn with(
+        settings: DatabaseSettings,
+        state: Arc<Mutex<State>>,
+        connections: usize,
+        statement_s: u32,
+    ) -> Result<Self, StoreError> {
         let unusable = |error: String| StoreError::Unavailable(error);
         let tls = tls::connector(&settings.trust).map_err(unusable)?;
         let config = ManagerConfig {
@@ -67,21 +95,23 @@ impl Link {
         };
         let hosts = u32::try_from(settings.config.get_hosts().len()).unwrap_or(1);
         let connect = settings.config.get_connect_timeout().copied().unwrap_or(WAIT_TIMEOUT);
+        let set_up: Arc<str> = format!("SET statement_timeout = '{statement_s}s';{SET_UP}").into();
         let pool = Pool::builder(Manager::from_config(settings.config.clone(), tls, config))
-            .max_size(CONNECTIONS)
+            .max_size(connections)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT_TIMEOUT))
             .create_timeout(Some(connect * hosts + WAIT_TIMEOUT))
-            .post_create(Hook::async_fn(|client, _| {
-                Box::pin(async move { client.batch_execute(SET_UP).await.map_err(HookError::Backend) })
+            .post_create(Hook::async_fn(move |client, _| {
+                let set_up = Arc::clone(&set_up);
+                Box::pin(async move { client.batch_execute(&set_up).await.map_err(HookError::Backend) })
             }))
             .build()
             .map_err(|error| unusable(error.to_string()))?;
-        Ok(Self(Arc::new(Inner {
-            settings,
-            pool,
-            state: Mutex::default(),
-        })))
+        Ok(Self(Arc::new(Inner { settings, pool, state })))
+    }
+
+    pub(super) fn settings(&self) -> &DatabaseSettings {
+        &self.0.settings
     }
 
     /// Connects, and makes the tables what this program needs.
@@ -181,7 +211,7 @@ impl Link {
                 self.unready(&error)
             }
             Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
-                let why = format!("{}: all {CONNECTIONS} connections are at work", self.0.settings);
+                let why = format!("{}: all connections are at work", self.0.settings);
                 // It is there: the next one may have more luck.
                 return Err(Unready::Away(why));
             }

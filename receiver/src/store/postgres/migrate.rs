@@ -9,9 +9,10 @@ use crate::store::StoreError;
 
 /// Number 1 first. What was published is never changed, only added to; an older receiver may run beside a newer one while
 /// they are exchanged, so that what is there stays of use to it.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("tables", include_str!("../../../migrations/postgres/0001_tables.sql")),
     ("upkeep", include_str!("../../../migrations/postgres/0002_upkeep.sql")),
+    ("seen", include_str!("../../../migrations/postgres/0003_seen.sql")),
 ];
 
 /// Whose turn it is to migrate; the number is anybody's guess.
@@ -29,6 +30,7 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 const RESTORED: &str = "
 UPDATE evenement SET xid = '1' WHERE xid >= pg_snapshot_xmax(pg_current_snapshot());
 UPDATE media SET xid = '1' WHERE xid >= pg_snapshot_xmax(pg_current_snapshot());
+UPDATE person_seen SET media_xid = NULL WHERE media_xid >= pg_snapshot_xmax(pg_current_snapshot());
 ";
 
 /// Why a database can't be used.

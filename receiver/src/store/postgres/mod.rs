@@ -1,7 +1,9 @@
 //! What is kept, in PostgreSQL, by any number of receivers.
 
 mod complete;
+mod desk;
 mod error;
+mod following;
 mod insert;
 mod keeping;
 mod leases;
@@ -9,16 +11,23 @@ mod link;
 mod migrate;
 #[cfg(test)]
 mod on_postgres;
+mod people;
 mod queue;
+mod read_rows;
+mod read_sql;
+mod reading;
 mod receipts;
 mod rows;
 mod scalar;
 mod settings;
 mod statuses;
 mod tls;
+mod tokens;
 mod uploads;
+mod wake;
 mod writer;
 
+pub(super) use desk::PostgresDesk;
 pub(super) use leases::OnLink;
 pub(super) use link::Link;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::iter::Peekable;
 use rusqlite::{Connection, params};
 
 use super::read_rows::{clip, event};
-use super::reading::pattern;
+use super::reading::glob;
 use super::reading_sql::List;
 use crate::store::reading::{Change, Changes, Cursor};
 
@@ -56,7 +56,7 @@ pub(super) fn changes(
 ) -> rusqlite::Result<Changes> {
     // One look at both tables.
     let tx = conn.transaction()?;
-    let visible = pattern(visible);
+    let visible = glob(visible);
     let newest = Ids::newest(&tx)?;
     let mut end = after;
     let mut found = Vec::new();
@@ -81,6 +81,11 @@ pub(super) fn changes(
     let mut told = Vec::new();
     // The older of the two, by the receiver's clock; of one table always by id, since the clock may go back.
     while let Some(change) = next_of(&mut found) {
+        // The other table may have older ones after its last here.
+        if told.len() == limit as usize {
+            end = at;
+            break;
+        }
         match &change {
             Change::Event(event) => at.event = event.id,
             Change::Clip(clip) => at.clip = clip.id,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::desk::SqliteDesk;
-use super::reading::pattern;
+use super::reading::glob;
 use crate::store::upkeep::{Doom, Doomed, Keeping, Reason, Removal, Trouble};
 use crate::store::{Kind, Pending};
 
@@ -218,7 +218,7 @@ impl Keeping for SqliteDesk {
     fn removals(&self, visible: Option<String>, limit: u32) -> Pending<'_, Vec<Removal>> {
         Box::pin(self.pool.with(move |conn| {
             let mut statement = conn.prepare_cached(REMOVALS)?;
-            let rows = statement.query_map(params![pattern(visible), limit], removal)?;
+            let rows = statement.query_map(params![glob(visible), limit], removal)?;
             rows.collect()
         }))
     }

@@ -4,10 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::desk::SqliteDesk;
 use crate::store::Pending;
-use crate::store::people::{Attempt, NewPerson, NewSession, People, Person, Role, SessionRow};
-
-/// Failures older than this are forgotten.
-const REMEMBERED_S: i64 = 3600;
+use crate::store::people::{Attempt, NewPerson, NewSession, People, Person, REMEMBERED_S, Role, SessionRow};
 
 fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
     Ok(Person {
@@ -15,14 +12,6 @@ fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
         role: Role::of(&row.get::<_, String>(1)?),
         devices: row.get(2)?,
     })
-}
-
-/// The wait after so many failures: a second, then twice as long each time.
-fn wait_s(failures: u32, attempt: &Attempt) -> i64 {
-    match failures.checked_sub(attempt.free) {
-        None | Some(0) => 0,
-        Some(beyond) => (1_i64 << (beyond - 1).min(30)).min(attempt.longest_s),
-    }
 }
 
 impl People for SqliteDesk {
@@ -178,8 +167,7 @@ impl People for SqliteDesk {
                             .query_row([&attempt.subject], |row| Ok((row.get(0)?, row.get(1)?)))
                             .optional()?;
                         let (count, next_s) = found.unwrap_or_default();
-                        // A clock that was put back makes nobody wait longer than the longest wait.
-                        early_s = early_s.max((next_s - now_s).min(attempt.longest_s));
+                        early_s = early_s.max(attempt.early_s(next_s, now_s));
                         failures.push(count.saturating_add(1));
                     }
                     if early_s > 0 {
@@ -195,7 +183,7 @@ impl People for SqliteDesk {
                             attempt.subject,
                             failures,
                             now_s,
-                            now_s + wait_s(failures, attempt)
+                            now_s + attempt.wait_s(failures)
                         ])?;
                     }
                     Ok(0)
@@ -233,23 +221,5 @@ impl People for SqliteDesk {
                 })
                 .await
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_the_longest() {
-        let attempt = Attempt {
-            subject: "x".into(),
-            free: 3,
-            longest_s: 300,
-        };
-        let waits: Vec<_> = [0, 1, 3, 4, 5, 6, 7, 12, 13, 4_000_000]
-            .map(|failures| wait_s(failures, &attempt))
-            .into();
-        assert_eq!(waits, [0, 0, 0, 1, 2, 4, 8, 256, 300, 300]);
     }
 }

@@ -7,21 +7,19 @@ use super::desk::SqliteDesk;
 use super::following::{Ids, changes};
 use super::read_rows::{clip, device, event};
 use super::reading_sql::{self as sql, Along, List};
-use crate::store::Pending;
 use crate::store::reading::{
-    Backlog, Changes, ClipRow, Cursor, DeviceRow, EventRow, Filter, HourRow, Reading, Slice, UNSEEN_MOST, Unseen,
+    Backlog, Changes, ClipRow, Cursor, DeviceRow, EventRow, Filter, HourRow, NEW_AT_FIRST, Reading, Slice, UNSEEN_MOST,
+    Unseen,
 };
 use crate::store::rows::Load;
+use crate::store::{Pending, pattern};
 
 /// After every moment: they begin with a digit.
 const END_OF_TIME: &str = "~";
 
-/// Somebody who looks for the first time is shown this many clips as new, not all that there are.
-const NEW_AT_FIRST: i64 = 20;
-
-/// SQLite's pattern for one with `*` and `?` alone: a bracket is a plain character.
-pub(super) fn pattern(visible: Option<String>) -> Option<String> {
-    visible.map(|visible| visible.replace('[', "[[]"))
+/// SQLite's pattern.
+pub(super) fn glob(visible: Option<String>) -> Option<String> {
+    visible.map(|visible| pattern::glob(&visible))
 }
 
 fn along(filter: &Filter) -> Along {
@@ -55,7 +53,7 @@ fn page<T>(
             end,
             filter.device,
             filter.sensor,
-            pattern(filter.visible),
+            glob(filter.visible),
             filter.camera,
             slice.limit
         ],
@@ -74,7 +72,7 @@ fn count_hours(conn: &Connection, list: List, filter: &Filter) -> rusqlite::Resu
             filter.to,
             filter.device,
             filter.sensor,
-            pattern(filter.visible.clone()),
+            glob(filter.visible.clone()),
             filter.camera,
             none
         ],
@@ -86,7 +84,7 @@ fn count_hours(conn: &Connection, list: List, filter: &Filter) -> rusqlite::Resu
 
 fn unseen(conn: &mut Connection, person: &str, visible: Option<String>, limit: u32) -> rusqlite::Result<Unseen> {
     let tx = conn.transaction()?;
-    let visible = pattern(visible);
+    let visible = glob(visible);
     let newest: i64 = tx
         .prepare_cached(&List::Clips.newest())?
         .query_row([], |row| row.get(0))?;

@@ -191,7 +191,8 @@ mod tests {
             let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {question}")).unwrap();
             let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3));
             let steps: Vec<_> = steps.map(Result::unwrap).collect();
-            let uses_index = |step: &String| step.starts_with("SEARCH") && step.contains("INDEX");
+            let uses_index =
+                |step: &String| step.starts_with("SEARCH") && (step.contains("INDEX") || step.contains("PRIMARY KEY"));
             assert!(steps.iter().any(uses_index), "{question}: {steps:?}");
             let scans = |step: &String| step.contains("SCAN evenement") || step.contains("SCAN media");
             assert!(!steps.iter().any(scans), "{question}: {steps:?}");

@@ -1,0 +1,244 @@
+//! What a database promises of people, their sessions, and devices' tokens.
+
+use std::sync::Arc;
+
+use super::desk::Looked;
+#[cfg(feature = "fleet")]
+use super::rows::Postgres;
+use super::rows::SqliteFile;
+use super::{ok, promises};
+use crate::store::Desk;
+use crate::store::people::{Attempt, NewPerson, NewSession, Person, Role};
+
+macro_rules! people_are_kept_as_promised {
+    ($(#$needs:tt)? $implementation:ident, $database:ty) => {
+        promises! { $(#$needs)? $implementation, $database:
+            a_person_is_added_once_changed_and_removed
+            a_session_is_known_everywhere_until_it_ends
+            sessions_that_are_over_are_forgotten_and_end_with_their_person
+            guesses_are_slowed_down_wherever_they_are_made
+            many_guesses_at_once_are_counted_one_by_one
+            a_device_has_two_tokens_at_most
+            a_token_is_known_by_its_fingerprint_until_it_is_revoked
+            no_name_is_too_odd
+        }
+    };
+}
+people_are_kept_as_promised!(sqlite, super::SqliteFile);
+#[cfg(feature = "fleet")]
+people_are_kept_as_promised!(
+    #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+    on_postgres,
+    super::Postgres
+);
+
+fn anna(password_hash: Option<&str>) -> NewPerson {
+    let person = Person {
+        name: "anna".to_string(),
+        role: Role::Admin,
+        devices: None,
+    };
+    NewPerson {
+        person,
+        password_hash: password_hash.map(str::to_string),
+    }
+}
+
+fn session(id: &str, person: &str, expires_s: i64) -> NewSession {
+    NewSession {
+        id: id.to_string(),
+        secret: [7; 32],
+        person: person.to_string(),
+        expires_s,
+    }
+}
+
+fn names(people: &[Person]) -> Vec<&str> {
+    people.iter().map(|person| person.name.as_str()).collect()
+}
+
+async fn a_person_is_added_once_changed_and_removed(database: impl Looked) {
+    let desk = database.desk();
+    assert!(!ok(desk.has_people()).await);
+    assert!(ok(desk.add_person(anna(Some("hash")))).await);
+    assert!(!ok(desk.add_person(anna(None))).await);
+    let ben = Person {
+        name: "Ben é".to_string(),
+        role: Role::Viewer,
+        devices: Some("shop-*".to_string()),
+    };
+    let new = NewPerson {
+        person: ben.clone(),
+        password_hash: None,
+    };
+    assert!(ok(desk.add_person(new)).await);
+    // Another receiver sees them at once.
+    let desk = database.desk();
+    assert!(ok(desk.has_people()).await);
+    assert_eq!(names(&ok(desk.people()).await), ["Ben é", "anna"]);
+    let found = ok(desk.person("Ben é".to_string())).await.unwrap();
+    assert_eq!((found.person, found.password_hash), (ben, None));
+    assert!(ok(desk.set_password("anna".to_string(), "other".to_string())).await);
+    assert!(!ok(desk.set_password("Anna".to_string(), "other".to_string())).await);
+    let found = ok(desk.person("anna".to_string())).await.unwrap();
+    assert_eq!(
+        (found.person.role, found.password_hash.as_deref()),
+        (Role::Admin, Some("other"))
+    );
+    assert!(ok(desk.person("Anna".to_string())).await.is_none());
+    assert!(ok(desk.remove_person("anna".to_string())).await);
+    assert!(!ok(desk.remove_person("anna".to_string())).await);
+    assert_eq!(names(&ok(desk.people()).await), ["Ben é"]);
+}
+
+async fn a_session_is_known_everywhere_until_it_ends(database: impl Looked) {
+    let (one, other) = (database.desk(), database.desk());
+    assert!(ok(one.add_person(anna(None))).await);
+    ok(one.begin_session(session("a", "anna", 500), 100)).await;
+    let found = ok(other.session("a".to_string())).await.unwrap();
+    assert_eq!(
+        (found.secret, found.person, found.expires_s),
+        ([7; 32], anna(None).person, 500)
+    );
+    ok(other.prolong_session("a".to_string(), 900)).await;
+    assert_eq!(ok(one.session("a".to_string())).await.unwrap().expires_s, 900);
+    ok(one.prolong_session("b".to_string(), 900)).await;
+    assert!(ok(one.session("b".to_string())).await.is_none());
+    ok(other.end_session("a".to_string())).await;
+    ok(other.end_session("a".to_string())).await;
+    assert!(ok(one.session("a".to_string())).await.is_none());
+}
+
+async fn sessions_that_are_over_are_forgotten_and_end_with_their_person(database: impl Looked) {
+    let desk = database.desk();
+    assert!(ok(desk.add_person(anna(None))).await);
+    for (id, expires_s) in [("old", 100), ("new", 101)] {
+        ok(desk.begin_session(session(id, "anna", expires_s), 50)).await;
+    }
+    ok(desk.begin_session(session("third", "anna", 900), 100)).await;
+    let there = |id: &str| {
+        let (desk, id) = (Arc::clone(&desk), id.to_string());
+        async move { ok(desk.session(id)).await.is_some() }
+    };
+    assert_eq!(
+        (there("old").await, there("new").await, there("third").await),
+        (false, true, true)
+    );
+    assert!(ok(desk.set_password("anna".to_string(), "x".to_string())).await);
+    assert!(!there("third").await);
+    ok(desk.begin_session(session("again", "anna", 900), 100)).await;
+    assert!(ok(desk.remove_person("anna".to_string())).await);
+    assert!(!there("again").await);
+    // Somebody else of that name is not signed in by it.
+    assert!(ok(desk.add_person(anna(None))).await);
+    assert!(!there("again").await);
+}
+
+fn attempts(subjects: &[(&str, u32)]) -> Vec<Attempt> {
+    let attempt = |(subject, free): &(&str, u32)| Attempt {
+        subject: (*subject).to_string(),
+        free: *free,
+        longest_s: 300,
+    };
+    subjects.iter().map(attempt).collect()
+}
+
+async fn guesses_are_slowed_down_wherever_they_are_made(database: impl Looked) {
+    let desks = [database.desk(), database.desk()];
+    let both = attempts(&[("10.0.0.1 anna", 2), ("10.0.0.1", 5)]);
+    let subjects = || vec!["10.0.0.1 anna".to_string(), "10.0.0.1".to_string()];
+    for (turn, wait_s) in [(0, 0), (1, 0), (2, 0)] {
+        assert_eq!(ok(desks[turn % 2].attempt(both.clone(), 1000)).await, wait_s);
+    }
+    // The third has to wait a second, and is not counted when it comes too early.
+    for desk in &desks {
+        assert_eq!(ok(desk.wait_s(subjects(), 1000)).await, 1);
+        assert_eq!(ok(desk.attempt(both.clone(), 1000)).await, 1);
+    }
+    assert_eq!(ok(desks[0].attempt(both.clone(), 1001)).await, 0);
+    assert_eq!(ok(desks[1].wait_s(subjects(), 1001)).await, 2);
+    // Another name from there is only slowed down later, and one from elsewhere not at all.
+    assert_eq!(ok(desks[1].attempt(attempts(&[("10.0.0.2 anna", 2)]), 1001)).await, 0);
+    assert_eq!(ok(desks[1].wait_s(vec!["10.0.0.1 ben".to_string()], 1001)).await, 0);
+    // A clock that was put back makes nobody wait longer than the longest.
+    assert_eq!(ok(desks[0].attempt(both.clone(), -1_000_000)).await, 300);
+    ok(desks[0].succeeded(subjects())).await;
+    assert_eq!(ok(desks[1].wait_s(subjects(), 1001)).await, 0);
+    assert_eq!(ok(desks[1].attempt(both, 1001)).await, 0);
+}
+
+async fn many_guesses_at_once_are_counted_one_by_one(database: impl Looked) {
+    let desks = [database.desk(), database.desk()];
+    let tasks: Vec<_> = (0..20)
+        .map(|number| {
+            let desk = Arc::clone(&desks[number % 2]);
+            tokio::spawn(async move { ok(desk.attempt(attempts(&[("anna", 3), ("10.0.0.1", 9)]), 1000)).await })
+        })
+        .collect();
+    let mut taken = 0;
+    for task in tasks {
+        taken += i32::from(task.await.unwrap() == 0);
+    }
+    // Three are free, and the fourth is what makes the next wait.
+    assert_eq!(taken, 4);
+}
+
+async fn a_device_has_two_tokens_at_most(database: impl Looked) {
+    let desks: [Arc<dyn Desk>; 2] = [database.desk(), database.desk()];
+    let tasks: Vec<_> = (0..10_u8)
+        .map(|number| {
+            let desk = Arc::clone(&desks[usize::from(number) % 2]);
+            tokio::spawn(async move { ok(desk.add_token("a".to_string(), [number; 32])).await })
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for task in tasks {
+        ids.extend(task.await.unwrap());
+    }
+    assert_eq!(ids.len(), 2);
+    assert!(ok(desks[0].add_token("b".to_string(), [99; 32])).await.is_some());
+    let all = ok(desks[1].tokens()).await;
+    let devices: Vec<_> = all.iter().map(|token| token.device_id.as_str()).collect();
+    assert_eq!(devices, ["a", "a", "b"]);
+    assert_eq!(all[0].created_at.len(), "2025-12-18T10:00:00.000Z".len());
+    assert!(ok(desks[0].revoke_token(ids[0])).await);
+    assert!(!ok(desks[1].revoke_token(ids[0])).await);
+    assert!(ok(desks[1].add_token("a".to_string(), [50; 32])).await.is_some());
+}
+
+async fn a_token_is_known_by_its_fingerprint_until_it_is_revoked(database: impl Looked) {
+    let (one, other) = (database.desk(), database.desk());
+    assert_eq!(ok(one.token_device(None)).await, (false, None));
+    assert_eq!(ok(one.token_device(Some([1; 32]))).await, (false, None));
+    let id = ok(one.add_token("a".to_string(), [1; 32])).await.unwrap();
+    assert_eq!(
+        ok(other.token_device(Some([1; 32]))).await,
+        (true, Some("a".to_string()))
+    );
+    assert_eq!(ok(other.token_device(Some([2; 32]))).await, (true, None));
+    assert_eq!(ok(other.token_device(None)).await, (true, None));
+    assert!(ok(other.revoke_token(id)).await);
+    assert_eq!(ok(one.token_device(Some([1; 32]))).await, (false, None));
+}
+
+async fn no_name_is_too_odd(database: impl Looked) {
+    let desk = database.desk();
+    for odd in [
+        "\0",
+        "a\0b",
+        "'; DROP TABLE person; --",
+        "é\u{1f3a5}",
+        &"x".repeat(10_000),
+    ] {
+        let odd = || odd.to_string();
+        assert!(ok(desk.person(odd())).await.is_none());
+        assert!(ok(desk.session(odd())).await.is_none());
+        assert!(!ok(desk.set_password(odd(), "x".to_string())).await);
+        assert!(!ok(desk.remove_person(odd())).await);
+        ok(desk.end_session(odd())).await;
+        ok(desk.prolong_session(odd(), i64::MAX)).await;
+        assert_eq!(ok(desk.wait_s(vec![odd()], 0)).await, 0);
+        assert_eq!(ok(desk.succeeded(vec![odd()])).await, ());
+    }
+    assert_eq!(ok(desk.attempt(attempts(&[("a\0b", 1), ("é", 1)]), 1000)).await, 0);
+}

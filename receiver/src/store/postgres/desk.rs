@@ -1,0 +1,75 @@
+//! The database as people use it: they read rows, sign in, make tokens.
+
+use std::sync::Arc;
+
+use deadpool_postgres::Client;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+
+use super::{Link, OnLink};
+use crate::store::StoreError;
+
+/// A statement's parameters.
+pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// Rows to read, people and tokens to keep.
+pub(in crate::store) struct PostgresDesk {
+    pub(super) link: Link,
+}
+
+impl PostgresDesk {
+    /// With connections of its own to the same database.
+    pub(in crate::store) fn beside(link: &Link) -> Result<Arc<Self>, StoreError> {
+        let link = link.of_people()?;
+        Ok(Arc::new(Self { link }))
+    }
+
+    /// The rows that a statement gives which changes nothing, or nothing more when it comes twice.
+    pub(super) async fn all<T>(
+        &self,
+        sql: &str,
+        parameters: Parameters<'_>,
+        read: impl Fn(&Row) -> Result<T, Error>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = self.link.rows(sql, parameters).await?;
+        rows.iter().map(|row| self.read(read(row))).collect()
+    }
+
+    /// The first of them.
+    pub(super) async fn first<T>(
+        &self,
+        sql: &str,
+        parameters: Parameters<'_>,
+        read: impl Fn(&Row) -> Result<T, Error>,
+    ) -> Result<Option<T>, StoreError> {
+        let rows = self.link.rows(sql, parameters).await?;
+        rows.first().map(|row| self.read(read(row))).transpose()
+    }
+
+    /// Rows that a statement changed, which is tried once: its answer would be another one the second time.
+    pub(super) async fn change(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, StoreError> {
+        let client = self.link.client().await?;
+        let changed = async { client.execute(&client.prepare_cached(sql).await?, parameters).await };
+        let changed = changed.await;
+        changed.map_err(|error| self.failed(client, &error))
+    }
+
+    pub(super) fn failed(&self, client: Client, error: &Error) -> StoreError {
+        self.link.failed(client, error)
+    }
+
+    pub(super) fn read<T>(&self, found: Result<T, Error>) -> Result<T, StoreError> {
+        found.map_err(|error| StoreError::Unavailable(self.link.said(&error)))
+    }
+}
+
+impl OnLink for PostgresDesk {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+}
+
+/// Text that may be asked for: PostgreSQL's has no character U+0000, and refuses it.
+pub(super) fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

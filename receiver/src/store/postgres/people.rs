@@ -1,0 +1,209 @@
+//! People and their sessions on PostgreSQL.
+
+use deadpool_postgres::Transaction;
+use tokio_postgres::{Error, Row};
+
+use super::desk::{PostgresDesk, clean};
+use crate::store::Pending;
+use crate::store::people::{Attempt, NewPerson, NewSession, People, Person, REMEMBERED_S, Role, SessionRow};
+
+const ADD: &str = "
+INSERT INTO person (name, role, devices, password_hash) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+const SET_PASSWORD: &str = "
+WITH ended AS (DELETE FROM session WHERE person = $1)
+UPDATE person SET password_hash = $2 WHERE name = $1";
+
+const REMOVE: &str = "
+WITH ended AS (DELETE FROM session WHERE person = $1), forgotten AS (DELETE FROM person_seen WHERE person = $1)
+DELETE FROM person WHERE name = $1";
+
+/// Those that are over are nobody's to wait for.
+const BEGIN_SESSION: &str = "
+WITH ended AS (DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= $5 FOR UPDATE SKIP LOCKED))
+INSERT INTO session (id, secret_sha256, person, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING";
+
+const SESSION: &str = "
+SELECT person.name, role, devices, secret_sha256, expires_at
+FROM session JOIN person ON person.name = session.person WHERE session.id = $1";
+
+/// Many guesses at a time are one after another, at all receivers together.
+const TURN: &str = "SELECT pg_advisory_xact_lock(7308324467)";
+
+const FORGET_FAILURES: &str = "DELETE FROM sign_in_failure WHERE last_at < $1";
+
+const FAILURES: &str = "SELECT failures, next_at FROM sign_in_failure WHERE subject = $1";
+
+const FAIL: &str = "
+INSERT INTO sign_in_failure (subject, failures, last_at, next_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (subject) DO UPDATE
+SET failures = excluded.failures, last_at = excluded.last_at, next_at = excluded.next_at";
+
+fn person(row: &Row) -> Result<Person, Error> {
+    Ok(Person {
+        name: row.try_get(0)?,
+        role: Role::of(row.try_get(1)?),
+        devices: row.try_get(2)?,
+    })
+}
+
+/// In a transaction: the seconds to wait, or all counted as failed.
+async fn attempt(tx: &Transaction<'_>, attempts: &[Attempt], now_s: i64) -> Result<i64, Error> {
+    tx.batch_execute(TURN).await?;
+    tx.execute(FORGET_FAILURES, &[&(now_s - REMEMBERED_S)]).await?;
+    let (mut counts, mut early_s) = (Vec::new(), 0);
+    for attempt in attempts {
+        let found = tx.query_opt(FAILURES, &[&clean(&attempt.subject)]).await?;
+        let (count, next_s) = match found {
+            Some(row) => (row.try_get::<_, i64>(0)?, row.try_get::<_, i64>(1)?),
+            None => (0, 0),
+        };
+        early_s = early_s.max(attempt.early_s(next_s, now_s));
+        counts.push(count.saturating_add(1));
+    }
+    if early_s > 0 {
+        return Ok(early_s);
+    }
+    for (attempt, count) in attempts.iter().zip(counts) {
+        let next_s = now_s + attempt.wait_s(u32::try_from(count).unwrap_or(u32::MAX));
+        tx.execute(FAIL, &[&clean(&attempt.subject), &count, &now_s, &next_s])
+            .await?;
+    }
+    Ok(0)
+}
+
+impl People for PostgresDesk {
+    fn people(&self) -> Pending<'_, Vec<Person>> {
+        Box::pin(self.all("SELECT name, role, devices FROM person ORDER BY name", &[], person))
+    }
+
+    fn has_people(&self) -> Pending<'_, bool> {
+        Box::pin(async move {
+            let found = self
+                .first("SELECT EXISTS (SELECT FROM person)", &[], |row| row.try_get(0))
+                .await?;
+            Ok(found.unwrap_or(false))
+        })
+    }
+
+    fn person(&self, name: String) -> Pending<'_, Option<NewPerson>> {
+        Box::pin(async move {
+            let sql = "SELECT name, role, devices, password_hash FROM person WHERE name = $1";
+            self.first(sql, &[&clean(&name)], |row| {
+                Ok(NewPerson {
+                    person: person(row)?,
+                    password_hash: row.try_get(3)?,
+                })
+            })
+            .await
+        })
+    }
+
+    fn add_person(&self, new: NewPerson) -> Pending<'_, bool> {
+        Box::pin(async move {
+            let NewPerson { person, password_hash } = new;
+            let devices = person.devices.as_deref().map(clean);
+            let added = self
+                .change(
+                    ADD,
+                    &[&clean(&person.name), &person.role.name(), &devices, &password_hash],
+                )
+                .await?;
+            Ok(added == 1)
+        })
+    }
+
+    fn set_password(&self, name: String, password_hash: String) -> Pending<'_, bool> {
+        Box::pin(async move { Ok(self.change(SET_PASSWORD, &[&clean(&name), &password_hash]).await? == 1) })
+    }
+
+    fn remove_person(&self, name: String) -> Pending<'_, bool> {
+        Box::pin(async move { Ok(self.change(REMOVE, &[&clean(&name)]).await? == 1) })
+    }
+
+    fn begin_session(&self, session: NewSession, now_s: i64) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let NewSession {
+                id,
+                secret,
+                person,
+                expires_s,
+            } = session;
+            let begun = self
+                .link
+                .rows(
+                    BEGIN_SESSION,
+                    &[&id, &secret.as_slice(), &clean(&person), &expires_s, &now_s],
+                )
+                .await;
+            begun.map(drop)
+        })
+    }
+
+    fn session(&self, id: String) -> Pending<'_, Option<SessionRow>> {
+        Box::pin(async move {
+            let found = self
+                .first(SESSION, &[&clean(&id)], |row| {
+                    let secret: &[u8] = row.try_get(3)?;
+                    Ok((person(row)?, secret.try_into().ok(), row.try_get(4)?))
+                })
+                .await?;
+            // A fingerprint of another length is nobody's.
+            Ok(found.and_then(|(person, secret, expires_s)| {
+                Some(SessionRow {
+                    secret: secret?,
+                    person,
+                    expires_s,
+                })
+            }))
+        })
+    }
+
+    fn prolong_session(&self, id: String, expires_s: i64) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let sql = "UPDATE session SET expires_at = $2 WHERE id = $1";
+            self.link.rows(sql, &[&clean(&id), &expires_s]).await.map(drop)
+        })
+    }
+
+    fn end_session(&self, id: String) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let ended = self
+                .link
+                .rows("DELETE FROM session WHERE id = $1", &[&clean(&id)])
+                .await;
+            ended.map(drop)
+        })
+    }
+
+    fn attempt(&self, attempts: Vec<Attempt>, now_s: i64) -> Pending<'_, i64> {
+        Box::pin(async move {
+            let mut client = self.link.client().await?;
+            let counted = async {
+                let tx = client.transaction().await?;
+                let early_s = attempt(&tx, &attempts, now_s).await?;
+                tx.commit().await?;
+                Ok(early_s)
+            };
+            let counted: Result<i64, Error> = counted.await;
+            counted.map_err(|error| self.failed(client, &error))
+        })
+    }
+
+    fn wait_s(&self, subjects: Vec<String>, now_s: i64) -> Pending<'_, i64> {
+        Box::pin(async move {
+            let subjects: Vec<String> = subjects.iter().map(|subject| clean(subject)).collect();
+            let sql = "SELECT coalesce(max(next_at), 0) FROM sign_in_failure WHERE subject = ANY ($1)";
+            let next_s: Option<i64> = self.first(sql, &[&subjects], |row| row.try_get(0)).await?;
+            Ok((next_s.unwrap_or(0) - now_s).max(0))
+        })
+    }
+
+    fn succeeded(&self, subjects: Vec<String>) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let subjects: Vec<String> = subjects.iter().map(|subject| clean(subject)).collect();
+            let sql = "DELETE FROM sign_in_failure WHERE subject = ANY ($1)";
+            self.link.rows(sql, &[&subjects]).await.map(drop)
+        })
+    }
+}
