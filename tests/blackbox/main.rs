@@ -40,5 +40,6 @@ mod support;
 mod together;
 mod tracking;
 mod undisturbed;
+mod upload_faults;
 mod uploads;
 mod verdicts;

@@ -23,7 +23,7 @@ fn a_single_clip_keeps_the_rate_within_five_percent() {
 }
 
 /// A timetable in which `now` holds from an hour ago for two hours (UTC), and `other` else.
-fn now_and_else(now: &str, other: &str) -> String {
+pub fn now_and_else(now: &str, other: &str) -> String {
     let at = |minutes| (Utc::now() + TimeDelta::minutes(minutes)).format("%H:%M").to_string();
     format!("{},{now} {},{other}", at(-60), at(60))
 }

@@ -4,6 +4,7 @@ pub mod arrived;
 pub mod backend;
 pub mod device;
 pub mod expected;
+pub mod faulty;
 pub mod layout;
 pub mod lines;
 pub mod proxy;

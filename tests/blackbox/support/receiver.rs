@@ -1,7 +1,7 @@
 //! The built receiver, on a free port and a folder of its own.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+use super::eventually;
 use super::expected::Expected;
 use super::random::Fingerprint;
 use super::service::{Running, Service};
@@ -38,17 +39,30 @@ fn program() -> &'static PathBuf {
     })
 }
 
+fn listening(folder: &Path, address: &str) -> (Running, String) {
+    let service = Service::program(&[program().to_str().unwrap()])
+        .env("RECEIVER_LISTEN", address)
+        .env("RECEIVER_DATA", folder);
+    let mut running = service.start();
+    running.prints("listening on http://127.0.0.1:");
+    running.prints("\n");
+    let url = running.stdout().trim().rsplit(' ').next().unwrap().to_owned();
+    (running, url)
+}
+
 impl Receiver {
     pub fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("sync-receiver-").tempdir().unwrap();
-        let service = Service::program(&[program().to_str().unwrap()])
-            .env("RECEIVER_LISTEN", "127.0.0.1:0")
-            .env("RECEIVER_DATA", folder.path());
-        let mut running = service.start();
-        running.prints("listening on http://127.0.0.1:");
-        running.prints("\n");
-        let url = running.stdout().trim().rsplit(' ').next().unwrap().to_owned();
+        let (running, url) = listening(folder.path(), "127.0.0.1:0");
         Receiver { folder, running, url }
+    }
+
+    /// The power goes and comes back: the next one has the same folder and the same port.
+    pub fn cut_power(&mut self) {
+        let address = self.url.trim_start_matches("http://").to_owned();
+        self.running.signal(rustix::process::Signal::KILL);
+        eventually("it is dead", || !self.running.is_alive());
+        self.running = listening(self.folder.path(), &address).0;
     }
 
     pub fn peak_kb(&self) -> u64 {
