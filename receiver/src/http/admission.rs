@@ -1,9 +1,12 @@
-//! Requests served at a time: so many in all, so many of one peer, a few that wait, and a quick refusal of the rest.
+//! Requests served at a time: so many in all, so many of one peer, those that wait for as long as they can be served in
+//! time, and a quick refusal of the rest.
+
+mod pace;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -15,11 +18,12 @@ use super::body;
 use crate::answer::Refusal;
 use crate::config::Config;
 use crate::peer::Peer;
+use pace::Pace;
 
 /// How long a request waits for its turn.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// After how many seconds a refused one may come again.
+/// After how many seconds a refused connection may come again.
 pub(crate) const COME_AGAIN_S: u32 = 10;
 
 /// The permits of requests to `/api`.
@@ -29,12 +33,22 @@ pub(super) struct Admission {
     all: Arc<Semaphore>,
     peers: Mutex<HashMap<Peer, Weak<Semaphore>>>,
     waiting: AtomicUsize,
+    pace: Pace,
 }
 
 /// A request's permit.
 struct Permit {
     _peer: Option<OwnedSemaphorePermit>,
     _all: OwnedSemaphorePermit,
+}
+
+/// Counts a request that had a permit, also one whose sender went away.
+struct Served<'a>(&'a Pace);
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.0.served(Instant::now());
+    }
 }
 
 /// Why there is none.
@@ -51,6 +65,7 @@ impl Admission {
             all: Arc::new(Semaphore::new(config.max_requests)),
             peers: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            pace: Pace::new(Instant::now()),
         }
     }
 
@@ -72,7 +87,8 @@ impl Admission {
             return Ok(Permit { _peer: own, _all: all });
         }
         let waiting = Waiting::new(&self.waiting);
-        if waiting.before >= self.max_requests {
+        // Nobody waits for a turn that does not come in time; whoever has one must not be sent away for long.
+        if waiting.before >= self.max_requests.max(self.pace.in_time(WAIT)) {
             return Err(Full::All);
         }
         let mut why = Full::Peer;
@@ -127,12 +143,18 @@ impl Drop for Waiting<'_> {
 pub(super) async fn admit(State(admission): State<Arc<Admission>>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
     let refusal = match admission.take(peer).await {
-        Ok(_permit) => return next.run(request).await,
+        Ok(_permit) => {
+            let _served = Served(&admission.pace);
+            return next.run(request).await;
+        }
         Err(Full::Peer) => Refusal {
             status: StatusCode::TOO_MANY_REQUESTS,
-            ..Refusal::busy("trop de requêtes à la fois de cette adresse", COME_AGAIN_S)
+            ..Refusal::busy(
+                "trop de requêtes à la fois de cette adresse",
+                admission.pace.come_again_s(),
+            )
         },
-        Err(Full::All) => Refusal::busy("trop de requêtes à la fois", COME_AGAIN_S),
+        Err(Full::All) => Refusal::busy("trop de requêtes à la fois", admission.pace.come_again_s()),
     };
     body::answer_unread(request, refusal)
 }
