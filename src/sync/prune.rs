@@ -166,7 +166,8 @@ impl Sweep<'_> {
 
     /// A deletion that took too long says which length would not have.
     fn learn(&mut self, bytes: u64, locked: Duration) {
-        if locked <= policy::PRUNE_LOCK {
+        // A commit alone can take long on a card that is busy: that is no matter of length.
+        if locked <= policy::PRUNE_LOCK || bytes <= policy::PRUNE_ALWAYS_BYTES {
             return;
         }
         log::warn!("deleting {bytes} bytes took {locked:?}: clips that long stay for a day");

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::support::service::PATIENCE;
-use crate::support::{Act, Backend, Device, Layout, Running, Service, assert_everything_arrived_once, eventually};
+use crate::support::{Act, Backend, Device, Layout, Run, Running, Service, assert_everything_arrived_once, eventually};
 
 /// For `RUST_LOG`: each try that failed is said.
 const TRIES: &str = "sync_service=debug";
@@ -42,34 +42,45 @@ fn assert_nothing_was_sent_again(device: &Device, backend: &Backend, rows: usize
     );
 }
 
-#[test]
-fn a_result_that_does_not_fit_the_card_is_kept_until_it_does() {
-    let (device, backend) = (Device::new(), Backend::without_idempotency());
+/// More marks than fit into the pages that there are: our tables stand, and none of the events was sent.
+const EVENTS: usize = 400;
+
+fn with_many_marks_to_come(device: Device) -> (Device, Backend) {
+    let backend = Backend::without_idempotency();
     Service::once(&device, &backend).run().exits(0);
-    device.events(400);
-    let mut service = limited(size(&device))
-        .on(&device, &backend.url(), "continuous")
+    device.events(EVENTS);
+    (device, backend)
+}
+
+/// What fits is marked; the first result that does not is kept, and nothing else is sent until there is room.
+#[track_caller]
+fn waits_for_room(device: &Device, backend: &Backend, service: Service, make_room: impl FnOnce(&Running)) {
+    let mut service = service
+        .on(device, &backend.url(), "continuous")
         .env("RUST_LOG", TRIES)
         .start();
-    // The marks of 400 events need more pages than there are; what fits is marked.
     service.logs("try 1 failed");
     let (sent, tracked) = (backend.received().len(), device.tracking().len());
-    assert!(sent < 400, "it all fitted, nothing is proven");
+    assert!(sent < EVENTS, "it all fitted, nothing is proven");
     service.logs("try 2 failed");
     assert_eq!(backend.received().len(), sent, "it went on sending what it cannot mark");
     assert!(sent <= tracked + 1, "{sent} sent, {tracked} marked");
-    lift(&service);
-    service.prints("Événement 400 →");
+    make_room(&service);
+    service.prints(&format!("Événement {EVENTS} →"));
     service.prints("Médias échoués");
     service.stop().exits_with_words(0);
-    assert_nothing_was_sent_again(&device, &backend, 400);
+    assert_nothing_was_sent_again(device, backend, EVENTS);
+}
+
+#[test]
+fn a_result_that_does_not_fit_the_card_is_kept_until_it_does() {
+    let (device, backend) = with_many_marks_to_come(Device::new());
+    waits_for_room(&device, &backend, limited(size(&device)), lift);
 }
 
 #[test]
 fn once_on_a_full_card_says_so_and_ends() {
-    let (device, backend) = (Device::new(), Backend::start());
-    Service::once(&device, &backend).run().exits(0);
-    device.events(400);
+    let (device, backend) = with_many_marks_to_come(Device::new());
     let run = limited(size(&device)).on(&device, &backend.url(), "once").run();
     assert!(matches!(run.code(), Some(1 | 2)), "{run}");
     assert!(!run.stderr.contains("panicked"), "{run}");
@@ -171,132 +182,110 @@ mod native {
     use super::*;
     use crate::support::preloaded;
 
+    /// A clip in the middle of which the card can't be read, another one, and an event.
+    struct BadSector {
+        device: Device,
+        backend: Backend,
+        library: std::path::PathBuf,
+        from: u64,
+        bad: i64,
+        good: i64,
+        event: i64,
+    }
+
+    impl BadSector {
+        fn new() -> Self {
+            let (device, backend) = (Device::new(), Backend::start());
+            let library = preloaded(device.folder(), "bad_sector.c");
+            let bad = device.big_clip(3_000_000);
+            let from = size(&device) - 1_500_000;
+            let (good, event) = (device.clip(b"good"), device.event());
+            BadSector {
+                device,
+                backend,
+                library,
+                from,
+                bad,
+                good,
+                event,
+            }
+        }
+
+        fn service(&self, mode: &str) -> Service {
+            Service::of(&self.device, &self.backend.url(), mode)
+                .env("LD_PRELOAD", &self.library)
+                .env("BAD_FROM", self.from.to_string())
+                .env("BAD_TO", (self.from + 1).to_string())
+                .env("BAD_UNLESS", self.device.folder().join("cured"))
+                .env("SYNC_INTERVAL_MINUTES", "0.01")
+        }
+
+        /// Only the clip on the sector is left.
+        #[track_caller]
+        fn assert_others_went(&self, run: &Run) {
+            for (table, id) in [("media", self.good), ("evenement", self.event)] {
+                assert_eq!(self.device.tracked(table, id).unwrap().status, "success", "{run}");
+            }
+            assert_eq!(self.backend.stored_count(), 2, "no half clip at the server");
+        }
+
+        /// The sector can be read again, as cards have them.
+        fn cure(&self) {
+            std::fs::write(self.device.folder().join("cured"), "").unwrap();
+        }
+    }
+
     #[test]
     fn a_clip_on_an_unreadable_sector_waits_and_the_rows_behind_it_go() {
-        let (device, backend) = (Device::new(), Backend::start());
-        let library = preloaded(device.folder(), "bad_sector.c");
-        let bad = device.big_clip(3_000_000);
-        let from = size(&device) - 1_500_000;
-        let (good, event) = (device.clip(b"good"), device.event());
-        let cured = device.folder().join("cured");
-        let service = || {
-            Service::once(&device, &backend)
-                .env("LD_PRELOAD", &library)
-                .env("BAD_FROM", from.to_string())
-                .env("BAD_TO", (from + 1).to_string())
-                .env("BAD_UNLESS", &cured)
-        };
-        let run = service().run().exits_with_words(1);
-        let failed = device.tracked("media", bad).unwrap();
+        let card = BadSector::new();
+        let run = card.service("once").run().exits_with_words(1);
+        let failed = card.device.tracked("media", card.bad).unwrap();
         assert_eq!(failed.status, "failed", "{run}");
         let told = failed.error.unwrap();
         assert!(told.contains("carte SD illisible"), "{told}");
-        assert_eq!(device.tracked("media", good).unwrap().status, "success", "{run}");
-        assert_eq!(device.tracked("evenement", event).unwrap().status, "success", "{run}");
-        assert_eq!(backend.stored_count(), 2, "no half clip at the server");
-        // A sector that can be read again, as cards have them.
-        std::fs::write(&cured, "").unwrap();
-        service().run().exits(0);
-        assert_everything_arrived_once(&device, &backend);
+        card.assert_others_went(&run);
+        card.cure();
+        card.service("once").run().exits(0);
+        assert_everything_arrived_once(&card.device, &card.backend);
     }
 
     #[test]
     fn a_clip_that_cannot_be_read_for_a_while_is_not_refused_for_it() {
-        let (device, backend) = (Device::new(), Backend::start());
-        let library = preloaded(device.folder(), "bad_sector.c");
-        let bad = device.big_clip(3_000_000);
-        let from = size(&device) - 1_500_000;
-        let (good, event) = (device.clip(b"good"), device.event());
-        let cured = device.folder().join("cured");
-        let service = |mode| {
-            Service::of(&device, &backend.url(), mode)
-                .env("LD_PRELOAD", &library)
-                .env("BAD_FROM", from.to_string())
-                .env("BAD_TO", (from + 1).to_string())
-                // A bus that stumbles: SQLITE_IOERR_READ, which says nothing about the row.
-                .env("BAD_ERRNO", rustix::io::Errno::AGAIN.raw_os_error().to_string())
-                .env("BAD_UNLESS", &cured)
-                .env("SYNC_INTERVAL_MINUTES", "0.01")
-        };
+        let card = BadSector::new();
+        // A bus that stumbles: SQLITE_IOERR_READ, which says nothing about the row.
+        let error = rustix::io::Errno::AGAIN.raw_os_error().to_string();
+        let service = |mode| card.service(mode).env("BAD_ERRNO", &error);
         let run = service("once").run().exits_with_words(1);
-        assert_eq!(device.tracked("media", bad), None, "booked as the row's refusal: {run}");
-        assert_eq!(device.tracked("media", good).unwrap().status, "success", "{run}");
-        assert_eq!(device.tracked("evenement", event).unwrap().status, "success", "{run}");
+        let booked = card.device.tracked("media", card.bad);
+        assert_eq!(booked, None, "booked as the row's refusal: {run}");
+        card.assert_others_went(&run);
         let mut running = service("continuous").start();
         running.prints("⚠️");
-        std::fs::write(&cured, "").unwrap();
-        running.prints(&format!("Média {bad} →"));
+        card.cure();
+        running.prints(&format!("Média {} →", card.bad));
         running.stop().exits_with_words(0);
-        assert_everything_arrived_once(&device, &backend);
+        assert_everything_arrived_once(&card.device, &card.backend);
     }
 }
 
 /// These take the right to mount.
 mod mounts {
-    use std::path::Path;
-
     use super::*;
-
-    /// A mount that goes with the test.
-    struct Mount<'a>(&'a Path);
-
-    impl<'a> Mount<'a> {
-        fn new(at: &'a Path, arguments: &[&str]) -> Self {
-            std::fs::create_dir_all(at).unwrap();
-            let mounted = rustix::process::geteuid().is_root()
-                && Command::new("mount")
-                    .args(arguments)
-                    .arg(at)
-                    .status()
-                    .is_ok_and(|status| status.success());
-            assert!(
-                mounted,
-                "mounting takes root and the right to mount; leave it out with --skip mounts::"
-            );
-            Mount(at)
-        }
-
-        fn again(&self, options: &str) {
-            assert!(
-                Command::new("mount")
-                    .args(["-o", options])
-                    .arg(self.0)
-                    .status()
-                    .unwrap()
-                    .success()
-            );
-        }
-    }
-
-    impl Drop for Mount<'_> {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg("-l").arg(self.0).status();
-        }
-    }
+    use crate::support::Mount;
+    use crate::support::mount::free_bytes;
 
     #[test]
     fn a_full_card_is_waited_out() {
         let outer = Device::empty_folder(Layout::Current);
         let card = outer.folder().join("card");
-        let _mount = Mount::new(&card, &["-t", "tmpfs", "-o", "size=1m", "tmpfs"]);
-        let (device, backend) = (Device::at(&card), Backend::without_idempotency());
-        Service::once(&device, &backend).run().exits(0);
-        device.events(400);
+        let _mount = Mount::small_disk(&card, 1);
+        let (device, backend) = with_many_marks_to_come(Device::at(&card));
         let fill = card.join("fill");
-        let room = rustix::fs::statvfs(&card).map(|fs| fs.f_bavail * fs.f_frsize).unwrap();
-        // Room for the journal of one small change, not for 400 marks.
-        std::fs::write(&fill, vec![1; room as usize - 24_576]).unwrap();
-        let mut service = Service::continuous(&device, &backend).env("RUST_LOG", TRIES).start();
-        service.logs("try 1 failed");
-        let sent = backend.received().len();
-        assert!(sent < 400, "it all fitted, nothing is proven");
-        service.logs("try 2 failed");
-        assert_eq!(backend.received().len(), sent, "it went on sending what it cannot mark");
-        std::fs::remove_file(fill).unwrap();
-        service.prints("Événement 400 →");
-        service.prints("Médias échoués");
-        service.stop().exits_with_words(0);
-        assert_nothing_was_sent_again(&device, &backend, 400);
+        // Room for the journal of one small change, not for so many marks.
+        std::fs::write(&fill, vec![1; free_bytes(&card) as usize - 24_576]).unwrap();
+        waits_for_room(&device, &backend, Service::bare(), |_| {
+            std::fs::remove_file(fill).unwrap()
+        });
     }
 
     #[test]

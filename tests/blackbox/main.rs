@@ -28,6 +28,7 @@ mod odd_rows;
 mod payloads;
 mod power;
 mod prune;
+mod prune_faults;
 mod rate;
 mod realtime;
 mod security;

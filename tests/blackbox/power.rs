@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::channel;
 
+use crate::prune::{clips, sent_clips, sent_long_ago};
 use crate::support::{Act, Backend, Device, Journal, Service};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/powerfs.py");
@@ -254,4 +255,62 @@ fn a_power_cut_while_the_first_request_is_on_its_way_leaves_every_row_its_key() 
     Service::once(&device, &backend).run().exits(0);
     let stored = stored(&backend);
     assert_eq!(stored.len(), 3, "the row went out under a second key: {stored:?}");
+}
+
+/// Clips go from the card until the power does, after so many changes; what survived is whole, and behind it nothing but the oldest
+/// clips is missing.
+fn cut_while_clips_go(ops: u64, seed: u64, model: &str, journal: Journal) -> usize {
+    const CLIPS: usize = 8;
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    std::fs::create_dir(&store).unwrap();
+    let device = Device::at(&store);
+    if journal == Journal::Wal {
+        device.sql("PRAGMA journal_mode = wal");
+    }
+    let backend = Backend::without_idempotency();
+    let all = sent_clips(&device, &backend, CLIPS, 50_000);
+    sent_long_ago(&device);
+    device.event();
+    Service::once(&device, &backend).run().exits(0);
+    let (tracking, requests) = (device.tracking(), backend.received().len());
+    let mount = folder.path().join("card");
+    let mut power = Power::on(&mount, &store, model);
+    let running = Service::bare()
+        .env("LOCAL_DB_PATH", mount.join("surveillance.db"))
+        .env("BACKEND_URL", backend.url())
+        .env("SYNC_MODE", "continuous")
+        .env("SYNC_PRUNE_AFTER_DAYS", "30")
+        .env("RUST_LOG", "off")
+        .start();
+    power.arm(ops, seed, running.pid());
+    power.is_cut();
+    running.kill();
+    drop(power);
+    assert_eq!(device.value::<String>("PRAGMA integrity_check"), "ok");
+    let left = clips(&device);
+    assert_eq!(left, all[all.len() - left.len()..], "not from the old end");
+    assert_eq!(device.tracking(), tracking);
+    Service::once(&device, &backend)
+        .env("SYNC_PRUNE_AFTER_DAYS", "30")
+        .run()
+        .exits(0);
+    assert_eq!(clips(&device), Vec::<i64>::new());
+    assert_eq!(device.tracking(), tracking);
+    assert_eq!(backend.received().len(), requests, "something was sent again");
+    left.len()
+}
+
+#[test]
+fn a_power_cut_while_clips_go_leaves_a_whole_database_and_takes_no_other_row() {
+    if left_out() {
+        return;
+    }
+    let mut left = std::collections::BTreeSet::new();
+    for cut in 0..cuts() {
+        left.insert(cut_while_clips_go(10 + 7 * cut % 60, cut, "strict", Journal::Delete));
+        let journal = if cut % 2 == 0 { Journal::Delete } else { Journal::Wal };
+        cut_while_clips_go(8 + 5 * cut % 30, cut, "ext4", journal);
+    }
+    assert!(left.len() > 1, "no cut came in the middle: {left:?}");
 }

@@ -7,6 +7,7 @@ pub mod expected;
 pub mod faulty;
 pub mod layout;
 pub mod lines;
+pub mod mount;
 pub mod proxy;
 pub mod random;
 pub mod receiver;
@@ -19,6 +20,7 @@ pub use arrived::assert_everything_arrived_once;
 pub use backend::{Act, Backend, Expect, Gate};
 pub use device::Device;
 pub use layout::{Journal, Layout};
+pub use mount::Mount;
 pub use recorder::Recorder;
 pub use service::{Run, Running, Service};
 

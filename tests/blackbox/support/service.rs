@@ -351,6 +351,11 @@ impl Running {
         self.proc_number("io", "rchar:").unwrap()
     }
 
+    /// `wchar`: bytes it wrote, to files and sockets.
+    pub fn written_bytes(&self) -> u64 {
+        self.proc_number("io", "wchar:").unwrap()
+    }
+
     fn proc_number(&self, file: &str, name: &str) -> Option<u64> {
         let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.pid())).ok()?;
         let line = text.lines().find(|line| line.starts_with(name))?;
