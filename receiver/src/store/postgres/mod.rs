@@ -12,6 +12,8 @@ mod migrate;
 #[cfg(test)]
 mod on_postgres;
 mod people;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod read_rows;
 mod read_sql;

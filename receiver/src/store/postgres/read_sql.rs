@@ -53,19 +53,19 @@ pub(super) struct Narrowed {
 }
 
 impl Narrowed {
-    /// The conditions, each with ` AND ` before it.
-    fn conditions(self, first: usize) -> String {
+    /// The conditions, each with ` AND ` before it, but for the one that leads.
+    fn conditions(self, first: usize, lead: Option<&str>) -> String {
         let mut number = first;
         let mut text = String::new();
-        for (is_given, condition) in [
+        for (is_given, column) in [
             (self.device, "device_id"),
             (self.sensor, "sensor"),
             (self.camera, "camera"),
         ] {
-            if is_given {
-                text += &format!(" AND {condition} = ${number}");
-                number += 1;
+            if is_given && lead != Some(column) {
+                text += &format!(" AND {column} = ${number}");
             }
+            number += usize::from(is_given);
         }
         if self.visible {
             text += &theirs(number);
@@ -107,38 +107,45 @@ impl List {
 
     /// Parameters: 1 and 2 the place after which, 3 the other end, 4 how many, and what it is narrowed to.
     pub(super) fn page(self, narrowed: Narrowed, ascending: bool) -> String {
-        let (between, order) = direction(ascending);
-        let (columns, seen, conditions) = (self.columns(), self.seen(), narrowed.conditions(5));
+        let lead = if narrowed.device {
+            Some("device_id")
+        } else {
+            narrowed.sensor.then_some("sensor")
+        };
+        let (between, order) = span(lead.map(|column| (column, "$5")), ascending);
+        let (columns, seen, conditions) = (self.columns(), self.seen(), narrowed.conditions(5, lead));
         format!("SELECT {columns} FROM {seen} AND {between}{conditions} ORDER BY {order} LIMIT $4")
     }
 
     /// The same for a pattern of few devices: the first rows of each of those whose first row is among the first.
     /// However rare theirs are among all rows, no others are read.
     pub(super) fn page_of_few(self, narrowed: Narrowed, ascending: bool) -> String {
-        let (between, order) = direction(ascending);
         let (columns, seen) = (self.columns(), self.seen());
         let theirs = theirs(narrowed.pattern(5));
         let own = Narrowed {
             visible: false,
             ..narrowed
         }
-        .conditions(5);
-        let first = format!(
-            "SELECT moment, id FROM {seen} AND device_id = theirs.device_id AND {between}{own} ORDER BY {order} LIMIT 1"
-        );
+        .conditions(5, None);
+        let (_, order) = span(None, ascending);
+        let of = |columns: &str, device: &str, limit: &str| {
+            let (between, order) = span(Some(("device_id", device)), ascending);
+            format!("(SELECT {columns} FROM {seen} AND {between}{own} ORDER BY {order} LIMIT {limit})")
+        };
         let best = format!(
             "SELECT theirs.device_id FROM (SELECT device_id FROM device_row WHERE true{theirs}) AS theirs \
-             CROSS JOIN LATERAL ({first}) AS first ORDER BY {order} LIMIT $4"
+             CROSS JOIN LATERAL {} AS first ORDER BY {order} LIMIT $4",
+            of("moment, id", "theirs.device_id", "1")
         );
         format!(
-            "SELECT of_one.* FROM ({best}) AS best CROSS JOIN LATERAL (SELECT {columns} FROM {seen} \
-             AND device_id = best.device_id AND {between}{own} ORDER BY {order} LIMIT $4) AS of_one ORDER BY {order} LIMIT $4"
+            "SELECT of_one.* FROM ({best}) AS best CROSS JOIN LATERAL {} AS of_one ORDER BY {order} LIMIT $4",
+            of(columns, "best.device_id", "$4")
         )
     }
 
     /// Rows an hour. Parameters: 1 the first moment, 2 the end, and what it is narrowed to.
     pub(super) fn hours(self, narrowed: Narrowed) -> String {
-        let (seen, conditions) = (self.seen(), narrowed.conditions(3));
+        let (seen, conditions) = (self.seen(), narrowed.conditions(3, None));
         format!(
             "SELECT substr(moment, 12, 2), count(*) FROM {seen} AND moment >= $1 AND moment < $2{conditions} GROUP BY 1"
         )
@@ -152,7 +159,7 @@ impl List {
             visible: false,
             ..narrowed
         }
-        .conditions(3);
+        .conditions(3, None);
         format!(
             "SELECT hour, sum(count)::bigint FROM (SELECT device_id FROM device_row WHERE true{theirs}) AS theirs \
              CROSS JOIN LATERAL (SELECT substr(moment, 12, 2) AS hour, count(*) AS count FROM {seen} \
@@ -161,11 +168,23 @@ impl List {
     }
 }
 
-fn direction(ascending: bool) -> (&'static str, &'static str) {
-    if ascending {
-        ("(moment, id) > ($1, $2) AND moment < $3", "moment ASC, id ASC")
+/// The rows between a place and the other end, and their order. Where they are all of one device or sensor, that leads both:
+/// so its own index is the only one that has them in their order, and none is read along another in the hope to meet it soon.
+fn span(lead: Option<(&str, &str)>, ascending: bool) -> (String, String) {
+    let (after, until, order) = if ascending {
+        (">", "<", "ASC")
     } else {
-        ("(moment, id) < ($1, $2) AND moment >= $3", "moment DESC, id DESC")
+        ("<", ">=", "DESC")
+    };
+    match lead {
+        None => (
+            format!("(moment, id) {after} ($1, $2) AND moment {until} $3"),
+            format!("moment {order}, id {order}"),
+        ),
+        Some((column, value)) => (
+            format!("({column}, moment, id) {after} ({value}, $1, $2) AND ({column}, moment) {until} ({value}, $3)"),
+            format!("{column} {order}, moment {order}, id {order}"),
+        ),
     }
 }
 
@@ -235,7 +254,7 @@ pub(super) fn after(visible: bool) -> String {
 pub(super) const NEWEST_CLIP: &str = concat!(
     "SELECT xid::text::bigint, id FROM media WHERE ",
     settled!(),
-    " ORDER BY xid DESC, id DESC OFFSET $1 LIMIT 1"
+    " ORDER BY media.xid DESC, id DESC OFFSET $1 LIMIT 1"
 );
 
 /// The last clip that a person has seen, as a place. One that came from another database has no transaction yet: it is that
@@ -254,11 +273,11 @@ pub(super) fn clips_after(visible: bool) -> String {
     )
 }
 
-/// Counted no further than told.
+/// Counted no further than told; in their order, so that the table is not read from its beginning.
 pub(super) fn count_after(visible: bool) -> String {
     let theirs = if visible { theirs(4) } else { String::new() };
     format!(
-        "SELECT count(*) FROM (SELECT FROM {} AND (xid, id) > ($1::bigint::text::xid8, $2) AND {}{theirs} LIMIT $3) AS unseen",
+        "SELECT count(*) FROM (SELECT FROM {} AND (xid, id) > ($1::bigint::text::xid8, $2) AND {}{theirs} ORDER BY xid, id LIMIT $3) AS unseen",
         List::Clips.seen(),
         settled!()
     )
