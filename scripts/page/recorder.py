@@ -1,6 +1,6 @@
 """The page test's hand on SQLite files: a recorder's database, and a server's clock.
 
-Usage: recorder.py make DB CLIP… | event DB SENSOR | clip DB FILE CAMERA | sql DB STATEMENT
+Usage: recorder.py make DB CLIP… | event DB SENSOR | clip DB FILE CAMERA | sql DB STATEMENT | fill DB DAY DEVICES EVENTS
 """
 import datetime
 import pathlib
@@ -55,6 +55,22 @@ def make(path, *clips):
     print(day.date().isoformat())
 
 
+def fill(path, day, devices, events):
+    """A receiver's database with many devices that told of themselves, and events of theirs on a day."""
+    status = ('{"version":1,"program_version":"0.1.0","service":{"mode":"continuous","interval_s":300.0},"tables":{"evenement":{"waiting":3}},'
+              '"disk":{"free_bytes":5000000000,"total_bytes":9000000000}}')
+    numbers = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {} - 1) "
+    connection = sqlite3.connect(path, timeout=10)
+    with connection:
+        connection.execute(numbers.format(devices) + "INSERT OR IGNORE INTO device_row (device_id, row_at) SELECT 'device-' || i, unixepoch() FROM n")
+        connection.execute("INSERT OR IGNORE INTO device (device_id, status, clock_ahead_ms, received_at) "
+                           "SELECT device_id, ?, 20, strftime('%Y-%m-%dT%H:%M:%SZ') FROM device_row", (status,))
+        connection.execute(numbers.format(events) + """INSERT INTO evenement (date, capteur_id, capteur_nom, capteur_etat, device_id, source, received_at)
+            SELECT strftime('%Y-%m-%dT%H:%M:%f', ?, '+' || (i * 86000.0 / ?) || ' seconds'), 1 + i % 5, 'Capteur ' || (1 + i % 5), 1,
+                   'device-' || (i * 37 % 40), 'sync_service', strftime('%Y-%m-%dT%H:%M:%fZ') FROM n""", (day, int(events)))
+    connection.close()
+
+
 def event(path, sensor):
     add_event(path, now(), sensor)
     # When it was there for others.
@@ -69,5 +85,6 @@ def now():
     "make": make,
     "event": lambda path, sensor: event(path, int(sensor)),
     "clip": lambda path, file, camera: add_clip(path, now(), file, int(camera)),
+    "fill": fill,
     "sql": lambda path, statement: insert(path, statement),
 }[sys.argv[1]](*sys.argv[2:])

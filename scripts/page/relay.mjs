@@ -4,6 +4,7 @@ import net from 'node:net';
 
 export async function relay(server) {
   const pairs = new Set();
+  let downloaded = 0;
   let port = Number(new URL(server.url).port);
 
   function join(client) {
@@ -13,6 +14,7 @@ export async function relay(server) {
     const pass = (other) => (bytes) => { if (!pair.isDead) other.write(bytes); };
     client.on('data', (bytes) => { pair.isStream ||= bytes.includes('GET /api/live'); });
     client.on('data', pass(upstream));
+    upstream.on('data', (bytes) => { downloaded += bytes.length; });
     upstream.on('data', pass(client));
     for (const [one, other] of [[client, upstream], [upstream, client]]) {
       one.on('error', () => one.destroy());
@@ -33,6 +35,8 @@ export async function relay(server) {
     cut: () => { for (const { client } of pairs) client.destroy(); },
     /** What is open stays open, and carries nothing any more. */
     die: () => { for (const pair of pairs) pair.isDead = true; },
+    /** Bytes that came from the receiver. */
+    downloaded: () => downloaded,
     /** Streams of live rows that browsers hold open. */
     streams: () => [...pairs].filter((pair) => pair.isStream).length,
     close: () => {

@@ -7,6 +7,7 @@ import {
   DESKTOP, NARROW, PASSWORD, PHONE, check, clips, finish, follow, reader, receiver, recorder, root, upload, work,
 } from './world.mjs';
 import { tests as live } from './live.mjs';
+import { tests as much } from './much.mjs';
 
 const pictures = process.argv.includes('--screenshots') ? path.join(root, 'docs', 'page') : path.join(root, 'target', 'page');
 fs.mkdirSync(pictures, { recursive: true });
@@ -367,7 +368,7 @@ const tests = {
 
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 let failed = null;
-for (const [name, test] of Object.entries({ ...tests, ...live })) {
+for (const [name, test] of Object.entries({ ...tests, ...live, ...much })) {
   if (only.length && !only.some((word) => name.includes(word))) continue;
   const began = Date.now();
   try {

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
-const here = path.dirname(fileURLToPath(import.meta.url));
+export const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.join(here, '..', '..');
 const programs = process.env.PROGRAMS ?? path.join(root, 'target', 'debug');
 export const work = fs.mkdtempSync(path.join(process.env.TMPDIR ?? '/tmp', 'page-'));

@@ -15,7 +15,7 @@ export async function learnOffsets(devices, signal) {
   const missing = [...new Set(devices)].filter((device) => !known.has(device));
   if (missing.length === 0 || missing.length > MOST) return false;
   await Promise.all(missing.map(async (device) => {
-    const found = await get(`/api/devices/${encodeURIComponent(device)}`, {}, signal).catch(() => null);
+    const found = await get(`/api/devices/${encodeURIComponent(device)}`, {}, signal).catch((error) => (error.status === 404 ? {} : null));
     if (found) known.set(device, found.utc_offset_s ?? null);
   }));
   return missing.some((device) => offsetOf(device) !== null);

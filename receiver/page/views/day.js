@@ -32,8 +32,8 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
       h('a', { class: 'button quiet', href: here(next), 'aria-label': t('day.next'), title: t('day.next') }, '›')));
   const filter = filters({ day, chosen, signal, apply: (values) => go(address(`/day/${values.day}`, { device: values.device, sensor: values.sensor, camera: values.camera })) });
   bar.append(filter.element);
-  const hours = h('div', { class: 'hours' });
-  const lanesPlace = h('div', {});
+  const hours = h('div', { class: 'hours', hidden: true });
+  const lanesPlace = h('div', { hidden: true });
   const note = h('p', { class: 'muted small' });
   const empty = h('div', { class: 'empty', hidden: true });
   const news = h('button', { class: 'news', hidden: true, click: showNews });
@@ -41,7 +41,9 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   const listPlace = h('div', {});
   const left = h('div', { class: 'first' }, hours, lanesPlace, note, empty, listPlace, news, tomorrow);
   const right = h('div', { class: 'second' });
-  place.append(bar, h('div', { class: 'columns' }, right, left));
+  // Whole or not at all: nothing moves when it comes.
+  const columns = h('div', { class: 'columns', hidden: true }, right, left);
+  place.append(bar, columns);
 
   const shown = player(right, { me, signal, step });
   const lanes = timeline(lanesPlace, { signal, pick, moved: throttle(() => null, 250) });
@@ -122,10 +124,12 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
 
   async function load() {
     await data.load();
+    done();
+    columns.hidden = false;
     filter.know(data.items);
     draw();
-    if (data.items.length === 0) await explainEmpty();
     restore();
+    if (data.items.length === 0) await explainEmpty();
     // The times here appear when they are known: nothing waits for them.
     if (await learnOffsets(data.items.map((item) => item.row.device_id), signal)) {
       draw();
@@ -172,7 +176,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
     Enter: () => (at ? pick(at) : false),
   }, signal);
 
-  const done = loading(left, 4, signal, t('loading.long'));
+  const done = loading(place, 5, signal, t('loading.long'));
   try {
     await load();
   } finally {

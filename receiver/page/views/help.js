@@ -6,7 +6,7 @@ import { keysAreOff, switchKeys } from '../lib/keys.js';
 
 const KEYS = [
   ['j k', 'help.rows'], ['Enter', 'help.open'], ['n p', 'help.clips'], ['␣', 'help.play'], ['← →', 'help.seek'],
-  ['< >', 'help.speed'], ['d', 'help.download'], ['x', 'help.pin'], ['/', 'help.search'], ['g d', 'help.devices'],
+  ['< >', 'help.speed'], ['d', 'help.download'], ['x', 'help.pin'], ['+ -', 'help.zoom'], ['/', 'help.search'], ['g d', 'help.devices'],
   ['g t', 'help.today'], ['g n', 'help.new'], ['?', 'help.help'], ['Esc', 'help.escape'],
 ];
 

@@ -1,4 +1,4 @@
-// A day as lanes of marks: drag moves, pinch, wheel or buttons zoom. For the keyboard and a screen reader it is a
+// A day as lanes of marks: drag moves, pinch, Ctrl and wheel, or buttons zoom. For the keyboard and a screen reader it is a
 // slider over the day's moments; the list below it says the same in words.
 
 import { h, svg } from '../lib/dom.js';
@@ -16,7 +16,7 @@ const STEPS_S = [10, 30, 60, 300, 900, 1800, 3600, 7200, 10_800, 21_600];
 export function timeline(place, { pick, moved, signal }) {
   const drawing = svg('svg', { class: 'lanes', 'aria-hidden': 'true' });
   const slider = h('div', {
-    class: 'timeline', role: 'slider', tabindex: '0', 'aria-label': t('day.timeline'), 'aria-valuemin': '0', 'aria-valuemax': String(DAY_S),
+    class: 'timeline', role: 'slider', tabindex: '0', 'aria-label': t('day.timeline'), title: t('day.how'), 'aria-valuemin': '0', 'aria-valuemax': String(DAY_S),
   }, drawing);
   const zoomButton = (key, text, factor) => h('button', { type: 'button', class: 'quiet', 'aria-label': t(key), title: t(key), click: () => zoom(factor, middle()) }, text);
   const buttons = h('div', { class: 'zoom' }, zoomButton('day.zoom_out', '−', 2), zoomButton('day.zoom_in', '+', 0.5),
@@ -65,11 +65,12 @@ export function timeline(place, { pick, moved, signal }) {
     return parts;
   }
 
+  const tall = () => AXIS + Math.max(1, lanes.length) * LANE;
+
   function draw() {
     if (!width) return;
-    const height = AXIS + Math.max(1, lanes.length) * LANE;
+    const height = tall();
     drawing.setAttribute('viewBox', `0 0 ${width} ${height}`);
-    drawing.setAttribute('height', height);
     const parts = axis(height);
     lanes.forEach((lane, index) => {
       const top = AXIS + index * LANE;
@@ -147,9 +148,15 @@ export function timeline(place, { pick, moved, signal }) {
       if (item) pick(item);
     });
   }
+  // The wheel alone scrolls the page, or a tall day would hold it fast; with Ctrl it zooms, as two fingers on a pad do.
   slider.addEventListener('wheel', (event) => {
+    const isAlong = Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    if (!event.ctrlKey && !event.metaKey && !isAlong) return;
     event.preventDefault();
-    zoom(event.deltaY > 0 ? 1.25 : 0.8, time(event.clientX - slider.getBoundingClientRect().left));
+    if (isAlong) {
+      const by = (event.deltaX / Math.max(1, width)) * (end - start);
+      show(start + by, end + by);
+    } else zoom(event.deltaY > 0 ? 1.25 : 0.8, time(event.clientX - slider.getBoundingClientRect().left));
   }, { passive: false });
 
   // ── Keyboard ──
@@ -182,6 +189,8 @@ export function timeline(place, { pick, moved, signal }) {
   return {
     set(newLanes) {
       lanes = newLanes;
+      // At once: what is below must not move when the marks are drawn.
+      drawing.setAttribute('height', tall());
       items = lanes.flatMap((lane) => [...lane.events, ...lane.clips]).sort((one, other) => one.s - other.s);
       redraw();
       say();

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::reading_sql::DEVICE_STORED;
 use super::sql;
 use crate::store::rows::{Added, NewRow};
 use crate::store::uploads::{Claim, Created, Durable, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
@@ -177,6 +178,9 @@ pub(super) fn complete(conn: &Connection, hold: &Hold, row: &NewRow, now_ms: i64
         return Ok(None);
     }
     let added = sql::add(conn, row)?;
+    if added.is_new {
+        conn.prepare_cached(DEVICE_STORED)?.execute([row.device_id()])?;
+    }
     conn.prepare_cached(COMPLETE)?
         .execute(params![hold.part, added.receipt.id, now_ms + KEPT_MS])?;
     Ok(Some(added))

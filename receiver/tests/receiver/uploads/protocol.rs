@@ -173,3 +173,12 @@ fn an_upload_that_nobody_continues_is_forgotten_after_a_week() {
     assert!(receiver.holds_nothing());
     assert_eq!(receiver.count("upload"), 0);
 }
+
+#[test]
+fn a_clip_that_came_this_way_is_a_sign_of_its_device() {
+    let receiver = Receiver::start();
+    assert_eq!(receiver.ask(creation(5, "", b"hello")).status, 201);
+    let devices = receiver.local_json("/api/devices");
+    assert_eq!(devices["devices"][0]["device_id"], "raspberry-1", "{devices}");
+    assert!(devices["devices"][0]["last_sign"].is_string(), "{devices}");
+}
