@@ -1,5 +1,6 @@
 //! Command line and environment: every setting is both, and an error names both.
 
+mod alert_url;
 mod networks;
 mod operation;
 mod places;
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::{TokenCommand, UserCommand};
 use crate::tokens::Tokens;
+pub(crate) use alert_url::AlertUrl;
 pub(crate) use operation::Keep;
 use operation::{Operation, OperationArguments};
 pub(crate) use places::Places;

@@ -15,6 +15,7 @@ mod device_state;
 pub mod health;
 mod http;
 mod json;
+mod known_devices;
 mod media_type;
 mod metrics;
 mod peer;

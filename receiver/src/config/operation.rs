@@ -1,9 +1,11 @@
-//! What concerns the running of a receiver: who reads its metrics, and how long what it stores is kept.
+//! What concerns the running of a receiver: who reads its metrics, how long what it stores is kept,
+//! and where alerts go.
 
 use std::ffi::OsString;
 
 use clap::Args;
 
+use super::alert_url::{AlertUrl, web_url};
 use super::networks::Networks;
 use super::{ConfigError, given, number, wrong};
 
@@ -29,6 +31,14 @@ pub(crate) struct OperationArguments {
     /// Days that the answer to a removed row's key is kept [default: for ever]
     #[arg(long, env = "RECEIVER_KEEP_RECEIPTS_DAYS", value_name = "DAYS")]
     keep_receipts_days: Option<OsString>,
+
+    /// Address that alerts are posted to as JSON [default: none], such as a webhook of Home Assistant, Slack or ntfy
+    #[arg(long, env = "RECEIVER_ALERT_URL", hide_env_values = true, value_name = "URL")]
+    alert_url: Option<OsString>,
+
+    /// Address at which people open the page, for links in alerts [default: the one it listens on]
+    #[arg(long, env = "RECEIVER_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<OsString>,
 }
 
 /// How long, and how much, is kept.
@@ -61,6 +71,19 @@ impl Keep {
     }
 }
 
+fn public_url(text: &OsString) -> Result<String, ConfigError> {
+    const VARIABLE: &str = "RECEIVER_PUBLIC_URL";
+    let text = text.to_string_lossy();
+    let url = web_url(&text).filter(|url| url.query().is_none() && url.fragment().is_none());
+    match url {
+        Some(url) => Ok(url.as_str().trim_end_matches('/').to_string()),
+        None => {
+            let reason = "expected an address like https://sync.example.org".to_string();
+            Err(wrong(VARIABLE, text.into_owned(), reason))
+        }
+    }
+}
+
 /// Gigabytes of 1,000,000,000 bytes.
 #[expect(
     clippy::cast_possible_truncation,
@@ -84,6 +107,10 @@ pub(crate) struct Operation {
     /// Who may read the metrics from elsewhere.
     pub(crate) metrics: Networks,
     pub(crate) keep: Keep,
+    /// Where alerts go.
+    pub(crate) alert_url: Option<AlertUrl>,
+    /// Where people open the page, without a slash at the end.
+    pub(crate) public_url: Option<String>,
 }
 
 impl Operation {
@@ -96,6 +123,8 @@ impl Operation {
         Ok(Self {
             metrics: metrics.unwrap_or_default(),
             keep: Keep::new(arguments)?,
+            alert_url: given(arguments.alert_url.as_ref()).map(AlertUrl::new).transpose()?,
+            public_url: given(arguments.public_url.as_ref()).map(public_url).transpose()?,
         })
     }
 }

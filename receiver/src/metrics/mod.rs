@@ -88,6 +88,11 @@ pub(crate) struct UpkeepMetrics {
     pub(crate) removal_errors: Counter,
     /// Clips whose bytes can't be removed.
     pub(crate) stuck: Gauge,
+    /// What holds and is told.
+    pub(crate) alarms: Gauge,
+    pub(crate) notices_waiting: Gauge,
+    pub(crate) notices_taken: Counter,
+    pub(crate) notice_errors: Counter,
 }
 
 /// What is only known when it is asked for.
@@ -177,6 +182,19 @@ impl UpkeepMetrics {
         registry.register("removal_errors", errors, self.removal_errors.clone());
         let stuck = "Clips that are to be removed and can't be";
         registry.register("removal_stuck_clips", stuck, self.stuck.clone());
+        let alarms = "What holds now and is told; by the receiver that leads the alerts, as are those that wait";
+        registry.register("alarms", alarms, self.alarms.clone());
+        registry.register(
+            "alerts_waiting",
+            "Alerts that nobody took yet",
+            self.notices_waiting.clone(),
+        );
+        registry.register("alerts_taken", "Alerts that were taken", self.notices_taken.clone());
+        registry.register(
+            "alert_errors",
+            "Alerts that were not taken, each try",
+            self.notice_errors.clone(),
+        );
     }
 }
 

@@ -49,6 +49,8 @@ pub enum StartError {
     Runtime(io::Error),
     /// What is kept, and where: the setting, and the reason.
     Store(String, String),
+    /// The way to who takes the alerts.
+    Alerts(String),
     /// The address.
     Listen(String, io::Error),
 }
@@ -58,6 +60,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Runtime(error) => write!(f, "cannot start: {error}"),
             Self::Store(setting, reason) => write!(f, "{setting}: {reason}"),
+            Self::Alerts(error) => f.write_str(error),
             Self::Listen(address, error) => write!(f, "RECEIVER_LISTEN={address}: {error}"),
         }
     }
@@ -113,7 +116,8 @@ async fn start(config: Config) -> Result<(), StartError> {
     let committed = desk.commits(committed);
     let (store, counted) = (Arc::new(store), UpkeepMetrics::default());
     let metrics = Metrics::new(store.metrics(), &sockets, &counted);
-    let upkeep = Upkeep::start(&config, &store, &desk, counted);
+    let upkeep =
+        Upkeep::start(&config, &store, &desk, &counted, format!("http://{address}")).map_err(StartError::Alerts)?;
     let app = App::new(config, store, access, commits, metrics);
     let reader = Reader::new(&app, desk, committed);
     let app = Arc::new(app);

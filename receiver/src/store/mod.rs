@@ -48,11 +48,14 @@ type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send 
 
 /// What people read and keep, beside the rows' writer.
 pub(crate) trait Desk:
-    reading::Reading + people::People + people::Tokens + upkeep::Leases + upkeep::Keeping
+    reading::Reading + people::People + people::Tokens + upkeep::Leases + upkeep::Keeping + upkeep::Alerting
 {
 }
 
-impl<D> Desk for D where D: reading::Reading + people::People + people::Tokens + upkeep::Leases + upkeep::Keeping {}
+impl<D> Desk for D where
+    D: reading::Reading + people::People + people::Tokens + upkeep::Leases + upkeep::Keeping + upkeep::Alerting
+{
+}
 
 /// A clip that is read in pieces.
 pub(crate) struct OpenClip {

@@ -1,6 +1,7 @@
 //! The receiver from outside: the built program, asked over TCP, its database and folder read as people would.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)] // Also in the helpers, which are tests too.
 
+mod alerts;
 mod batch;
 mod contract;
 mod crash;

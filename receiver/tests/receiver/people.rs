@@ -3,7 +3,7 @@
 use crate::support::{PASSWORD, Receiver, event, json, post};
 
 /// Every place that tells something of rows, devices or people.
-const PLACES: [&str; 13] = [
+const PLACES: [&str; 14] = [
     "/api/me",
     "/api/devices",
     "/api/devices/raspberry-1",
@@ -15,6 +15,7 @@ const PLACES: [&str; 13] = [
     "/api/hours?day=2025-12-18",
     "/api/new",
     "/api/retention",
+    "/api/important",
     "/api/live",
     "/api/live?after=0.0",
 ];

@@ -45,6 +45,7 @@ fn a_setting_that_is_not_usable_stops_the_start_in_one_line_that_names_it() {
         ("RECEIVER_MAX_REQUESTS", "401", "from 1 to"),
         ("RECEIVER_MAX_PER_PEER", "0", "from 1 to"),
         ("RECEIVER_METRICS_ADDRESSES", "10.0.0.0/33", "10.0.0.0/8"),
+        ("RECEIVER_PUBLIC_URL", "sync.example.org", "https://"),
         ("RECEIVER_KEEP_DAYS", "0", "from 1 to"),
         ("RECEIVER_KEEP_GB", "-1", "gigabytes"),
         ("RECEIVER_KEEP_GB", "NaN", "gigabytes"),
@@ -62,6 +63,22 @@ fn a_setting_that_is_not_usable_stops_the_start_in_one_line_that_names_it() {
         );
         assert!(!error.contains("hushhush"), "{error}");
         assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn an_address_for_alerts_that_is_not_usable_is_not_shown() {
+    for wrong in ["ftp://somebody:hushhush@host", "hushhush", "http://"] {
+        let output = run(
+            &[],
+            &[("RECEIVER_LISTEN", "127.0.0.1:0"), ("RECEIVER_ALERT_URL", wrong)],
+        );
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");
+        assert!(
+            error.contains("RECEIVER_ALERT_URL") && !error.contains("hush"),
+            "{error}"
+        );
     }
 }
 
@@ -98,6 +115,8 @@ fn help_names_every_setting_and_version_the_version() {
         ("--max-per-peer", "RECEIVER_MAX_PER_PEER"),
         ("--clips-url", "RECEIVER_CLIPS_URL"),
         ("--metrics-addresses", "RECEIVER_METRICS_ADDRESSES"),
+        ("--alert-url", "RECEIVER_ALERT_URL"),
+        ("--public-url", "RECEIVER_PUBLIC_URL"),
         ("--keep-days", "RECEIVER_KEEP_DAYS"),
         ("--keep-gb", "RECEIVER_KEEP_GB"),
         ("--keep-events-days", "RECEIVER_KEEP_EVENTS_DAYS"),
@@ -108,7 +127,7 @@ fn help_names_every_setting_and_version_the_version() {
         assert!(help.contains(flag) && help.contains(variable), "{flag}: {help}");
         assert!(readme.contains(&format!("| `{variable}` | `{flag}` |")), "{variable}");
     }
-    assert_eq!(help.matches("[env: RECEIVER_").count(), 17);
+    assert_eq!(help.matches("[env: RECEIVER_").count(), 19);
     let output = run(&["--version"], &[]);
     let version = String::from_utf8(output.stdout).unwrap();
     assert_eq!(version, concat!("sync-receiver ", env!("CARGO_PKG_VERSION"), "\n"));

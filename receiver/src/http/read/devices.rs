@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use sync_protocol::status::Status;
 use utoipa::{IntoParams, ToSchema};
 
-use super::known_devices::Known;
 use super::shapes::Problem;
 use super::visitor::Visitor;
 use super::{Reader, query};
 use crate::answer::Refusal;
 use crate::device_state::{STATES, State as DeviceState, states};
+use crate::known_devices::Known;
 use crate::people::now_s;
 use crate::store::reading::Backlog;
 

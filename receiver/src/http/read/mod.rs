@@ -3,7 +3,7 @@
 
 mod clip;
 mod devices;
-mod known_devices;
+mod important;
 mod live;
 mod openapi;
 mod query;
@@ -26,8 +26,8 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{Access, App, assets, packed, secure};
 use crate::config::{Keep, ProxyConfig};
+use crate::known_devices::{Known, KnownDevices};
 use crate::store::{Desk, Store, StoreError};
-use known_devices::Known;
 pub(super) use visitor::Hop;
 
 /// Longest body of a request by a person: a name and a password.
@@ -46,9 +46,11 @@ pub(crate) struct Reader {
     pub(super) access: Arc<Access>,
     pub(super) proxy: Option<ProxyConfig>,
     keep: Keep,
+    /// Whether alerts go anywhere.
+    tells: bool,
     /// Changes when something was committed here.
     pub(super) commits: watch::Receiver<u64>,
-    devices: known_devices::KnownDevices,
+    devices: KnownDevices,
     live: Arc<Semaphore>,
     hashing: Arc<Semaphore>,
 }
@@ -61,8 +63,9 @@ impl Reader {
             access: Arc::clone(&app.access),
             proxy: app.config.proxy.clone(),
             keep: app.config.operation.keep,
+            tells: app.config.operation.alert_url.is_some(),
             commits,
-            devices: known_devices::KnownDevices::default(),
+            devices: KnownDevices::default(),
             live: Arc::new(Semaphore::new(LIVE_MOST)),
             hashing: Arc::new(Semaphore::new(HASHING_MOST)),
         }
@@ -111,6 +114,7 @@ pub(super) fn router(reader: Arc<Reader>) -> Router {
         .route("/api/new", get(unseen::list).put(unseen::seen))
         .route("/api/live", get(live::follow))
         .route("/api/retention", get(retention::tell))
+        .route("/api/important", get(important::list).put(important::mark))
         .method_not_allowed_fallback(super::method_not_allowed)
         // Devices write on these two, and their side says what else is not accepted.
         .route("/api/evenements", get(rows::events))

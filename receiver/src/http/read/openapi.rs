@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
-use super::{clip, devices, live, retention, rows, session, tokens, unseen};
+use super::{clip, devices, important, live, retention, rows, session, tokens, unseen};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -31,7 +31,9 @@ use super::{clip, devices, live, retention, rows, session, tokens, unseen};
         unseen::list,
         unseen::seen,
         live::follow,
-        retention::tell
+        retention::tell,
+        important::list,
+        important::mark
     )
 )]
 struct Document;

@@ -1,6 +1,7 @@
 //! What every implementation of [`Rows`](super::Rows) and [`Clips`](super::Clips) promises. Another one adds a place to be
 //! opened and a line with its name.
 
+mod alerting;
 mod clips;
 mod desk;
 mod parts;

@@ -132,12 +132,12 @@ fn like(pattern: &str) -> String {
     like
 }
 
-fn read<T>(link: &Link, rows: &[Row], read: fn(&Row) -> Result<T, Error>) -> Result<Vec<T>, StoreError> {
+pub(super) fn read<T>(link: &Link, rows: &[Row], read: fn(&Row) -> Result<T, Error>) -> Result<Vec<T>, StoreError> {
     let unreadable = |error: Error| StoreError::Unavailable(link.said(&error));
     rows.iter().map(|row| read(row).map_err(unreadable)).collect()
 }
 
-fn counted(link: &Link, rows: &[Row]) -> Result<usize, StoreError> {
+pub(super) fn counted(link: &Link, rows: &[Row]) -> Result<usize, StoreError> {
     let counts = read(link, rows, |row| row.try_get::<_, i64>(0))?;
     Ok(counts.first().map_or(0, |count| usize::try_from(*count).unwrap_or(0)))
 }

@@ -9,10 +9,11 @@ use crate::store::StoreError;
 
 /// Number 1 first. What was published is never changed, only added to; an older receiver may run beside a newer one while
 /// they are exchanged, so that what is there stays of use to it.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("tables", include_str!("../../../migrations/postgres/0001_tables.sql")),
     ("upkeep", include_str!("../../../migrations/postgres/0002_upkeep.sql")),
     ("seen", include_str!("../../../migrations/postgres/0003_seen.sql")),
+    ("alerts", include_str!("../../../migrations/postgres/0004_alerts.sql")),
 ];
 
 /// Whose turn it is to migrate; the number is anybody's guess.

@@ -1,5 +1,6 @@
 //! What is kept, in PostgreSQL, by any number of receivers.
 
+mod alerting;
 mod complete;
 mod desk;
 mod error;

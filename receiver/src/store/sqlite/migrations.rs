@@ -7,7 +7,7 @@ use crate::store::StoreError;
 
 /// In their order; a file that was released is never changed again. `PRAGMA user_version` has the number of the last one
 /// that was applied.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     include_str!("../../../migrations/sqlite/0001_rows.sql"),
     include_str!("../../../migrations/sqlite/0002_digests.sql"),
     include_str!("../../../migrations/sqlite/0003_answers.sql"),
@@ -17,6 +17,7 @@ const FILES: [&str; 9] = [
     include_str!("../../../migrations/sqlite/0007_uploads.sql"),
     include_str!("../../../migrations/sqlite/0008_manifests.sql"),
     include_str!("../../../migrations/sqlite/0009_upkeep.sql"),
+    include_str!("../../../migrations/sqlite/0010_alerts.sql"),
 ];
 
 /// The marks of a database from before the numbers, newest first: a table, a column of it, and the last file that it

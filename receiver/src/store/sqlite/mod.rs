@@ -1,5 +1,6 @@
 //! Rows in SQLite: one thread writes, another looks up keys meanwhile and never waits for a disk's sync.
 
+mod alerting;
 mod desk;
 mod following;
 mod keeping;

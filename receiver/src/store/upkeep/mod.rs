@@ -1,8 +1,11 @@
-//! What receivers keep in order beside serving: whose turn it is, and what is removed by age or for space.
+//! What receivers keep in order beside serving: whose turn it is, what is removed by age or for space,
+//! and what is told to people.
 
+mod alerting;
 mod keeping;
 
 use super::Pending;
+pub(crate) use alerting::{Alarm, Alerting, Important, Notice, Subject, Turn};
 pub(crate) use keeping::{Doom, Doomed, Keeping, Reason, Removal, Trouble};
 
 /// Whose turn a work is that one of any number of receivers does at a time.

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod client;
+pub mod hook;
 mod people;
 mod receiver;
 pub mod tus;

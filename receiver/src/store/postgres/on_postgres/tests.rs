@@ -21,7 +21,7 @@ async fn many_receivers_that_start_at_once_make_the_tables_once() {
     let link = database.link();
     link.prepare().await.unwrap();
     let rows = link.rows("SELECT version FROM schema_migration", &[]).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i32>>(), [1, 2, 3]);
+    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i32>>(), [1, 2, 3, 4]);
 }
 
 #[tokio::test]

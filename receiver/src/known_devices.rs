@@ -20,7 +20,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(super) fn new(row: DeviceRow) -> Self {
+    pub(crate) fn new(row: DeviceRow) -> Self {
         // What this version can't read is as if it had not been said.
         let status: Option<Status> = row.status.as_deref().and_then(|text| serde_json::from_str(text).ok());
         Self {
@@ -33,10 +33,10 @@ impl Known {
 
 /// Every device, read at most once in [`FRESH`]: thousands of statuses take a moment to read, and each open page asks.
 #[derive(Default)]
-pub(super) struct KnownDevices(Mutex<Option<(Instant, Arc<Vec<Known>>)>>);
+pub(crate) struct KnownDevices(Mutex<Option<(Instant, Arc<Vec<Known>>)>>);
 
 impl KnownDevices {
-    pub(super) async fn all(&self, desk: &dyn Desk) -> Result<Arc<Vec<Known>>, StoreError> {
+    pub(crate) async fn all(&self, desk: &dyn Desk) -> Result<Arc<Vec<Known>>, StoreError> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, known)) = kept.filter(|(at, _)| at.elapsed() < FRESH) {
             return Ok(known);
