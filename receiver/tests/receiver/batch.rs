@@ -242,7 +242,7 @@ fn a_batch_comes_packed_and_in_pieces() {
         assert_eq!(receiver.ask(post(PATH, headers, body)).status, status);
     }
     let peak = receiver.peak_kb();
-    assert!(peak <= 32 << 10, "peak {peak} KB");
+    assert!(peak <= 20 << 10, "peak {peak} KB");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn what_unpacks_to_more_than_the_limit_is_refused_without_being_kept() {
     assert_eq!(answer.status, 413, "{answer:?}");
     assert!(receiver.holds_nothing());
     let peak = receiver.peak_kb();
-    assert!(peak <= 32 << 10, "peak {peak} KB");
+    assert!(peak <= 20 << 10, "peak {peak} KB");
 }
 
 #[test]

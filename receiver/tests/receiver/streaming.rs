@@ -9,7 +9,7 @@ use crate::support::{Client, Receiver, chunked, clip, media_body, noise, post, w
 
 /// The promise is 32 MB for a clip of 1 GB: what grows with a clip shows at this length too.
 const LARGE_MB: usize = 120;
-const PEAK_KB: u64 = 32 << 10;
+const PEAK_KB: u64 = 20 << 10;
 
 /// A megabyte of base64 of bytes that do not repeat: 786,432 of them.
 fn piece() -> Vec<u8> {

@@ -51,8 +51,8 @@ pub(super) fn manifest(conn: &Connection, name: &str) -> rusqlite::Result<Option
 
 /// The receipt of a key whose row was removed: `PRIMARY KEY (idempotency_key, kind, device_id)`.
 const REMOVED: &str = "
-SELECT id, date, capteur_id, size_bytes FROM receipt
-WHERE idempotency_key = ?1 AND kind = ?2 AND (?3 IS NULL OR device_id = ?3) ORDER BY id LIMIT 1";
+SELECT min(id), date, capteur_id, size_bytes FROM receipt
+WHERE idempotency_key = ?1 AND kind = ?2 AND (?3 IS NULL OR device_id = ?3) HAVING count(*) > 0";
 
 pub(super) fn receipt(conn: &Connection, kind: Kind, key: &Key) -> rusqlite::Result<Option<Receipt>> {
     let receipt = |row: &Row<'_>| {

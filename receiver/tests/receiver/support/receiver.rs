@@ -96,11 +96,15 @@ impl Receiver {
         self.count("evenement") == 0 && self.count("media") == 0 && self.files() == (vec![], vec![])
     }
 
-    /// Largest resident size so far, in KB.
+    /// The most memory it has held, beside the pages of the program's own file: those differ with how it was built and
+    /// linked, and the kernel may drop them.
     pub fn peak_kb(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        let value = |name: &str| -> u64 {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        value("VmHWM:") - value("RssFile:")
     }
 
     pub fn signal(&self, signal: Signal) {
