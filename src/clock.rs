@@ -15,6 +15,16 @@ pub trait Clock {
     /// must survive a restart.
     fn unix_seconds(&self) -> i64;
 
+    /// The same in milliseconds, for whoever compares clocks.
+    fn unix_ms(&self) -> i64 {
+        self.unix_seconds().saturating_mul(1_000)
+    }
+
+    /// Seconds that local time is ahead of UTC.
+    fn utc_offset_s(&self) -> i32 {
+        0
+    }
+
     /// The local wall-clock time, for what people read and `sync_date`.
     fn local(&self) -> NaiveDateTime;
 
@@ -70,6 +80,14 @@ impl Clock for SystemClock {
 
     fn unix_seconds(&self) -> i64 {
         unix_seconds()
+    }
+
+    fn unix_ms(&self) -> i64 {
+        zoned_now().timestamp_millis().max(0)
+    }
+
+    fn utc_offset_s(&self) -> i32 {
+        zoned_now().offset().local_minus_utc()
     }
 
     fn local(&self) -> NaiveDateTime {

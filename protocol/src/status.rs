@@ -41,6 +41,8 @@ pub struct Status {
     pub disk: Option<Disk>,
     /// The device's clock as it sends this: milliseconds since 1970, UTC.
     pub clock_unix_ms: i64,
+    /// Seconds that the device's local time is ahead of UTC: in its dates there is no zone.
+    pub utc_offset_s: Option<i32>,
     /// The backend this is told, and of which it tells.
     pub backend: String,
 }
@@ -172,6 +174,7 @@ mod tests {
                 total_bytes: u64::MAX,
             }),
             clock_unix_ms: i64::MIN,
+            utc_offset_s: Some(i32::MIN),
             backend: "https://".to_string() + &"x".repeat(500),
         };
         let text = serde_json::to_string(&status).unwrap();

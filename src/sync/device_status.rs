@@ -48,7 +48,8 @@ pub(super) fn tell(
                 // The hook knows it.
                 uptime_s: 0,
                 disk: disk(path),
-                clock_unix_ms: clock.unix_seconds().saturating_mul(1_000),
+                clock_unix_ms: clock.unix_ms(),
+                utc_offset_s: Some(clock.utc_offset_s()),
                 backend,
             };
             hook.start(status, now);

@@ -52,14 +52,24 @@ fn a_server_that_wants_to_know_is_told_at_the_start_and_at_the_end() {
     assert_eq!(told["program_version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(told["backend"], backend.url());
     assert!(told["disk"]["free_bytes"].as_u64().unwrap() <= told["disk"]["total_bytes"].as_u64().unwrap());
+    assert_eq!(told["utc_offset_s"], 0);
     let clock_s = told["clock_unix_ms"].as_i64().unwrap() / 1_000;
     assert!((chrono::Utc::now().timestamp() - clock_s).abs() < 60, "{told}");
 
     device.event();
-    Service::once(&device, &backend).run().exits(0);
+    Service::once(&device, &backend)
+        .env("TZ", "<+0530>-5:30")
+        .run()
+        .exits(0);
     let later = statuses(&backend);
     assert_eq!(later.len(), 3, "{later:?}");
     let start = body(&later[1]);
+    assert_eq!(start["utc_offset_s"], 19_800, "by its own zone");
+    let clocks = [told, start.clone(), body(&later[2])].map(|told| told["clock_unix_ms"].as_i64().unwrap());
+    assert!(
+        clocks.iter().any(|ms| ms % 1_000 != 0),
+        "to the millisecond: {clocks:?}"
+    );
     assert_eq!(start["service"]["mode"], "once");
     assert_eq!(start["tables"]["evenement"]["waiting"], 1);
     assert_eq!(body(&later[2])["tables"]["evenement"]["done"], 3);

@@ -53,6 +53,7 @@ impl Device {
                 total_bytes: 32_000_000_000,
             }),
             clock_unix_ms: now_s * 1_000,
+            utc_offset_s: Some(0),
             backend: self.line.url(),
         }
     }

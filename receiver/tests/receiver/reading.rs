@@ -404,7 +404,7 @@ fn a_device_is_listed_as_it_said_it_is() {
         .as_millis();
     let put = |device: &str, clock_ms: u128, waiting: u64, age_s: i64, free: u64| {
         let body = format!(
-            r#"{{"version":1,"program_version":"0.1.0","service":{{"mode":"continuous","interval_s":300}},"clock_unix_ms":{clock_ms},
+            r#"{{"version":1,"program_version":"0.1.0","service":{{"mode":"continuous","interval_s":300}},"clock_unix_ms":{clock_ms},"utc_offset_s":-12600,
             "disk":{{"free_bytes":{free},"total_bytes":1000}},
             "tables":{{"evenement":{{"waiting":{waiting},"oldest_waiting":{{"age_seconds":{age_s}}}}},"media":{{"failed":1}}}}}}"#
         );
@@ -459,7 +459,9 @@ fn a_device_is_listed_as_it_said_it_is() {
         (trouble["backlog_day"][23].as_u64(), trouble["backlog_day"][0].as_u64()),
         (Some(42), None)
     );
+    assert_eq!(trouble["utc_offset_s"], -12_600);
     let unsaid = receiver.local_json("/api/devices/rows-only");
+    assert!(unsaid["utc_offset_s"].is_null());
     assert_eq!(
         (unsaid["waiting"].as_u64(), unsaid["disk_free_percent"].as_f64()),
         (None, None)

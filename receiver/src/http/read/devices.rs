@@ -55,6 +55,8 @@ pub(super) struct Device {
     disk_free_percent: Option<f64>,
     /// Seconds that its clock is ahead.
     clock_off_s: Option<i64>,
+    /// Seconds that its local time, which its dates are in, is ahead of UTC.
+    utc_offset_s: Option<i32>,
     version: Option<String>,
     /// Most rows that waited in each of the last 24 hours, the last one now; null where it said nothing.
     backlog_day: Vec<Option<u64>>,
@@ -112,6 +114,7 @@ impl Device {
             oldest_waiting_s: facts.oldest_waiting_s,
             disk_free_percent: facts.disk_free_percent,
             clock_off_s: facts.clock_off_s,
+            utc_offset_s: status.and_then(|status| status.utc_offset_s),
             version: status
                 .map(|status| status.program_version.clone())
                 .filter(|version| !version.is_empty()),
