@@ -45,8 +45,7 @@ fn assert_nothing_was_sent_again(device: &Device, backend: &Backend, rows: usize
 /// More marks than fit into the pages that there are: our tables stand, and none of the events was sent.
 const EVENTS: usize = 400;
 
-fn with_many_marks_to_come(device: Device) -> (Device, Backend) {
-    let backend = Backend::without_idempotency();
+fn with_many_marks_to_come(device: Device, backend: Backend) -> (Device, Backend) {
     Service::once(&device, &backend).run().exits(0);
     device.events(EVENTS);
     (device, backend)
@@ -74,13 +73,13 @@ fn waits_for_room(device: &Device, backend: &Backend, service: Service, make_roo
 
 #[test]
 fn a_result_that_does_not_fit_the_card_is_kept_until_it_does() {
-    let (device, backend) = with_many_marks_to_come(Device::new());
+    let (device, backend) = with_many_marks_to_come(Device::new(), Backend::without_idempotency());
     waits_for_room(&device, &backend, limited(size(&device)), lift);
 }
 
 #[test]
 fn once_on_a_full_card_says_so_and_ends() {
-    let (device, backend) = with_many_marks_to_come(Device::new());
+    let (device, backend) = with_many_marks_to_come(Device::new(), Backend::start());
     let run = limited(size(&device)).on(&device, &backend.url(), "once").run();
     assert!(matches!(run.code(), Some(1 | 2)), "{run}");
     assert!(!run.stderr.contains("panicked"), "{run}");
@@ -279,7 +278,7 @@ mod mounts {
         let outer = Device::empty_folder(Layout::Current);
         let card = outer.folder().join("card");
         let _mount = Mount::small_disk(&card, 1);
-        let (device, backend) = with_many_marks_to_come(Device::at(&card));
+        let (device, backend) = with_many_marks_to_come(Device::at(&card), Backend::without_idempotency());
         let fill = card.join("fill");
         // Room for the journal of one small change, not for so many marks.
         std::fs::write(&fill, vec![1; free_bytes(&card) as usize - 24_576]).unwrap();
