@@ -27,6 +27,9 @@ use fastrand::Rng;
 /// keep the process from ending within 2 s.
 const STOP_WITHIN: Duration = Duration::from_millis(1_500);
 
+/// How long the last words may take where the work did not stop.
+const FAREWELL_WITHIN: Duration = Duration::from_millis(200);
+
 /// How often the end of the last heartbeat is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -169,11 +172,25 @@ impl Run<'_> {
                 Err(_) => break,
             }
         }
-        log::warn!("the work did not stop in time; it is left where it is, its row will be sent by the next run");
-        if let Ok((events, media)) = device::statistics(&self.config.local_db_path) {
-            self.reporters.tell(&Notice::Statistics { events, media });
-        }
+        self.say_farewell();
         End::Clean
+    }
+
+    /// The last words in the work's place, in a thread of their own: the work may stand in a write that nobody reads, with the
+    /// reporters in its hands.
+    fn say_farewell(&self) {
+        let (reporters, path) = (self.reporters.clone(), self.config.local_db_path.clone());
+        let (said, is_said) = mpsc::channel();
+        let farewell = move || {
+            log::warn!("the work did not stop in time; it is left where it is, its row will be sent by the next run");
+            if let Ok((events, media)) = device::statistics(&path) {
+                reporters.tell(&Notice::Statistics { events, media });
+            }
+            let _ = said.send(());
+        };
+        if thread::Builder::new().name("farewell".into()).spawn(farewell).is_ok() {
+            let _ = is_said.recv_timeout(FAREWELL_WITHIN);
+        }
     }
 }
 

@@ -46,7 +46,7 @@ fn kept(conn: &Connection, table: Table) -> rusqlite::Result<Option<Kept>> {
 pub(super) fn read(conn: &Connection, table: Table) -> rusqlite::Result<Counts> {
     let [success, failed, pending] = match kept(conn, table)? {
         Some(kept) if kept.checked == 1 => kept.counts,
-        _ => count_all(conn, table)?,
+        _ => count_all(conn, table, &mut || {})?,
     }
     .map(unsigned);
     Ok(Counts {
@@ -62,13 +62,13 @@ pub(super) fn are_sure(conn: &Connection, table: Table) -> rusqlite::Result<bool
 }
 
 /// Counts anew, and corrects what is kept; where others write meanwhile, at the next look.
-pub(super) fn verify(conn: &Connection, table: Table) -> rusqlite::Result<()> {
+pub(super) fn verify(conn: &Connection, table: Table, pulse: &mut dyn FnMut()) -> rusqlite::Result<()> {
     const TRIES: u32 = 3;
     for _ in 0..TRIES {
         let Some(before) = kept(conn, table)? else {
             return Ok(());
         };
-        let [success, failed, pending] = count_all(conn, table)?;
+        let [success, failed, pending] = count_all(conn, table, pulse)?;
         if before.checked == 1 && before.counts == [success, failed, pending] {
             return Ok(());
         }
@@ -95,12 +95,13 @@ pub(super) fn verify(conn: &Connection, table: Table) -> rusqlite::Result<()> {
 }
 
 /// Counts window by window, so that no statement holds its lock for long.
-fn count_all(conn: &Connection, table: Table) -> rusqlite::Result<[i64; 3]> {
+fn count_all(conn: &Connection, table: Table, pulse: &mut dyn FnMut()) -> rusqlite::Result<[i64; 3]> {
     let mut counts = [0; 3];
     let mut statement = conn.prepare_cached(COUNT)?;
     for (count, status) in counts.iter_mut().zip(["success", "failed", "pending"]) {
         let mut after = i64::MIN;
         loop {
+            pulse();
             let (found, last): (i64, Option<i64>) = statement
                 .query_row((status, table.name(), after, WINDOW), |row| {
                     Ok((row.get(0)?, row.get(1)?))

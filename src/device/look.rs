@@ -42,12 +42,12 @@ pub(super) fn compare(table: Table) -> String {
     )
 }
 
-/// Looks at a table and mends what is not as passes take it to be.
-pub(super) fn look(conn: &Connection, table: Table) -> rusqlite::Result<()> {
-    plan_failed_rows(conn, table)?;
-    counts::verify(conn, table)?;
+/// Looks at a table and mends what is not as passes take it to be; `pulse` is called between two statements.
+pub(super) fn look(conn: &Connection, table: Table, pulse: &mut dyn FnMut()) -> rusqlite::Result<()> {
+    plan_failed_rows(conn, table, pulse)?;
+    counts::verify(conn, table, pulse)?;
     let mark = LowWaterMark::read(conn, table)?;
-    if let Some(hole) = first_hole(conn, table, mark.id)? {
+    if let Some(hole) = first_hole(conn, table, mark.id, pulse)? {
         log::warn!(
             "{table} {hole} is below the low-water mark and was never tracked: the rows from there on are looked at again"
         );
@@ -57,10 +57,11 @@ pub(super) fn look(conn: &Connection, table: Table) -> rusqlite::Result<()> {
 }
 
 /// The first row up to `last` that `sync_tracking` does not know.
-fn first_hole(conn: &Connection, table: Table, last: i64) -> rusqlite::Result<Option<i64>> {
+fn first_hole(conn: &Connection, table: Table, last: i64, pulse: &mut dyn FnMut()) -> rusqlite::Result<Option<i64>> {
     let mut statement = conn.prepare_cached(&compare(table))?;
     let (mut after, mut window) = (i64::MIN, WINDOW_FIRST);
     while after < last {
+        pulse();
         let start = Instant::now();
         let (count, reached, hole): (i64, Option<i64>, Option<i64>) =
             statement.query_row((after, last, window), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -87,10 +88,11 @@ fn next_window(window: i64, took: Duration) -> i64 {
 }
 
 /// Gives failed rows without a plan one: due now, as the Python service's are.
-fn plan_failed_rows(conn: &Connection, table: Table) -> rusqlite::Result<()> {
+fn plan_failed_rows(conn: &Connection, table: Table, pulse: &mut dyn FnMut()) -> rusqlite::Result<()> {
     let mut statement = conn.prepare_cached(UNPLANNED)?;
     let mut after = i64::MIN;
     loop {
+        pulse();
         let (count, last, unplanned): (i64, Option<i64>, Option<i64>) = statement
             .query_row((table.name(), after, PLAN_STEP), |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))

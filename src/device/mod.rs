@@ -13,6 +13,7 @@ mod connection;
 mod counts;
 mod dates;
 mod due;
+mod earlier;
 mod error;
 mod failed_rows;
 mod found;
@@ -107,13 +108,13 @@ impl Device {
     }
 
     /// Compares the recorder's rows with `sync_tracking` from the first on, and mends what passes rely on; `now` is Unix
-    /// seconds.
+    /// seconds. `pulse` is called between two of its short steps.
     ///
     /// # Errors
     /// The database can't be read or written.
-    pub fn look(&mut self, now: i64) -> Result<()> {
+    pub fn look(&mut self, now: i64, pulse: &mut dyn FnMut()) -> Result<()> {
         self.quiet
-            .look(&self.conn, now)
+            .look(&self.conn, now, pulse)
             .context(&self.path, "vérification de sync_tracking")
     }
 
@@ -121,9 +122,9 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read or written.
-    pub fn look_at_start(&mut self, now: i64) -> Result<()> {
+    pub fn look_at_start(&mut self, now: i64, pulse: &mut dyn FnMut()) -> Result<()> {
         self.quiet
-            .look_unless_quiet(&self.conn, now)
+            .look_unless_quiet(&self.conn, now, pulse)
             .context(&self.path, "vérification de sync_tracking")
     }
 

@@ -52,7 +52,7 @@ impl Quiet {
 
     /// Looks at both tables, unless the last look was less than a day before `now` (Unix seconds) and nothing but
     /// appending has happened since.
-    pub fn look_unless_quiet(&mut self, conn: &Connection, now: i64) -> rusqlite::Result<()> {
+    pub fn look_unless_quiet(&mut self, conn: &Connection, now: i64, pulse: &mut dyn FnMut()) -> rusqlite::Result<()> {
         let shown = self.footprint(conn)?;
         let last = meta::read(conn, KEY)?.and_then(|text| from_text(&text));
         let mut sure = true;
@@ -65,14 +65,14 @@ impl Quiet {
                 return Ok(());
             }
         }
-        self.look(conn, now)
+        self.look(conn, now, pulse)
     }
 
     /// Looks at both tables.
-    pub fn look(&mut self, conn: &Connection, now: i64) -> rusqlite::Result<()> {
+    pub fn look(&mut self, conn: &Connection, now: i64, pulse: &mut dyn FnMut()) -> rusqlite::Result<()> {
         let shown = self.footprint(conn)?;
         for table in Table::ALL {
-            look::look(conn, table)?;
+            look::look(conn, table, pulse)?;
         }
         self.last = shown.map(|shown| (now, shown));
         Ok(())

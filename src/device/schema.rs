@@ -158,7 +158,7 @@ pub(super) fn is_complete(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Whether `sync_retry` has its youngest column.
-fn counts_suspicions(conn: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn counts_suspicions(conn: &Connection) -> rusqlite::Result<bool> {
     conn.prepare("SELECT 1 FROM pragma_table_info('sync_retry') WHERE name = 'suspicions'")?
         .exists([])
 }

@@ -8,6 +8,7 @@ use super::connection::{connect, identify};
 use super::counts;
 use super::dates;
 use super::due::FailedDue;
+use super::earlier;
 use super::error::{Context, Result};
 use super::failed_rows::{self, FailedRow};
 use super::layout::{self, Layout};
@@ -40,7 +41,7 @@ pub struct StatusReader {
     conn: Connection,
     path: PathBuf,
     layout: Layout,
-    /// Whether `sync_tracking` and our state tables are there.
+    /// Whether there is a `sync_tracking`, ours or an earlier service's.
     tracked: bool,
 }
 
@@ -53,18 +54,12 @@ impl StatusReader {
         identify(path)?;
         let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let layout = layout::detect(&conn, path)?;
-        let tables: i64 = conn
-            .query_row(
-                "SELECT count(*) FROM sqlite_schema WHERE name IN ('sync_tracking','sync_low_water','sync_retry')",
-                [],
-                |row| row.get(0),
-            )
-            .context(path, "lecture du schéma")?;
+        let tracked = earlier::make_up(&conn).context(path, "lecture du schéma")?;
         Ok(Self {
             conn,
             path: path.to_path_buf(),
             layout,
-            tracked: tables == 3,
+            tracked,
         })
     }
 

@@ -199,11 +199,13 @@ impl Service<'_> {
 
     /// Looks at what passes take for settled, at the start and once a day. Trouble is logged and the look taken before
     /// the next pass: this one meets the same trouble and deals with it.
-    fn look(&self, device: &mut Device, looked: &mut Option<Duration>) {
+    fn look(&mut self, device: &mut Device, looked: &mut Option<Duration>) {
         let (now, unix_seconds) = (self.clock.monotonic(), self.clock.unix_seconds());
+        // A look at a long history takes its time on a slow card: it is the service at work.
+        let mut pulse = || self.reporter.notice(&Notice::Waiting);
         let result = match *looked {
-            None => device.look_at_start(unix_seconds),
-            Some(at) if now.saturating_sub(at) >= LOOK_EVERY => device.look(unix_seconds),
+            None => device.look_at_start(unix_seconds, &mut pulse),
+            Some(at) if now.saturating_sub(at) >= LOOK_EVERY => device.look(unix_seconds, &mut pulse),
             Some(_) => return,
         };
         match result {

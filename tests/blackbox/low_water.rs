@@ -215,3 +215,39 @@ fn a_database_of_the_first_version_is_carried_on() {
         0
     );
 }
+
+#[test]
+fn before_its_first_run_status_tells_what_an_earlier_service_did() {
+    let counts = |device: &Device| {
+        let run = Service::command(&["status", "--json"])
+            .env("LOCAL_DB_PATH", device.path())
+            .run()
+            .exits(0);
+        let shown: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let events = &shown["tables"]["evenement"];
+        ["waiting", "failed", "done", "vanished"].map(|key| events[key].as_u64().unwrap())
+    };
+    let failures = |device: &Device| {
+        let run = Service::command(&["failures"])
+            .env("LOCAL_DB_PATH", device.path())
+            .run();
+        run.exits(0).stdout
+    };
+    for (first_version, vanished) in [(false, 0), (true, 17)] {
+        let device = Device::new();
+        device.events(1_000);
+        device.python_sent_all_events_but("991, 992, 999");
+        device.python_marks("evenement", 999, None, "failed", Some("HTTP 400: non"));
+        if first_version {
+            device.sql(FIRST_VERSION);
+        }
+        let before = std::fs::read(device.path()).unwrap();
+        assert_eq!(counts(&device), [2, 1, 997, vanished], "first version: {first_version}");
+        assert!(failures(&device).contains("HTTP 400: non"));
+        assert_eq!(
+            std::fs::read(device.path()).unwrap(),
+            before,
+            "reading changed the file"
+        );
+    }
+}

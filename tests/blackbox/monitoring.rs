@@ -488,3 +488,43 @@ fn rows_that_vanished_before_they_were_sent_are_counted_everywhere() {
         device.value("SELECT count(*) FROM sync_uploaded WHERE table_name = 'evenement' AND remote_id > 0");
     assert_eq!(uploaded, 3, "what a clean-up job may delete");
 }
+
+/// A library is loaded into this machine's own program.
+mod native {
+    use super::*;
+    use crate::support::preloaded;
+
+    #[test]
+    fn a_long_look_on_a_slow_card_gives_signs_of_life() {
+        let (device, backend) = (Device::new(), Backend::start());
+        let library = preloaded(device.folder(), "cold_card.c");
+        device.many_events(60_000);
+        device.python_sent_all_events_but("");
+        // Our tables; the mark stands at the end.
+        for _ in 0..2 {
+            Service::once(&device, &backend).run().exits(0);
+        }
+        // A commit that is no row of ours: the next start looks.
+        device.sql("INSERT INTO capteur (nom_capteur) VALUES ('Caméra 3')");
+        let path = device.folder().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut service = Service::continuous(&device, &backend)
+            .env("NOTIFY_SOCKET", &path)
+            .env("LD_PRELOAD", &library)
+            .env("COLD_KBPS", "1500")
+            .env("COLD_KEEP_PAGES", "0")
+            .start();
+        service.prints("Mode: Synchronisation continue");
+        let began = Instant::now();
+        let mut heard = Vec::new();
+        eventually("the look is over", || {
+            states(&socket, &mut heard);
+            service.stdout().contains("Début de synchronisation")
+        });
+        let took = began.elapsed();
+        let pings = heard.iter().filter(|state| *state == "WATCHDOG=1").count();
+        assert!(took > Duration::from_secs(4), "the look took {took:?} only");
+        assert!(pings >= 3, "{pings} in {took:?}: {heard:?}");
+    }
+}

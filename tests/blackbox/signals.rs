@@ -184,3 +184,23 @@ fn a_second_signal_changes_nothing() {
     service.signal(Signal::INT);
     assert_stops(service, Signal::TERM, &backend);
 }
+
+#[test]
+fn a_signal_while_nobody_reads_what_is_printed() {
+    let (device, backend) = (Device::new(), Backend::start());
+    // More lines than a pipe holds.
+    device.many_events(4_000);
+    let mut service = Service::continuous(&device, &backend).start_unread();
+    let (mut seen, mut since) = (0, Instant::now());
+    eventually("the pipe is full and the work stands", || {
+        let received = backend.received().len();
+        if received != seen {
+            (seen, since) = (received, Instant::now());
+        }
+        seen > 1_000 && since.elapsed() > Duration::from_secs(1)
+    });
+    assert!(seen < 4_000, "it all fitted, nothing is proven");
+    assert_eq!(service.stop_within(WITHIN).code(), Some(0));
+    Service::once(&device, &backend).run().exits(0);
+    assert_everything_arrived_once(&device, &backend);
+}

@@ -364,7 +364,7 @@ fn odd_values_in_our_tables_stop_nothing() {
         )
         .unwrap();
     assert_eq!(due_now(&device), [1, 2, 3]);
-    device.look(1_000_000).unwrap();
+    device.look(1_000_000, &mut || {}).unwrap();
     assert_eq!(due_now(&device), [1, 2, 3]);
     assert!((0..=2).contains(&low_water_mark(&recorder, "evenement")));
 }

@@ -47,6 +47,21 @@ pub struct Running {
 /// A run whose output nobody reads.
 pub struct Unread(Child);
 
+impl Unread {
+    /// Tells it to stop, and waits for its end.
+    pub fn stop_within(&mut self, patience: Duration) -> ExitStatus {
+        let asked = Instant::now();
+        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(asked.elapsed() < patience, "still running after {patience:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
 impl Drop for Unread {
     fn drop(&mut self) {
         let _ = self.0.kill();
