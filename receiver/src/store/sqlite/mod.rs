@@ -6,6 +6,7 @@ mod following;
 mod keeping;
 mod leases;
 mod migrations;
+mod of_few;
 mod people;
 mod pool;
 mod read_rows;

@@ -5,8 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::desk::SqliteDesk;
 use super::following::{Ids, changes};
+use super::of_few;
 use super::read_rows::{clip, device, event};
-use super::reading_sql::{self as sql, Along, List};
+use super::reading_sql::{self as sql, Along, Hours, List};
 use crate::store::reading::{
     Backlog, Changes, ClipRow, Cursor, DeviceRow, EventRow, Filter, HourRow, NEW_AT_FIRST, Reading, Slice, UNSEEN_MOST,
     Unseen,
@@ -62,8 +63,24 @@ fn page<T>(
     rows.collect()
 }
 
+/// Of a day.
+fn count_everybodys(conn: &Connection, list: List, day: &str) -> rusqlite::Result<Vec<(usize, u64)>> {
+    let mut statement = conn.prepare_cached(&list.count())?;
+    let mut count = |hour: usize| {
+        let (start, end) = (format!("{day}T{hour:02}"), format!("{day}T{:02}", hour + 1));
+        let count: i64 = statement.query_row([start, end], |row| row.get(0))?;
+        Ok((hour, u64::try_from(count).unwrap_or(0)))
+    };
+    (0..24).map(&mut count).collect()
+}
+
 fn count_hours(conn: &Connection, list: List, filter: &Filter) -> rusqlite::Result<Vec<(usize, u64)>> {
-    let mut statement = conn.prepare_cached(&list.hours(along(filter)))?;
+    let of = match (along(filter), &filter.visible, &filter.from) {
+        (Along::Moment, Some(_), _) => Hours::Theirs,
+        (Along::Moment, None, Some(day)) if filter.camera.is_none() => return count_everybodys(conn, list, day),
+        (along, ..) => Hours::Along(along),
+    };
+    let mut statement = conn.prepare_cached(&list.hours(of))?;
     let none = Value::Null;
     let rows = statement.query_map(
         params![
@@ -115,7 +132,12 @@ impl Reading for SqliteDesk {
     fn events(&self, filter: Filter, slice: Slice) -> Pending<'_, Vec<EventRow>> {
         Box::pin(async move {
             self.pool
-                .with(move |conn| page(conn, List::Events, filter, &slice, event))
+                .with(move |conn| {
+                    let place = |row: &EventRow| (row.moment.clone(), row.id);
+                    of_few::page(conn, &filter, &slice, place, |filter, slice| {
+                        page(conn, List::Events, filter, slice, event)
+                    })
+                })
                 .await
         })
     }
@@ -123,7 +145,12 @@ impl Reading for SqliteDesk {
     fn clips(&self, filter: Filter, slice: Slice) -> Pending<'_, Vec<ClipRow>> {
         Box::pin(async move {
             self.pool
-                .with(move |conn| page(conn, List::Clips, filter, &slice, clip))
+                .with(move |conn| {
+                    let place = |row: &ClipRow| (row.moment.clone(), row.id);
+                    of_few::page(conn, &filter, &slice, place, |filter, slice| {
+                        page(conn, List::Clips, filter, slice, clip)
+                    })
+                })
                 .await
         })
     }

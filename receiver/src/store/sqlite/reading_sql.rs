@@ -26,6 +26,22 @@ pub(super) enum Along {
     Sensor,
 }
 
+/// Whose hours are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hours {
+    /// Of the devices of a pattern, each by its own index.
+    Theirs,
+    Along(Along),
+}
+
+/// The devices of a pattern (6).
+const THEIRS_ALL: &str = "SELECT device_id FROM device_row WHERE device_id GLOB ?6";
+
+/// The devices of a pattern (1) between its first name (2) and its end (3), as many as told (4).
+pub(super) const THEIRS: &str = "
+SELECT device_id FROM device_row
+WHERE device_id GLOB ?1 AND device_id >= ?2 AND (?3 IS NULL OR device_id < ?3) LIMIT ?4";
+
 impl List {
     fn table(self) -> &'static str {
         match self {
@@ -52,14 +68,37 @@ impl List {
     }
 
     /// Rows an hour, with the parameters of a page: 1 the first moment, 3 the end.
-    pub(super) fn hours(self, along: Along) -> String {
+    pub(super) fn hours(self, of: Hours) -> String {
+        let (along, filter) = match of {
+            Hours::Theirs => (
+                Along::Device,
+                format!("{} AND device_id IN ({THEIRS_ALL})", self.filter(Along::Moment)),
+            ),
+            Hours::Along(along) => (along, self.filter(along)),
+        };
         format!(
             "SELECT CAST(substr(moment, 12, 2) AS INTEGER), count(*) FROM {} INDEXED BY {} \
-             WHERE {} AND moment >= ?1 AND moment < ?3 AND ?2 IS ?8 GROUP BY 1",
+             WHERE {filter} AND moment >= ?1 AND moment < ?3 AND ?2 IS ?8 GROUP BY 1",
             self.table(),
             self.index(along),
-            self.filter(along)
         )
+    }
+
+    /// Rows between two moments, whoever's. Only the index is read: any column would be read of the table, which for a day of
+    /// everybody's takes ten times as long.
+    pub(super) fn count(self) -> String {
+        let count = format!(
+            "SELECT count(*) FROM {} INDEXED BY {} WHERE moment >= ?1 AND moment < ?2",
+            self.table(),
+            self.index(Along::Moment)
+        );
+        match self {
+            Self::Events => count,
+            Self::Clips => format!(
+                "SELECT ({count}) - (SELECT count(*) FROM media INDEXED BY media_removing \
+                 WHERE removing IS NOT NULL AND moment >= ?1 AND moment < ?2)"
+            ),
+        }
     }
 
     pub(super) fn index(self, along: Along) -> String {
@@ -176,7 +215,11 @@ mod tests {
                 (Along::Sensor, "sensor=? AND moment"),
             ] {
                 let index = list.index(along);
-                for sql in [list.page(along, false), list.page(along, true), list.hours(along)] {
+                for sql in [
+                    list.page(along, false),
+                    list.page(along, true),
+                    list.hours(Hours::Along(along)),
+                ] {
                     let plan = plan(&conn, &sql);
                     assert!(plan.contains(&format!("SEARCH {}", list.table())), "{sql}\n{plan}");
                     assert!(
@@ -190,12 +233,22 @@ mod tests {
                     );
                 }
             }
+            let hours = plan(&conn, &list.hours(Hours::Theirs));
+            assert!(hours.contains("(device_id=? AND moment>? AND moment<?)"), "{hours}");
+            let count = list.count();
+            let hours = plan(&conn, &count);
+            assert!(
+                hours.contains("(moment>? AND moment<?)") && !hours.contains("SCAN evenement"),
+                "{hours}"
+            );
             let plan = plan(&conn, &list.after());
             assert!(
                 plan.contains("SEARCH") && plan.contains("INTEGER PRIMARY KEY (rowid>?)"),
                 "{plan}"
             );
         }
+        let theirs = plan(&conn, THEIRS);
+        assert!(theirs.contains("(device_id>?"), "{theirs}");
         assert!(plan(&conn, COUNT_AFTER).contains("INTEGER PRIMARY KEY (rowid>?)"));
         assert!(plan(&conn, BACKLOG).contains("PRIMARY KEY (device_id=? AND quarter>?)"));
         let one = plan(&conn, ONE_DEVICE);

@@ -1,0 +1,111 @@
+//! A list of the few devices that a person may see, read device by device: however rare theirs are among all rows, no others
+//! are read.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rusqlite::{Connection, params};
+
+use super::reading_sql::THEIRS;
+use crate::store::pattern;
+use crate::store::reading::{FEW_ROWS, Filter, Place, Slice};
+
+/// Rows of a device that are read at a time, once one of them was on the page.
+const TOGETHER: u32 = 16;
+
+/// What is left of a device.
+struct Left<T> {
+    device: String,
+    rows: VecDeque<T>,
+    /// Whether there may be more than these.
+    is_more: bool,
+}
+
+impl<T> Left<T> {
+    fn new(device: String) -> Self {
+        let (rows, is_more) = (VecDeque::new(), true);
+        Self { device, rows, is_more }
+    }
+
+    /// Its next row, of those that are here or, after a place, of those that `read` gives.
+    fn next(
+        &mut self,
+        after: Option<Place>,
+        limit: u32,
+        read: impl Fn(&str, Option<Place>, u32) -> rusqlite::Result<Vec<T>>,
+    ) -> rusqlite::Result<Option<T>> {
+        if self.rows.is_empty() && self.is_more {
+            self.rows = read(&self.device, after, limit)?.into();
+            self.is_more = self.rows.len() == limit as usize;
+        }
+        Ok(self.rows.pop_front())
+    }
+}
+
+/// A page, by `read` as it is or for each device, in the order of `place`.
+pub(super) fn page<T>(
+    conn: &Connection,
+    filter: &Filter,
+    slice: &Slice,
+    place: impl Fn(&T) -> (String, i64),
+    read: impl Fn(Filter, &Slice) -> rusqlite::Result<Vec<T>>,
+) -> rusqlite::Result<Vec<T>> {
+    let Some(devices) = devices(conn, filter, slice)? else {
+        return read(filter.clone(), slice);
+    };
+    let of_one = |device: &str, after, limit| {
+        let own = Filter {
+            device: Some(device.to_string()),
+            visible: None,
+            ..filter.clone()
+        };
+        read(
+            own,
+            &Slice {
+                after,
+                limit,
+                ..slice.clone()
+            },
+        )
+    };
+    let mut firsts = BTreeMap::new();
+    for device in devices {
+        let mut left = Left::new(device);
+        if let Some(row) = left.next(slice.after.clone(), 1, of_one)? {
+            firsts.insert(place(&row), (row, left));
+        }
+    }
+    let mut found = Vec::new();
+    while found.len() < slice.limit as usize {
+        let first = if slice.ascending {
+            firsts.pop_first()
+        } else {
+            firsts.pop_last()
+        };
+        let Some(((moment, id), (row, mut left))) = first else {
+            break;
+        };
+        found.push(row);
+        if let Some(row) = left.next(Some(Place { moment, id }), TOGETHER, of_one)? {
+            firsts.insert(place(&row), (row, left));
+        }
+    }
+    Ok(found)
+}
+
+/// The devices of a filter that is no more than a pattern of few.
+fn devices(conn: &Connection, filter: &Filter, slice: &Slice) -> rusqlite::Result<Option<Vec<String>>> {
+    let Some(visible) = filter
+        .visible
+        .as_ref()
+        .filter(|_| filter.device.is_none() && filter.sensor.is_none())
+    else {
+        return Ok(None);
+    };
+    let most = FEW_ROWS / i64::from(slice.limit.max(1));
+    let (start, end) = pattern::range(visible);
+    let mut statement = conn.prepare_cached(THEIRS)?;
+    let devices = statement.query_map(params![pattern::glob(visible), start, end, most + 1], |row| row.get(0))?;
+    let devices: Vec<String> = devices.collect::<rusqlite::Result<_>>()?;
+    let is_few = i64::try_from(devices.len()).is_ok_and(|count| count <= most);
+    Ok(is_few.then_some(devices))
+}
