@@ -13,7 +13,7 @@
 # FLEET_DEVICES=10000 FLEET_SECONDS=240 FLEET_SERVICES=20 FLEET_RECEIVERS=2 (of return, power and kill) FLEET_WITHIN_S=1800
 # FLEET_EVENTS=100 FLEET_CLIPS=5 (the backlog)
 # FLEET_DATABASE=postgres, or sqlite (one receiver alone); clips are in a folder that receivers share.
-# FLEET_PROFILE=release, debug or profiling. FLEET_DIR=/tmp is where databases and clips are for the time.
+# FLEET_PROFILE=release, debug or profiling; FLEET_PROGRAMS=FOLDER has them built already. FLEET_DIR=/tmp is where databases and clips are for the time.
 # FLEET_PERF=FILE records there where a receiver's time goes (perf, 30 s from a minute after the start on).
 # Needs python3, as many open files as devices and some more (`ulimit -n`), and for `return` 25 GB of disk.
 set -eu
@@ -31,11 +31,12 @@ export FLEET_WITHIN_S="${FLEET_WITHIN_S:-1800}"
 have cargo || die "cargo is missing: apt-get install cargo (Rust 1.85 or newer)"
 have python3 || die "python3 is missing: apt-get install python3"
 case $database in postgres | sqlite) ;; *) die "FLEET_DATABASE=$database: postgres or sqlite" ;; esac
-case $profile in
-    debug) cargo build --workspace --locked --quiet ;;
-    *) cargo build --workspace --locked --quiet --profile "$profile" ;;
-esac
-programs=$PWD/target/$profile
+programs=${FLEET_PROGRAMS:-$PWD/target/$profile}
+if [ -z "${FLEET_PROGRAMS:-}" ]; then
+    say "-- building ($profile)"
+    [ "$profile" = debug ] && set_profile=dev || set_profile=$profile
+    cargo build --workspace --locked --quiet --profile "$set_profile"
+fi
 
 work=$(mktemp -d "${FLEET_DIR:-/tmp}/fleet.XXXXXX")
 : >"$work/pids"
