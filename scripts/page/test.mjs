@@ -8,6 +8,7 @@ import {
 } from './world.mjs';
 import { tests as live } from './live.mjs';
 import { tests as much } from './much.mjs';
+import { tests as reach } from './reach.mjs';
 
 const pictures = process.argv.includes('--screenshots') ? path.join(root, 'docs', 'page') : path.join(root, 'target', 'page');
 fs.mkdirSync(pictures, { recursive: true });
@@ -368,7 +369,7 @@ const tests = {
 
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 let failed = null;
-for (const [name, test] of Object.entries({ ...tests, ...live, ...much })) {
+for (const [name, test] of Object.entries({ ...tests, ...live, ...much, ...reach })) {
   if (only.length && !only.some((word) => name.includes(word))) continue;
   const began = Date.now();
   try {
