@@ -5,6 +5,8 @@ import { get } from './api.js';
 const known = new Map();
 /** More devices than this on one page are not asked for one by one. */
 const MOST = 20;
+/** No place on earth is further from UTC. */
+const FURTHEST_S = 18 * 3600;
 
 export function offsetOf(device) {
   return known.get(device) ?? null;
@@ -16,7 +18,7 @@ export async function learnOffsets(devices, signal) {
   if (missing.length === 0 || missing.length > MOST) return false;
   await Promise.all(missing.map(async (device) => {
     const found = await get(`/api/devices/${encodeURIComponent(device)}`, {}, signal).catch((error) => (error.status === 404 ? {} : null));
-    if (found) known.set(device, found.utc_offset_s ?? null);
+    if (found) known.set(device, Number.isInteger(found.utc_offset_s) && Math.abs(found.utc_offset_s) <= FURTHEST_S ? found.utc_offset_s : null);
   }));
   return missing.some((device) => offsetOf(device) !== null);
 }
