@@ -15,11 +15,11 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::cli::{TokenCommand, UserCommand};
+use crate::store::Places;
 use crate::tokens::Tokens;
 pub(crate) use alert_url::AlertUrl;
 pub(crate) use operation::Keep;
 use operation::{Operation, OperationArguments};
-pub(crate) use places::Places;
 use places::PlacesArguments;
 pub(crate) use proxy::ProxyConfig;
 
@@ -172,7 +172,7 @@ impl Config {
         Ok(Self {
             listen: arguments.listen()?,
             data: arguments.data(),
-            places: Places::new(&arguments.places)?,
+            places: arguments.places()?,
             tokens,
             max_clip_bytes: max_clip_mb * 1_000_000,
             stall: Duration::from_secs(stall_seconds),
@@ -190,6 +190,11 @@ impl Config {
 }
 
 impl Arguments {
+    /// Where everything is kept.
+    pub(crate) fn places(&self) -> Result<Places, ConfigError> {
+        places::places(&self.places)
+    }
+
     /// Folder of everything that is kept.
     pub(crate) fn data(&self) -> PathBuf {
         given(self.data.as_ref()).map_or_else(|| PathBuf::from("receiver-data"), PathBuf::from)

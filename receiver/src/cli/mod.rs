@@ -12,7 +12,7 @@ pub use user::UserCommand;
 
 use crate::config::Arguments;
 use crate::people::{PASSWORD_LEAST, PASSWORD_MOST};
-use crate::store::open_desk;
+use crate::store::{OpenError, open_desk};
 
 /// Runs one command of these.
 ///
@@ -20,12 +20,14 @@ use crate::store::open_desk;
 /// One line: what failed, and what to do.
 pub fn run(arguments: &Arguments, work: Work<'_>) -> Result<(), String> {
     let folder = arguments.data();
-    let open = |error| format!("RECEIVER_DATA={}: {error}", folder.display());
-    let desk = open_desk(&folder).map_err(open)?;
+    let places = arguments.places().map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
     runtime.block_on(async {
+        let desk = open_desk(&folder, &places).await;
+        let desk = desk.map_err(|OpenError { setting, reason }| format!("{setting}: {reason}"))?;
         match work {
             Work::User(command) => user::run(command, &*desk).await,
             Work::Token(command) => token::run(command, &*desk).await,

@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::http::{self, Access, App, Reader};
 use crate::metrics::{Metrics, SocketMetrics, UpkeepMetrics};
 use crate::peer::Peer;
-use crate::store::{self, OpenError, StoreError};
+use crate::store::{self, OpenError};
 use crate::upkeep::Upkeep;
 
 /// How long requests in flight may take to end after a signal.
@@ -90,16 +90,14 @@ async fn start(config: Config) -> Result<(), StartError> {
         .into_iter()
         .collect::<io::Result<Vec<_>>>()
         .map_err(StartError::Runtime)?;
-    let unusable =
-        |error: StoreError| StartError::Store(format!("RECEIVER_DATA={}", config.data.display()), error.to_string());
-    let store = store::open(&config.data, &config.places).await;
-    let store = store.map_err(|OpenError { setting, reason }| StartError::Store(setting, reason))?;
-    let desk = store::open_desk(&config.data).map_err(unusable)?;
+    let opened = store::open(&config.data, &config.places).await;
+    let (store, desk) = opened.map_err(|OpenError { setting, reason }| StartError::Store(setting, reason))?;
     let access = Arc::new(Access::new(config.tokens.clone(), Arc::clone(&desk)));
     let refused = |error| StartError::Listen(config.listen.clone(), error);
     let listener = TcpListener::bind(&config.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    if !address.ip().is_loopback() && !access.is_needed().await.map_err(unusable)? {
+    // Nobody stores while the database can't say.
+    if !address.ip().is_loopback() && !access.is_needed().await.unwrap_or(true) {
         log::warn!(
             "listening on {address} without tokens: anyone who reaches it can store; set RECEIVER_TOKENS_FILE or run `sync-receiver token add`"
         );

@@ -4,12 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 #[cfg(feature = "fleet")]
-use super::bucket::BucketClips;
+use super::bucket::{BucketClips, BucketSettings};
 use super::clips::Clips;
-use super::folder::{FolderClips, FolderLock};
+use super::folder::{FolderClips, FolderLock, Use};
+#[cfg(feature = "fleet")]
+use super::postgres::{DatabaseSettings, Link, PostgresDesk, PostgresRows, Unready};
 use super::sqlite::{SqliteDesk, SqliteRows};
 use super::{Desk, Store, StoreError};
-use crate::config::Places;
+
+/// Where everything is kept, unless it is in the folder.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// A PostgreSQL for the rows.
+    #[cfg(feature = "fleet")]
+    pub(crate) database: Option<DatabaseSettings>,
+    /// A bucket for the clips.
+    #[cfg(feature = "fleet")]
+    pub(crate) clips: Option<BucketSettings>,
+}
 
 /// Why nothing can be kept, and which setting is to be looked at.
 #[derive(Debug)]
@@ -19,39 +31,101 @@ pub(crate) struct OpenError {
     pub(crate) reason: String,
 }
 
-/// Opens what the settings name, makes what is missing, and ends what a crash left half done.
-pub(crate) async fn open(data: &Path, places: &Places) -> Result<Store, OpenError> {
-    let of_data = |error: StoreError| OpenError {
-        setting: format!("RECEIVER_DATA={}", data.display()),
-        reason: error.to_string(),
+/// Opens what the settings name, and makes what is missing. What a crash left half done is ended now, or by its age where
+/// other receivers are about.
+pub(crate) async fn open(data: &Path, places: &Places) -> Result<(Store, Arc<dyn Desk>), OpenError> {
+    #[cfg(feature = "fleet")]
+    if let Some(database) = &places.database {
+        return open_postgres(data, places, database).await;
+    }
+    let of_data = of_data(data);
+    let lock = FolderLock::take(data, Use::Alone).map_err(&of_data)?;
+    let clips = match bucket(places)? {
+        Some(clips) => clips,
+        None => Box::new(FolderClips::open(data).map_err(&of_data)?),
     };
-    let lock = FolderLock::take(data).map_err(of_data)?;
-    let clips = open_clips(data, places)?;
-    let rows = SqliteRows::open(&data.join("receiver.db")).map_err(of_data)?;
-    let store = Store::open(Box::new(rows), clips).await.map_err(of_data)?;
-    Ok(store.holding(lock))
+    let rows = SqliteRows::open(&data.join("receiver.db")).map_err(&of_data)?;
+    let store = Store::open(Box::new(rows), clips).await.map_err(&of_data)?;
+    let desk = SqliteDesk::open(data).map_err(&of_data)?;
+    Ok((store.holding(lock), Arc::new(desk)))
 }
 
-fn open_clips(data: &Path, places: &Places) -> Result<Box<dyn Clips>, OpenError> {
-    #[cfg(feature = "fleet")]
-    if let Some(bucket) = &places.clips {
-        let clips = BucketClips::open(bucket).map_err(|error| OpenError {
+fn of_data(data: &Path) -> impl Fn(StoreError) -> OpenError {
+    move |error| OpenError {
+        setting: format!("RECEIVER_DATA={}", data.display()),
+        reason: error.to_string(),
+    }
+}
+
+#[cfg(feature = "fleet")]
+fn bucket(places: &Places) -> Result<Option<Box<dyn Clips>>, OpenError> {
+    let open = |bucket: &BucketSettings| match BucketClips::open(bucket) {
+        Ok(clips) => Ok(Box::new(clips) as Box<dyn Clips>),
+        Err(error) => Err(OpenError {
             setting: format!("RECEIVER_CLIPS_URL={bucket}"),
             reason: error.to_string(),
-        })?;
-        return Ok(Box::new(clips));
+        }),
+    };
+    places.clips.as_ref().map(open).transpose()
+}
+
+#[cfg(not(feature = "fleet"))]
+fn bucket(_places: &Places) -> Result<Option<Box<dyn Clips>>, OpenError> {
+    Ok(None)
+}
+
+#[cfg(feature = "fleet")]
+fn of_database(error: impl std::fmt::Display) -> OpenError {
+    OpenError {
+        setting: "RECEIVER_DATABASE_URL".to_string(),
+        reason: error.to_string(),
+    }
+}
+
+/// A database that is away comes back by itself; one that refuses us does not.
+#[cfg(feature = "fleet")]
+async fn open_postgres(
+    data: &Path,
+    places: &Places,
+    database: &DatabaseSettings,
+) -> Result<(Store, Arc<dyn Desk>), OpenError> {
+    let (clips, lock) = match bucket(places)? {
+        Some(clips) => (clips, None),
+        None => {
+            let lock = FolderLock::take(data, Use::Shared).map_err(of_data(data))?;
+            let clips = FolderClips::shared(data).map_err(of_data(data))?;
+            (Box::new(clips) as Box<dyn Clips>, Some(lock))
+        }
+    };
+    let link = Link::new(database.clone()).map_err(of_database)?;
+    let desk = PostgresDesk::beside(&link).map_err(of_database)?;
+    match link.prepare().await {
+        Ok(()) => {}
+        Err(Unready::Away(why)) => {
+            log::error!("{why}; requests get 503 until it is there");
+            link.prepare_when_there();
+        }
+        Err(Unready::Never(why)) => return Err(of_database(why)),
+    }
+    let store = Store::new(Box::new(PostgresRows::new(link)), clips);
+    let store = match lock {
+        Some(lock) => store.holding(lock),
+        None => store,
+    };
+    Ok((store, desk))
+}
+
+/// Opens the database for people, also while a receiver runs on it; makes it, so that they can be added before its first
+/// start.
+pub(crate) async fn open_desk(data: &Path, places: &Places) -> Result<Arc<dyn Desk>, OpenError> {
+    #[cfg(feature = "fleet")]
+    if let Some(database) = &places.database {
+        let link = Link::new(database.clone()).map_err(of_database)?;
+        let desk = PostgresDesk::beside(&link).map_err(of_database)?;
+        link.prepare().await.map_err(of_database)?;
+        return Ok(desk);
     }
     #[cfg(not(feature = "fleet"))]
     let _ = places;
-    let clips = FolderClips::open(data).map_err(|error| OpenError {
-        setting: format!("RECEIVER_DATA={}", data.display()),
-        reason: error.to_string(),
-    })?;
-    Ok(Box::new(clips))
-}
-
-/// Opens the database in a folder for people, also while a receiver runs on it; makes it, so that they can be added before
-/// its first start.
-pub(crate) fn open_desk(folder: &Path) -> Result<Arc<dyn Desk>, StoreError> {
-    Ok(Arc::new(SqliteDesk::open(folder)?))
+    Ok(Arc::new(SqliteDesk::open(data).map_err(of_data(data))?))
 }

@@ -14,7 +14,6 @@ mod modes;
 mod pattern;
 pub(crate) mod people;
 #[cfg(feature = "fleet")]
-#[allow(dead_code, unused_imports, unreachable_pub)] // Until the settings can choose it.
 mod postgres;
 pub(crate) mod reading;
 mod rows;
@@ -33,7 +32,9 @@ pub(crate) use clips::ClipWriter;
 use clips::Clips;
 pub(crate) use error::StoreError;
 use folder::FolderLock;
-pub(crate) use local::{OpenError, open, open_desk};
+pub(crate) use local::{OpenError, Places, open, open_desk};
+#[cfg(feature = "fleet")]
+pub(crate) use postgres::DatabaseSettings;
 use rows::{Content, NewRow, Rows};
 pub(crate) use rows::{Key, Kind, Load, NewStatus, Receipt};
 
@@ -75,6 +76,18 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// Asks nobody: what a crash left half done, its age shows.
+    fn new(rows: Box<dyn Rows>, clips: Box<dyn Clips>) -> Self {
+        Self {
+            rows,
+            clips,
+            holders: Holders::default(),
+            prefixes: Prefixes::default(),
+            metrics: StoreMetrics::default(),
+            _lock: None,
+        }
+    }
+
     /// Ends what a crash left half done.
     async fn open(rows: Box<dyn Rows>, clips: Box<dyn Clips>) -> Result<Self, StoreError> {
         for name in clips.unsettled().await? {
@@ -90,14 +103,7 @@ impl Store {
                 log::info!("removed {name}: its request did not end before the last stop");
             }
         }
-        let store = Self {
-            rows,
-            clips,
-            holders: Holders::default(),
-            prefixes: Prefixes::default(),
-            metrics: StoreMetrics::default(),
-            _lock: None,
-        };
+        let store = Self::new(rows, clips);
         store.expire_uploads().await?;
         store.sweep_parts().await?;
         Ok(store)
@@ -201,7 +207,8 @@ impl Store {
         let page = self.of_clips(self.clips.leftovers(from).await)?;
         for name in page.names {
             // In this order: an upload that is not awaited any more has its row already.
-            let has_owner = self.rows.awaits_part(name.clone()).await? || self.rows.names_clip(name.clone()).await?;
+            let part = name.split('.').next().unwrap_or_default().to_string();
+            let has_owner = self.rows.awaits_part(part).await? || self.rows.names_clip(name.clone()).await?;
             if !has_owner && self.clips.remove_leftover(name.clone()).await? {
                 log::info!("removed {name}: it has had no row for a day");
             }

@@ -2,8 +2,10 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+use super::StoreError;
 
 const FOLDER: u32 = 0o700;
 pub(super) const FILE: u32 = 0o600;
@@ -26,6 +28,33 @@ pub(super) fn make_file(path: &Path) -> io::Result<()> {
     match new_file(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Why a folder can't be used. One of somebody else, as a container finds it where it was not prepared, is named with both
+/// users.
+pub(super) fn refused(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    move |error| {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        // Of a folder that could not be made: the one above it.
+        let there = path.ancestors().find(|path| path.exists());
+        let owner = there.and_then(|there| Some((there, fs::metadata(there).ok()?.uid())));
+        let reason = match owner {
+            Some((there, owner)) if denied => {
+                let user = rustix::process::geteuid().as_raw();
+                let there = if there.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    there
+                };
+                let folder = there.display();
+                format!(
+                    "permission denied: {folder} belongs to user {owner}, and this runs as user {user}; chown -R {user} {folder}"
+                )
+            }
+            _ => format!("{}: {error}", path.display()),
+        };
+        StoreError::Unavailable(reason)
     }
 }
 

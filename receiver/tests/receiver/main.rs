@@ -14,6 +14,8 @@ mod metrics;
 mod modes;
 mod odd_rows;
 mod older;
+#[cfg(feature = "fleet")]
+mod on_postgres;
 mod on_s3;
 mod packing;
 mod page;

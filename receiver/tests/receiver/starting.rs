@@ -114,6 +114,7 @@ fn help_names_every_setting_and_version_the_version() {
         ("--max-requests", "RECEIVER_MAX_REQUESTS"),
         ("--max-per-peer", "RECEIVER_MAX_PER_PEER"),
         ("--clips-url", "RECEIVER_CLIPS_URL"),
+        ("--database-url", "RECEIVER_DATABASE_URL"),
         ("--metrics-addresses", "RECEIVER_METRICS_ADDRESSES"),
         ("--alert-url", "RECEIVER_ALERT_URL"),
         ("--public-url", "RECEIVER_PUBLIC_URL"),
@@ -127,7 +128,7 @@ fn help_names_every_setting_and_version_the_version() {
         assert!(help.contains(flag) && help.contains(variable), "{flag}: {help}");
         assert!(readme.contains(&format!("| `{variable}` | `{flag}` |")), "{variable}");
     }
-    assert_eq!(help.matches("[env: RECEIVER_").count(), 19);
+    assert_eq!(help.matches("[env: RECEIVER_").count(), 20);
     let output = run(&["--version"], &[]);
     let version = String::from_utf8(output.stdout).unwrap();
     assert_eq!(version, concat!("sync-receiver ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -22,7 +22,7 @@ pub(super) trait WithDesk: Database {
 
 impl WithDesk for SqliteFile {
     fn desk(&self) -> std::sync::Arc<dyn Desk> {
-        crate::store::open_desk(self.0.path()).unwrap()
+        std::sync::Arc::new(crate::store::sqlite::SqliteDesk::open(self.0.path()).unwrap())
     }
 
     fn age_a_day(&self) {

@@ -5,6 +5,7 @@
 //! a crash `incoming/` alone says what is to be looked at, however many clips there are.
 
 mod parts;
+mod shared;
 mod writer;
 
 use std::fs::{self, File};
@@ -17,9 +18,10 @@ use rustix::fs::{Access, FlockOperation, flock};
 use rustix::io::Errno;
 use uuid::Uuid;
 
-use super::clips::{ClipWriter, Clips};
+use super::clips::{ClipWriter, Clips, Leftovers};
 use super::{Pending, StoreError, blocking, modes, sync_folder};
 use parts::{has_suffix, is_unfinished};
+use shared::LEFT_AFTER;
 use writer::FileWriter;
 
 /// Suffix of a clip that is not complete.
@@ -28,18 +30,23 @@ const PART: &str = "part";
 /// How often it is tried, at most, whether writing works again. Who asks for the health may ask more often.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
-/// `clips/` and `incoming/` in a folder that no other process uses.
+/// `clips/` and `incoming/` in a folder that no other process uses, or other receivers on the same database.
 pub(super) struct FolderClips(Arc<Folders>);
 
-/// A folder that no other receiver uses: it would take our clips on their way for leftovers.
+/// A folder that no other receiver uses, which would take our clips on their way for leftovers; or no other one than
+/// those that share it.
 pub(super) struct FolderLock(#[expect(dead_code, reason = "the lock ends with it")] File);
 
 impl FolderLock {
     /// Makes the folder if it is missing.
-    pub(super) fn take(folder: &Path) -> Result<Self, StoreError> {
-        modes::make_folder(folder).map_err(StoreError::file(folder))?;
-        let lock = File::open(folder).map_err(StoreError::file(folder))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+    pub(super) fn take(folder: &Path, kind: Use) -> Result<Self, StoreError> {
+        modes::make_folder(folder).map_err(modes::refused(folder))?;
+        let lock = File::open(folder).map_err(modes::refused(folder))?;
+        let operation = match kind {
+            Use::Alone => FlockOperation::NonBlockingLockExclusive,
+            Use::Shared => FlockOperation::NonBlockingLockShared,
+        };
+        flock(&lock, operation).map_err(|error| match error {
             Errno::WOULDBLOCK => StoreError::Unavailable("another sync-receiver uses this folder".to_string()),
             error => StoreError::file(folder)(error),
         })?;
@@ -50,32 +57,51 @@ impl FolderLock {
     }
 }
 
+/// Who uses a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// One receiver, whose rows are in it too.
+    Alone,
+    /// All receivers on one database elsewhere.
+    #[cfg_attr(
+        not(feature = "fleet"),
+        expect(dead_code, reason = "rows elsewhere are of that feature")
+    )]
+    Shared,
+}
+
 struct Folders {
     incoming: PathBuf,
     clips: PathBuf,
     /// Why the last clip could not be written, and when that was found, unless one could since.
     trouble: Mutex<Option<(StoreError, Option<Instant>)>>,
+    kind: Use,
+    left_after: Duration,
 }
 
 impl FolderClips {
     /// Makes what is missing, and removes what a crash left incomplete.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let (incoming, clips) = (folder.join("incoming"), folder.join("clips"));
-        for path in [&incoming, &clips] {
-            modes::make_folder(path).map_err(StoreError::file(path))?;
-        }
-        sync_folder(folder)?;
-        let folders = Folders {
-            incoming,
-            clips,
-            trouble: Mutex::new(None),
-        };
+        let folders = Folders::open(folder, Use::Alone, LEFT_AFTER)?;
         for path in folders.list_incoming()? {
             if has_suffix(&path, PART) {
                 remove(&path)?;
             }
         }
         Ok(Self(Arc::new(folders)))
+    }
+
+    /// Makes what is missing; removes nothing, since others may be at work in it.
+    #[cfg_attr(
+        not(feature = "fleet"),
+        expect(dead_code, reason = "rows elsewhere are of that feature")
+    )]
+    pub(super) fn shared(folder: &Path) -> Result<Self, StoreError> {
+        Self::leaving(folder, LEFT_AFTER)
+    }
+
+    pub(super) fn leaving(folder: &Path, left_after: Duration) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(Folders::open(folder, Use::Shared, left_after)?)))
     }
 
     /// Runs what waits for the disk.
@@ -95,6 +121,10 @@ impl Clips for FolderClips {
 
     fn unsettled(&self) -> Pending<'_, Vec<String>> {
         self.run(|folders| {
+            if folders.kind == Use::Shared {
+                // Which they are, time shows.
+                return Ok(Vec::new());
+            }
             let mut marks = folders.list_incoming()?;
             marks.retain(|path| !is_unfinished(path));
             let name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
@@ -117,9 +147,35 @@ impl Clips for FolderClips {
     fn check(&self) -> Pending<'_, ()> {
         self.run(|folders| folders.check())
     }
+
+    fn leftovers(&self, _from: Option<String>) -> Pending<'_, Leftovers> {
+        self.run(|folders| match folders.kind {
+            Use::Alone => Ok(Leftovers::default()),
+            Use::Shared => folders.leftovers(),
+        })
+    }
+
+    fn remove_leftover(&self, name: String) -> Pending<'_, bool> {
+        self.run(move |folders| folders.remove_leftover(&name))
+    }
 }
 
 impl Folders {
+    fn open(folder: &Path, kind: Use, left_after: Duration) -> Result<Self, StoreError> {
+        let (incoming, clips) = (folder.join("incoming"), folder.join("clips"));
+        for path in [&incoming, &clips] {
+            modes::make_folder(path).map_err(modes::refused(folder))?;
+        }
+        sync_folder(folder)?;
+        Ok(Self {
+            incoming,
+            clips,
+            trouble: Mutex::new(None),
+            kind,
+            left_after,
+        })
+    }
+
     fn list_incoming(&self) -> Result<Vec<PathBuf>, StoreError> {
         let list = || {
             fs::read_dir(&self.incoming)?

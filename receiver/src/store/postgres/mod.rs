@@ -33,7 +33,8 @@ mod writer;
 pub(super) use desk::PostgresDesk;
 pub(super) use leases::OnLink;
 pub(super) use link::Link;
+pub(super) use migrate::Unready;
 #[cfg(test)]
 pub(super) use on_postgres::OwnDatabase;
 pub(super) use rows::PostgresRows;
-pub(crate) use settings::{DatabaseSettings, WrongUrl};
+pub(crate) use settings::DatabaseSettings;

@@ -86,13 +86,6 @@ fn theirs(number: usize) -> String {
 }
 
 impl List {
-    pub(super) fn table(self) -> &'static str {
-        match self {
-            Self::Events => "evenement",
-            Self::Clips => "media",
-        }
-    }
-
     /// The rows of it that are seen.
     fn seen(self) -> &'static str {
         match self {

@@ -4,6 +4,8 @@ mod bodies;
 mod client;
 pub mod hook;
 mod people;
+#[cfg(feature = "fleet")]
+pub mod postgres;
 mod receiver;
 pub mod tus;
 

@@ -1,0 +1,4 @@
+//! Receivers whose rows are in PostgreSQL, as `scripts/test-fleet.sh` starts one.
+
+mod starting;
+mod together;

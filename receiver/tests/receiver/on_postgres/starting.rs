@@ -1,0 +1,107 @@
+//! With a database elsewhere: there, not there, there again.
+
+use std::net::TcpListener;
+
+use crate::support::postgres::{Database, Line, server};
+use crate::support::{Receiver, event, post, program, wait_until};
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+fn without_its_database_it_starts_and_is_well_as_soon_as_that_comes() {
+    let database = Database::new();
+    let address = free_address();
+    let url = database.url_at(&address);
+    let receiver = Receiver::with(&[("RECEIVER_DATABASE_URL", &url)]);
+    let request = || post("/api/evenements", "Idempotency-Key: \"k\"\r\n", event());
+    for _ in 0..3 {
+        let answer = receiver.ask(request());
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(
+            answer
+                .header("retry-after")
+                .is_some_and(|seconds| seconds.parse::<u32>().is_ok()),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(receiver.ask("GET /ready HTTP/1.1\r\nHost: r\r\n\r\n").status, 503);
+    let line = Line::at(&address);
+    wait_until("an event is stored", || receiver.ask(request()).status == 201);
+    assert_eq!(database.count("evenement"), 1);
+    assert_eq!(receiver.ask("GET /ready HTTP/1.1\r\nHost: r\r\n\r\n").status, 200);
+    // Away once more, and back.
+    drop(line);
+    wait_until("it is away", || {
+        receiver.ask(post("/api/evenements", "", event())).status == 503
+    });
+    let _line = Line::at(&address);
+    wait_until("it is back", || receiver.ask(request()).status == 201);
+    assert_eq!(database.count("evenement WHERE idempotency_key IS NOT NULL"), 1);
+    drop(receiver);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+fn a_database_that_refuses_it_stops_the_start_in_one_line_without_the_password() {
+    let server = server();
+    let address = server.split_once('@').unwrap().1;
+    for (url, said) in [
+        (
+            format!("postgres://fleet:wrong-pw@{address}/postgres"),
+            "password authentication failed",
+        ),
+        (format!("{server}/no_such_database"), "no_such_database"),
+        ("postgres://fleet:wrong-pw@/x".to_string(), "no host"),
+        (
+            "sqlite://wrong-pw".to_string(),
+            "postgres://user:password@host/database",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for arguments in [&[][..], &["user", "list"]] {
+            let output = program()
+                .args(arguments)
+                .env("RECEIVER_DATA", folder.path())
+                .env("RECEIVER_LISTEN", "127.0.0.1:0")
+                .env("RECEIVER_DATABASE_URL", &url)
+                .output()
+                .unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+            assert!(
+                error.contains("RECEIVER_DATABASE_URL") && error.contains(said),
+                "{error}"
+            );
+            assert!(!error.contains("wrong-pw") && !error.contains(":fleet@"), "{error}");
+        }
+    }
+    let help = program()
+        .arg("--help")
+        .env("RECEIVER_DATABASE_URL", "postgres://u:secret-pw@h/d")
+        .output()
+        .unwrap();
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("secret-pw"));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+fn a_receiver_with_its_own_database_and_one_without_do_not_share_a_folder() {
+    let database = Database::new();
+    let receiver = Receiver::with(&[("RECEIVER_DATABASE_URL", &database.url())]);
+    let other = program()
+        .env("RECEIVER_DATA", receiver.path())
+        .env("RECEIVER_LISTEN", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    let error = String::from_utf8(other.stderr).unwrap();
+    assert!(error.contains("another sync-receiver"), "{error}");
+    assert!(!receiver.path().join("receiver.db").exists());
+}
