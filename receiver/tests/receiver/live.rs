@@ -7,13 +7,13 @@ use rustix::process::Signal;
 use crate::support::{Client, Receiver, clip, event, post};
 
 /// A stream of server-sent events, read line by line.
-struct Stream {
+pub struct Stream {
     client: Client,
     pub last: String,
 }
 
 impl Stream {
-    fn open(receiver: &Receiver, query: &str, headers: &str) -> Self {
+    pub fn open(receiver: &Receiver, query: &str, headers: &str) -> Self {
         let mut client = receiver.client();
         client.send(format!(
             "GET /api/live{query} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n",
@@ -45,7 +45,7 @@ impl Stream {
     }
 
     /// The next event: its kind, and the id of its row.
-    fn next(&mut self) -> (String, i64) {
+    pub fn next(&mut self) -> (String, i64) {
         let (mut kind, mut id) = (String::new(), 0);
         loop {
             let line = self.client.line();

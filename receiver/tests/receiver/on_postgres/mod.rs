@@ -1,4 +1,5 @@
 //! Receivers whose rows are in PostgreSQL, as `scripts/test-fleet.sh` starts one.
 
+mod people;
 mod starting;
 mod together;

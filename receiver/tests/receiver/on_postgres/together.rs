@@ -7,7 +7,7 @@ use crate::support::tus::{creation, patch, place, told};
 use crate::support::{Answer, Receiver, clip, event, noise, post, sha256};
 
 /// Two receivers that share a database and the places for clips.
-fn two(database: &Database) -> [Receiver; 2] {
+pub fn two(database: &Database) -> [Receiver; 2] {
     two_at(&database.url())
 }
 
