@@ -86,6 +86,13 @@ kill_first() {
     say "killed the first receiver after $1 s, and started it again"
 }
 
+# room_for CLIPS: is there room for so many of each device?
+room_for() {
+    needed_mb=$((devices * $1 * 400 / 1000 + 1000))
+    free_mb=$(($(df -Pk "$work" | awk 'END { print $4 }') / 1000))
+    [ "$free_mb" -ge "$needed_mb" ] || die "$scenario needs $needed_mb MB in $work, where $free_mb are free: FLEET_DIR=, FLEET_CLIPS= or FLEET_DEVICES="
+}
+
 # profile_of PID FILE: where its time goes, while the devices are at work.
 profile_of() {
     sleep 60
@@ -151,6 +158,7 @@ for scenario in "$@"; do
         kill) arrivals=$seconds && play "$count" 0 1 --seconds "$seconds" ;;
         power) arrivals=$seconds && play "$count" 0 1 --seconds "$seconds" --outage "1@$((seconds / 4))+$((seconds / 4))" ;;
         return)
+            room_for "${FLEET_CLIPS:-5}"
             arrivals=0 && play "$count" "${FLEET_EVENTS:-100}" "${FLEET_CLIPS:-5}" --seconds 0 \
                 --backlog-events "${FLEET_EVENTS:-100}" --backlog-clips "${FLEET_CLIPS:-5}"
             ;;
