@@ -6,7 +6,7 @@ import { language, number, otherLanguage, setLanguage, t } from './lib/i18n.js';
 import { bind } from './lib/keys.js';
 import * as live from './lib/live.js';
 
-const PLACES = { devices: '/', day: '/day', new: '/new', add: '/add' };
+const PLACES = { devices: '/', day: '/day', new: '/new', kept: '/kept', add: '/add' };
 const ICONS = { bad: 'icon-bad', warn: 'icon-warn' };
 
 document.documentElement.lang = language;
@@ -84,6 +84,7 @@ function route(path) {
   const day = /^\/day(?:\/(\d{4}-\d\d-\d\d))?\/?$/.exec(path);
   if (day) return ['day', 'day.title', { day: day[1] }];
   if (path === '/new') return ['new', 'new.title', {}];
+  if (path === '/kept') return ['kept', 'kept.title', {}];
   if (path === '/add') return ['add', 'add.title', {}];
   return null;
 }

@@ -196,7 +196,7 @@ const tests = {
 
   async 'every place fits phone and desktop, light and dark, in both languages, and axe finds nothing'() {
     for (const [options, places] of [
-      [{ ...NARROW, locale: 'fr-FR' }, ['/', `/day/${day}`, '/new', '/add', '/nowhere-at-all']],
+      [{ ...NARROW, locale: 'fr-FR' }, ['/', `/day/${day}`, '/new', '/kept', '/add', '/nowhere-at-all']],
       [{ ...PHONE, colorScheme: 'dark' }, ['/', `/day/${day}`]],
       [{ ...DESKTOP, colorScheme: 'dark', locale: 'fr-FR' }, ['/', `/day/${day}`, '/add']],
     ]) {
@@ -299,6 +299,30 @@ const tests = {
     await check(wide.page, 'a fleet, wide');
     await picture(wide.page, 'devices-wide');
     await wide.close();
+  },
+
+  async 'what was removed is told, and a sensor is marked as important'() {
+    await upload(database, server, 'raspberry-1');
+    recorder('sql', server.database, "INSERT INTO removal (day, device_id, kind, reason, rows, bytes, oldest, newest) VALUES (date(), 'bakery', 'media', 'age', 3, 5000000, '2025-10-01T10:00:00.000Z', '2025-10-02T10:00:00.000Z')");
+    recorder('sql', server.database, "INSERT INTO removal_trouble (one, reason, since_at, last_at) VALUES (1, 'clips/x.mp4: Permission denied', unixepoch() - 120, unixepoch())");
+    const { page, open, close } = await reader(server, PHONE);
+    await open(`/day/${day}`);
+    await page.locator('.line', { hasText: 'event' }).first().click();
+    const mark = page.getByRole('button', { name: 'Important:' });
+    await mark.click();
+    await page.getByRole('button', { name: 'Important:', pressed: true }).waitFor();
+    await check(page, 'an important sensor');
+    await page.getByRole('link', { name: 'Kept' }).click();
+    await page.getByText('bakery: 3 clips, 5 MB.').waitFor();
+    await page.getByText('Older than what is kept; they came from').waitFor();
+    await page.getByRole('alert').getByText('Permission denied').waitFor();
+    await page.getByText('Nobody is told').waitFor();
+    await check(page, 'what was removed');
+    await page.getByRole('button', { name: 'is no longer important' }).click();
+    await page.getByText('is no longer important.').waitFor();
+    assert.deepEqual((await (await fetch(`${server.url}/api/important`)).json()).items, []);
+    recorder('sql', server.database, 'DELETE FROM removal_trouble');
+    await close();
   },
 
   async 'people sign in, see what is theirs, and sign out'() {

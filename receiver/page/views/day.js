@@ -9,6 +9,7 @@ import { learnOffsets, offsetOf } from '../lib/offsets.js';
 import { addDays, clock, dayName, isDay, moment, readersTime, seconds, today, wall } from '../lib/time.js';
 import { dayRows, range } from './day_rows.js';
 import { filters } from './filters.js';
+import { importantButton } from './important.js';
 import { lanesOf, list } from './list.js';
 import { player } from './player.js';
 import { histogram, timeline } from './timeline.js';
@@ -48,6 +49,8 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   const shown = player(right, { me, signal, step });
   const lanes = timeline(lanesPlace, { signal, pick, moved: throttle(() => null, 250) });
   const rows = list(listPlace, { pick, csv: address('/api/evenements.csv', { ...range(day), device: chosen.device, sensor: chosen.sensor }) });
+  const important = importantButton({ me, signal });
+  listPlace.prepend(important.element);
   const data = dayRows({ day, chosen, signal });
   let at = null;
 
@@ -65,6 +68,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
     at = item;
     lanes.select(item.s);
     rows.select(item, focus);
+    important.show(item);
     remember(item);
     const film = item.kind === 'media' ? item : filmOf(item);
     if (!film) return;

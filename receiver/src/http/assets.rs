@@ -48,6 +48,8 @@ const FILES: &[(&str, &str, &str)] = files![
     "views/devices.js" JS
     "views/filters.js" JS
     "views/help.js" JS
+    "views/important.js" JS
+    "views/kept.js" JS
     "views/list.js" JS
     "views/new.js" JS
     "views/player.js" JS

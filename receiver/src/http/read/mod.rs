@@ -98,6 +98,7 @@ pub(super) fn router(reader: Arc<Reader>) -> Router {
         .route("/day", get(assets::index))
         .route("/day/{date}", get(assets::index))
         .route("/new", get(assets::index))
+        .route("/kept", get(assets::index))
         .route("/add", get(assets::index))
         .route("/assets/{sum}/{*path}", get(assets::file))
         .route("/api/openapi.json", get(openapi::document))

@@ -7,8 +7,8 @@ use crate::store::Desk;
 use crate::store::upkeep::{Alarm, Important, Subject, Turn};
 
 macro_rules! alerting_keeps_its_promises {
-    ($implementation:ident, $database:ty) => {
-        promises! { $implementation, $database:
+    ($(#$needs:tt)? $implementation:ident, $database:ty) => {
+        promises! { $(#$needs)? $implementation, $database:
             marks_stay_as_they_were_made_until_they_are_taken_off
             what_begins_and_what_is_over_is_told_once_each
             a_notice_is_one_senders_at_a_time_until_it_is_taken
@@ -19,6 +19,12 @@ macro_rules! alerting_keeps_its_promises {
     };
 }
 alerting_keeps_its_promises!(sqlite, crate::store::contract::rows::SqliteFile);
+#[cfg(feature = "fleet")]
+alerting_keeps_its_promises!(
+    #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+    on_postgres,
+    crate::store::contract::rows::Postgres
+);
 
 async fn marks_stay_as_they_were_made_until_they_are_taken_off(database: impl WithDesk) {
     let _rows = database.open();
