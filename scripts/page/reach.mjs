@@ -50,6 +50,33 @@ async function tabTo(page, wanted, key = 'Tab') {
 }
 
 export const tests = {
+  async 'the time here stands beside the device’s where they differ'() {
+    const server = await receiver('zones');
+    for (const [device, utc_offset_s] of [['far', 0], ['near', 19_800], ['absurd', 4_000_000]]) await tell(server, device, { utc_offset_s });
+    for (const device of ['far', 'near', 'absurd', 'silent']) {
+      for (const time of ['11:00:00', '20:00:00']) await store(server, 'PIR', device, `2025-12-18T${time}`);
+    }
+    const seen = async (options, device) => {
+      const { page, open, close } = await reader(server, options);
+      const known = page.waitForResponse((answer) => answer.url().endsWith(`/api/devices/${device}`));
+      await open(`/day/2025-12-18?device=${device}`);
+      await page.locator('.line').nth(1).waitFor();
+      // Asked for after the list, and shown before the next frame.
+      await (await known).finished();
+      await page.evaluate(() => new Promise((resolve) => { setTimeout(() => requestAnimationFrame(resolve)); }));
+      if (device === 'far' && options.timezoneId !== 'UTC') await page.getByText('here').first().waitFor();
+      const times = await page.locator('.line .when').allTextContents();
+      await close();
+      return times;
+    };
+    const india = { timezoneId: 'Asia/Kolkata' };
+    assert.deepEqual(await seen(india, 'far'), ['20:00:00 19 Dec 01:30 here', '11:00:00 16:30 here']);
+    for (const [options, device] of [[{ timezoneId: 'UTC' }, 'far'], [india, 'near'], [india, 'absurd'], [india, 'silent']]) {
+      assert.deepEqual(await seen(options, device), ['20:00:00', '11:00:00'], device);
+    }
+    await server.stop();
+  },
+
   async 'axe finds nothing in any state, light and dark'() {
     const { server, day } = await home();
     const line = await relay(server);

@@ -286,19 +286,28 @@ const tests = {
     await desktop.page.evaluate(() => scrollTo(0, 0));
     await picture(desktop.page, 'day');
     await desktop.close();
+    // As somebody sees it who is set up.
+    server.command(['user', 'add', 'cora', '--admin'], `${PASSWORD}\n`);
+    const signIn = async ({ page, open, expect }) => {
+      expect(/401/);
+      await open('/');
+      await page.getByLabel('Name').fill('cora');
+      await page.getByLabel('Password').fill(PASSWORD);
+      await page.keyboard.press('Enter');
+      await page.locator('a.name').nth(4).waitFor();
+    };
     const phone = await reader(server, { ...PHONE, colorScheme: 'dark' });
-    await phone.open('/');
-    await phone.page.locator('a.name').first().waitFor();
+    await signIn(phone);
     await check(phone.page, 'a fleet');
     await picture(phone.page, 'devices');
     await phone.close();
     const wide = await reader(server, { ...DESKTOP });
-    await wide.open('/');
-    await wide.page.locator('a.name').nth(4).waitFor();
+    await signIn(wide);
     assert.deepEqual(await wide.page.locator('.badge').allTextContents(), ['✕ Silent', '■ Disk low', '▲ Backlog', '● OK', '● OK']);
     await check(wide.page, 'a fleet, wide');
     await picture(wide.page, 'devices-wide');
     await wide.close();
+    server.command(['user', 'remove', 'cora']);
   },
 
   async 'what was removed is told, and a sensor is marked as important'() {
