@@ -6,6 +6,8 @@
 // The lints are for the programs.
 #![allow(clippy::disallowed_methods)]
 
+mod receiver;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -38,10 +40,11 @@ fn main() -> Fallible<()> {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
     };
-    let server = Server::start()?;
+    let (server, tus) = (Server::start(false)?, Server::start(true)?);
     let bench = Bench {
         folder: folder.path().to_path_buf(),
         server,
+        tus,
         scale,
     };
     println!("folder: {} ({})", folder.path().display(), file_system(folder.path()));
@@ -52,6 +55,10 @@ fn main() -> Fallible<()> {
     if wanted("events") {
         bench.events(20_000 / scale, "delete")?;
         bench.events(20_000 / scale, "wal")?;
+    }
+    if wanted("receiver") {
+        bench.events_to_receiver(20_000 / scale)?;
+        bench.clip_to_receiver(256 * MB / scale)?;
     }
     if wanted("memory") {
         bench.memory(&[MB, 64 * MB, 999 * MB / scale])?;
@@ -74,6 +81,8 @@ fn file_system(folder: &Path) -> String {
 struct Bench {
     folder: PathBuf,
     server: Server,
+    /// One that names `uploads`.
+    tus: Server,
     scale: u64,
 }
 
@@ -139,6 +148,11 @@ impl Bench {
             let cost = median(|| self.upload(&database, compression))?;
             line(&format!("sync-service, {compression}"), cost);
         }
+        let raw = median(|| {
+            let mut service = self.service_to(&self.tus.url, &database, "none")?;
+            self.measured(&mut service, |_| ())
+        })?;
+        line("sync-service, raw (uploads)", raw);
         fs::remove_file(&database)?;
         fs::remove_file(&json)?;
         Ok(())
@@ -149,13 +163,7 @@ impl Bench {
         println!("{:<34} {:>9} {:>9} {:>10}", "", "events/s", "of loop", "CPU µs/ev");
         let database = self.folder.join("events.db");
         make_database(&database, journal)?;
-        let conn = Connection::open(&database)?;
-        conn.execute(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-             INSERT INTO evenement (date, id_capteur) SELECT printf('2025-12-18T17:30:00.%06d', i), 1 FROM n",
-            [i64::try_from(count)?],
-        )?;
-        drop(conn);
+        add_events(&database, count)?;
         let plain = median(|| {
             let start = Instant::now();
             plain_loop(&self.server.url, count)?;
@@ -207,6 +215,10 @@ impl Bench {
     }
 
     fn service(&self, database: &Path, compression: &str) -> Fallible<Command> {
+        self.service_to(&self.server.url, database, compression)
+    }
+
+    fn service_to(&self, url: &str, database: &Path, compression: &str) -> Fallible<Command> {
         if Connection::open(database)?
             .execute("DELETE FROM sync_tracking", [])
             .is_err()
@@ -217,7 +229,7 @@ impl Bench {
         service
             .env_clear()
             .env("LOCAL_DB_PATH", database)
-            .env("BACKEND_URL", &self.server.url)
+            .env("BACKEND_URL", url)
             .env("SYNC_MODE", "once")
             .env("SYNC_COMPRESSION", compression);
         Ok(service)
@@ -230,7 +242,8 @@ impl Bench {
 
     fn measured(&self, command: &mut Command, prepare: impl FnOnce(&mut Command)) -> Fallible<Cost> {
         prepare(command);
-        let (wire, cpu, start) = (self.server.bytes(), children_cpu()?, Instant::now());
+        let bytes = || self.server.bytes() + self.tus.bytes();
+        let (wire, cpu, start) = (bytes(), children_cpu()?, Instant::now());
         let status = command.stdout(Stdio::null()).status()?;
         if !status.success() {
             return Err(format!("{command:?}: {status}").into());
@@ -238,7 +251,7 @@ impl Bench {
         Ok(Cost {
             wall: start.elapsed(),
             cpu: children_cpu()? - cpu,
-            wire: self.server.bytes() - wire,
+            wire: bytes() - wire,
         })
     }
 
@@ -284,6 +297,15 @@ fn make_database(path: &Path, journal: &str) -> Fallible<()> {
     conn.execute_batch(include_str!("../tests/recorder.sql"))?;
     conn.execute_batch(
         "INSERT INTO capteur (nom_capteur) VALUES ('PIR Entrée'), ('Tapis Salon'), ('Bouton Arrêt'), ('Caméra 1'), ('Caméra 2');",
+    )?;
+    Ok(())
+}
+
+fn add_events(path: &Path, count: u64) -> Fallible<()> {
+    Connection::open(path)?.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+         INSERT INTO evenement (date, id_capteur) SELECT printf('2025-12-18T17:30:00.%06d', i), 1 FROM n",
+        [i64::try_from(count)?],
     )?;
     Ok(())
 }
@@ -380,7 +402,7 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Fallible<Self> {
+    fn start(names_uploads: bool) -> Fallible<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}", listener.local_addr()?);
         let bytes = Arc::new(AtomicU64::new(0));
@@ -389,7 +411,7 @@ impl Server {
             for stream in listener.incoming().flatten() {
                 let counter = Arc::clone(&counter);
                 std::thread::spawn(move || {
-                    if let Err(error) = serve(stream, &counter) {
+                    if let Err(error) = serve(stream, &counter, names_uploads) {
                         eprintln!("server: {error}");
                     }
                 });
@@ -403,11 +425,13 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, counter: &AtomicU64) -> Fallible<()> {
+fn serve(stream: TcpStream, counter: &AtomicU64, names_uploads: bool) -> Fallible<()> {
     stream.set_nodelay(true)?;
     let mut out = stream.try_clone()?;
     let mut input = BufReader::with_capacity(256 << 10, stream);
     let mut id = 0_u64;
+    // A clip of which all is there, but not asked for.
+    let mut complete = false;
     while let Some(headers) = read_headers(&mut input)? {
         if headers.contains_key("expect") {
             out.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
@@ -426,11 +450,32 @@ fn serve(stream: TcpStream, counter: &AtomicU64) -> Fallible<()> {
         } else {
             discard(&mut input, length_of(&headers) as u64, counter)?;
         }
+        let length = length_of(&headers);
+        if headers.contains_key("upload-offset") {
+            complete = true;
+            write!(
+                out,
+                "HTTP/1.1 204 No Content\r\nSync-Extensions: uploads\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: {length}\r\n\r\n"
+            )?;
+            continue;
+        }
+        if headers.contains_key("upload-length") && length == 0 && !std::mem::take(&mut complete) {
+            out.write_all(
+                b"HTTP/1.1 201 Created\r\nSync-Extensions: uploads\r\nTus-Resumable: 1.0.0\r\n\
+                Location: /api/media/uploads/1\r\nUpload-Offset: 0\r\nContent-Length: 0\r\n\r\n",
+            )?;
+            continue;
+        }
         id += 1;
         let body = format!(r#"{{"id":{id}}}"#);
+        let named = if names_uploads {
+            "Sync-Extensions: uploads\r\n"
+        } else {
+            ""
+        };
         write!(
             out,
-            "HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{body}",
+            "HTTP/1.1 201 Created\r\n{named}Content-Length: {}\r\n\r\n{body}",
             body.len()
         )?;
     }
