@@ -1,5 +1,6 @@
 //! Receivers whose rows are in PostgreSQL, as `scripts/test-fleet.sh` starts one.
 
+mod failover;
 mod people;
 mod starting;
 mod together;
