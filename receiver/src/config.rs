@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "fleet")]
+use crate::cli::MoveCommand;
 use crate::cli::{TokenCommand, UserCommand};
 use crate::store::Places;
 use crate::tokens::Tokens;
@@ -104,6 +106,9 @@ pub enum Command {
     /// Tokens of devices, beside those of RECEIVER_TOKENS_FILE
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Move all that is in the folder to PostgreSQL, to a bucket, or both; nothing may serve meanwhile
+    #[cfg(feature = "fleet")]
+    Move(MoveCommand),
 }
 
 /// A setting that is not usable.

@@ -27,6 +27,8 @@ fn main() -> ExitCode {
         Some(Command::Health { url }) => return health::ask(url.as_deref(), &arguments),
         Some(Command::User(command)) => Work::User(command),
         Some(Command::Token(command)) => Work::Token(command),
+        #[cfg(feature = "fleet")]
+        Some(Command::Move(command)) => Work::Move(command),
     };
     match cli::run(&arguments, work) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,7 @@
 //! What is done from a shell beside the running receiver: people and tokens.
 
+#[cfg(feature = "fleet")]
+mod moving;
 mod token;
 mod user;
 
@@ -7,6 +9,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
+#[cfg(feature = "fleet")]
+pub use moving::MoveCommand;
 pub use token::TokenCommand;
 pub use user::UserCommand;
 
@@ -19,6 +23,11 @@ use crate::store::{OpenError, open_desk};
 /// # Errors
 /// One line: what failed, and what to do.
 pub fn run(arguments: &Arguments, work: Work<'_>) -> Result<(), String> {
+    #[cfg(feature = "fleet")]
+    if let Work::Move(command) = work {
+        let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
+        return runtime.block_on(moving::run(command, arguments));
+    }
     let folder = arguments.data();
     let places = arguments.places().map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -31,6 +40,8 @@ pub fn run(arguments: &Arguments, work: Work<'_>) -> Result<(), String> {
         match work {
             Work::User(command) => user::run(command, &*desk).await,
             Work::Token(command) => token::run(command, &*desk).await,
+            #[cfg(feature = "fleet")]
+            Work::Move(_) => Ok(()),
         }
     })
 }
@@ -41,6 +52,9 @@ pub enum Work<'a> {
     User(&'a UserCommand),
     /// `token …`
     Token(&'a TokenCommand),
+    /// `move …`
+    #[cfg(feature = "fleet")]
+    Move(&'a MoveCommand),
 }
 
 fn say(line: &str) -> Result<(), String> {

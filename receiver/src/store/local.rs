@@ -40,6 +40,12 @@ pub(crate) async fn open(data: &Path, places: &Places) -> Result<(Store, Arc<dyn
     }
     let of_data = of_data(data);
     let lock = FolderLock::take(data, Use::Alone).map_err(&of_data)?;
+    #[cfg(feature = "fleet")]
+    if let Some(marker) = super::moving::Marker::read(data).map_err(&of_data)? {
+        if let Some(objection) = marker.objection(data, places.clips.is_some()) {
+            return Err(of_data(StoreError::Unavailable(objection)));
+        }
+    }
     let clips = match bucket(places)? {
         Some(clips) => clips,
         None => Box::new(FolderClips::open(data).map_err(&of_data)?),

@@ -11,6 +11,8 @@ mod error;
 mod folder;
 mod local;
 mod modes;
+#[cfg(feature = "fleet")]
+pub(crate) mod moving;
 mod pattern;
 pub(crate) mod people;
 #[cfg(feature = "fleet")]

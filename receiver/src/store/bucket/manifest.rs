@@ -23,13 +23,13 @@ impl Piece {
 /// Pieces in their order, without gaps. As text `writer=length,length*times;writer=…`, the writer in hexadecimal: a clip of
 /// a gigabyte that one has written in full pieces needs thirty characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Manifest {
+pub(in crate::store) struct Manifest {
     pieces: Vec<Piece>,
     bytes: u64,
 }
 
 impl Manifest {
-    pub(super) fn bytes(&self) -> u64 {
+    pub(in crate::store) fn bytes(&self) -> u64 {
         self.bytes
     }
 

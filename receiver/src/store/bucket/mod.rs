@@ -16,11 +16,10 @@ mod writer;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
 use futures_util::StreamExt;
 use object_store::aws::AmazonS3;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
@@ -32,6 +31,7 @@ use super::clips::{ClipWriter, Clips, Leftovers};
 use super::{Pending, StoreError};
 use error::reason;
 use manifest::Manifest;
+use objects::Objects;
 pub(crate) use settings::BucketSettings;
 use writer::BucketWriter;
 
@@ -85,6 +85,19 @@ impl BucketClips {
             untidy: Mutex::default(),
             left_after_ms,
         })))
+    }
+}
+
+/// What a move needs.
+impl BucketClips {
+    /// The way into a video's objects.
+    pub(super) fn objects_of(&self, name: &str) -> Objects {
+        Objects::new(Arc::clone(&self.0), name.to_string(), Manifest::default())
+    }
+
+    /// Removes the objects of a video that do not count.
+    pub(super) async fn tidy(&self, name: &str, counted: &Manifest) {
+        self.0.tidy(name, counted).await;
     }
 }
 
@@ -219,7 +232,12 @@ impl Bucket {
         put
     }
 
-    async fn get(&self, name: &str, object: &str, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+    async fn get(
+        &self,
+        name: &str,
+        object: &str,
+        range: Range<u64>,
+    ) -> Result<Option<impl Deref<Target = [u8]> + Send + use<>>, StoreError> {
         let object = self.object(name, object);
         self.ask(self.objects.get_range(&object, range)).await
     }

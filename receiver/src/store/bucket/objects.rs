@@ -3,8 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use object_store::PutPayload;
+use object_store::PutPayloadMut;
 use tokio::task::JoinHandle;
 
 use super::Bucket;
@@ -17,15 +16,18 @@ pub(super) const OBJECT_BYTES: usize = 4 << 20;
 /// Bytes in one piece of memory: a small clip needs no more.
 const CHUNK_BYTES: usize = 256 << 10;
 
+fn empty() -> PutPayloadMut {
+    PutPayloadMut::new().with_block_size(CHUNK_BYTES)
+}
+
 /// Used on threads that may wait.
-pub(super) struct Objects {
+pub(in crate::store) struct Objects {
     bucket: Arc<Bucket>,
     name: String,
     writer: u64,
     /// What is there.
     manifest: Manifest,
-    chunks: Vec<Vec<u8>>,
-    buffered_bytes: usize,
+    buffer: PutPayloadMut,
     /// What is sent, and how much that is.
     sending: Option<(JoinHandle<Result<(), StoreError>>, u64)>,
     /// Why no more is taken: a gap would be the end of it.
@@ -40,31 +42,22 @@ impl Objects {
             name,
             writer: uuid::Uuid::new_v4().as_u64_pair().1,
             manifest,
-            chunks: Vec::new(),
-            buffered_bytes: 0,
+            buffer: empty(),
             sending: None,
             failed: None,
         }
     }
 
     /// Takes bytes, and waits where they come faster than the bucket takes them.
-    pub(super) fn write(&mut self, mut bytes: &[u8]) -> io::Result<usize> {
+    pub(in crate::store) fn write(&mut self, mut bytes: &[u8]) -> io::Result<usize> {
         let count = bytes.len();
         while !bytes.is_empty() {
-            let room = match self.chunks.last() {
-                Some(chunk) if chunk.len() < CHUNK_BYTES => CHUNK_BYTES - chunk.len(),
-                _ => {
-                    self.chunks.push(Vec::with_capacity(CHUNK_BYTES));
-                    CHUNK_BYTES
-                }
-            };
-            let (now, rest) = bytes.split_at(room.min(bytes.len()));
-            if let Some(chunk) = self.chunks.last_mut() {
-                chunk.extend_from_slice(now);
-            }
-            self.buffered_bytes += now.len();
+            // No more than the end of a block: what goes over it would make a block of any size.
+            let filled = self.buffer.content_length();
+            let (now, rest) = bytes.split_at(bytes.len().min(CHUNK_BYTES - filled % CHUNK_BYTES));
+            self.buffer.extend_from_slice(now);
             bytes = rest;
-            if self.buffered_bytes >= OBJECT_BYTES {
+            if self.buffer.content_length() >= OBJECT_BYTES {
                 self.send().map_err(io::Error::other)?;
             }
         }
@@ -74,8 +67,8 @@ impl Objects {
     /// Waits for what is sent, then sends what is buffered.
     fn send(&mut self) -> Result<(), StoreError> {
         self.wait()?;
-        let payload: PutPayload = self.chunks.drain(..).map(Bytes::from).collect();
-        let bytes = std::mem::take(&mut self.buffered_bytes) as u64;
+        let payload = std::mem::replace(&mut self.buffer, empty()).freeze();
+        let bytes = payload.content_length() as u64;
         let mut next = self.manifest.clone();
         next.push(self.writer, bytes);
         let Some(object) = next.pieces().last().map(super::manifest::Piece::object) else {
@@ -102,15 +95,15 @@ impl Objects {
     }
 
     /// Makes all durable that was taken.
-    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
-        if self.buffered_bytes > 0 {
+    pub(in crate::store) fn flush(&mut self) -> Result<(), StoreError> {
+        if self.buffer.content_length() > 0 {
             self.send()?;
         }
         self.wait()
     }
 
     /// What is durable.
-    pub(super) fn manifest(&self) -> &Manifest {
+    pub(in crate::store) fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 

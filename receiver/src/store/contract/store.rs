@@ -49,6 +49,13 @@ stores_keep_their_promises!(
     super::super::rows::Postgres,
     super::Folder
 );
+#[cfg(feature = "fleet")]
+stores_keep_their_promises!(
+    #[ignore = "needs PostgreSQL and an S3 server: scripts/test-fleet.sh"]
+    on_postgres_and_s3,
+    super::super::rows::Postgres,
+    super::super::s3::Bucket
+);
 
 async fn add(both: &Store, video: &'static [u8], of: &str) -> Result<Receipt, StoreError> {
     let mut writer = both.begin_clip().await?;

@@ -24,6 +24,7 @@ mod rows;
 mod scalar;
 mod settings;
 mod statuses;
+mod target;
 mod tls;
 mod tokens;
 mod uploads;
@@ -37,4 +38,6 @@ pub(super) use migrate::Unready;
 #[cfg(test)]
 pub(super) use on_postgres::OwnDatabase;
 pub(super) use rows::PostgresRows;
+pub(super) use scalar::{sortable, to_json};
 pub(crate) use settings::DatabaseSettings;
+pub(super) use target::Target;

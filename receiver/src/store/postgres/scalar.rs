@@ -10,7 +10,7 @@ const SORTED_MOST: usize = 500;
 const MOMENT_MOST: usize = 40;
 
 /// As JSON; null is none.
-pub(super) fn to_json(value: &Scalar) -> Option<String> {
+pub(in crate::store) fn to_json(value: &Scalar) -> Option<String> {
     match value {
         Scalar::Null => None,
         Scalar::Integer(number) => Some(number.to_string()),
@@ -35,7 +35,7 @@ pub(super) fn from_json(json: Option<&str>) -> Scalar {
 }
 
 /// Text that is sorted and looked up by: PostgreSQL's has no character U+0000, and not any length.
-pub(super) fn sortable(text: &str) -> String {
+pub(in crate::store) fn sortable(text: &str) -> String {
     cut(text, SORTED_MOST)
 }
 

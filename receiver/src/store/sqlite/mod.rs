@@ -12,6 +12,8 @@ mod pool;
 mod read_rows;
 mod reading;
 mod reading_sql;
+#[cfg(feature = "fleet")]
+mod source;
 mod sql;
 mod tokens;
 mod uploads;
@@ -28,6 +30,8 @@ use super::rows::{Added, Key, Kind, Load, NewRow, NewStatus, Receipt, Rows};
 use super::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows};
 use super::{Pending, StoreError, modes, sync_folder};
 pub(super) use desk::SqliteDesk;
+#[cfg(feature = "fleet")]
+pub(super) use source::{Source, Video};
 use worker::{Reply, Worker, answer};
 use writer::{Changing, Job, LastSuccess, Writer};
 

@@ -1,0 +1,232 @@
+//! The tables that are moved, and their columns.
+
+use tokio::sync::mpsc;
+
+use crate::store::StoreError;
+use crate::store::postgres::Target;
+use crate::store::sqlite::Source;
+
+/// Rows in a statement.
+pub(in crate::store) const BATCH: usize = 500;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Type {
+    /// A device's value, of any type.
+    Value,
+    Text,
+    /// Text that is sorted and looked up by.
+    Sorted,
+    Integer,
+    Flag,
+    Bytes,
+    Time,
+    Day,
+}
+
+/// A table that both databases have.
+pub(in crate::store) struct Table {
+    pub(in crate::store) name: &'static str,
+    /// Its own ids, given in their order.
+    pub(in crate::store) has_ids: bool,
+    /// In PostgreSQL, what it is in SQLite where that is another name, and the type.
+    pub(in crate::store) columns: &'static [(&'static str, &'static str, Type)],
+}
+
+use Type::{Bytes, Day, Flag, Integer, Sorted, Text, Time, Value};
+
+/// Rows of devices last: whatever is half done has no events yet.
+pub(in crate::store) const TABLES: [Table; 13] = [
+    Table {
+        name: "person",
+        has_ids: false,
+        columns: &[
+            ("name", "", Text),
+            ("role", "", Text),
+            ("devices", "", Text),
+            ("password_hash", "", Text),
+            ("created_at", "", Time),
+        ],
+    },
+    Table {
+        name: "session",
+        has_ids: false,
+        columns: &[
+            ("id", "", Text),
+            ("secret_sha256", "", Bytes),
+            ("person", "", Text),
+            ("expires_at", "", Integer),
+        ],
+    },
+    Table {
+        name: "sign_in_failure",
+        has_ids: false,
+        columns: &[
+            ("subject", "", Text),
+            ("failures", "", Integer),
+            ("last_at", "", Integer),
+            ("next_at", "", Integer),
+        ],
+    },
+    Table {
+        name: "person_seen",
+        has_ids: false,
+        columns: &[("person", "", Text), ("media_id", "", Integer)],
+    },
+    Table {
+        name: "token",
+        has_ids: true,
+        columns: &[
+            ("id", "", Integer),
+            ("device_id", "", Text),
+            ("sha256", "", Bytes),
+            ("created_at", "", Time),
+        ],
+    },
+    Table {
+        name: "device",
+        has_ids: false,
+        columns: &[
+            ("device_id", "", Text),
+            ("status", "", Text),
+            ("clock_ahead_ms", "", Integer),
+            ("received_at", "", Time),
+        ],
+    },
+    Table {
+        name: "device_row",
+        has_ids: false,
+        columns: &[("device_id", "", Text), ("row_at", "", Integer)],
+    },
+    Table {
+        name: "device_backlog",
+        has_ids: false,
+        columns: &[
+            ("device_id", "", Text),
+            ("quarter", "", Integer),
+            ("most_rows", "", Integer),
+        ],
+    },
+    Table {
+        name: "removal",
+        has_ids: false,
+        columns: &[
+            ("day", "", Day),
+            ("device_id", "", Text),
+            ("kind", "", Text),
+            ("reason", "", Text),
+            ("rows", "", Integer),
+            ("bytes", "", Integer),
+            ("oldest", "", Time),
+            ("newest", "", Time),
+        ],
+    },
+    Table {
+        name: "receipt",
+        has_ids: false,
+        columns: &[
+            ("idempotency_key", "", Text),
+            ("kind", "", Text),
+            ("key_owner", "device_id", Text),
+            ("device_id", "", Text),
+            ("id", "", Integer),
+            ("date", "", Value),
+            ("capteur_id", "", Value),
+            ("size_bytes", "", Integer),
+            ("removed_at", "", Integer),
+        ],
+    },
+    Table {
+        name: "upload",
+        has_ids: false,
+        columns: &[
+            ("id", "", Text),
+            ("device_id", "", Text),
+            ("idempotency_key", "", Text),
+            ("metadata", "", Text),
+            ("length_bytes", "", Integer),
+            ("part", "", Text),
+            ("offset_bytes", "", Integer),
+            ("manifest", "", Text),
+            ("media_id", "", Integer),
+            ("epoch", "", Integer),
+            ("expires_ms", "", Integer),
+        ],
+    },
+    Table {
+        name: "media",
+        has_ids: true,
+        columns: &[
+            ("id", "", Integer),
+            ("date", "", Value),
+            ("capteur_id", "", Value),
+            ("capteur_nom", "", Value),
+            ("numero_camera", "", Value),
+            ("device_id", "", Text),
+            ("source", "", Text),
+            ("file", "", Text),
+            ("size_bytes", "", Integer),
+            ("sha256", "", Text),
+            ("received_at", "", Time),
+            ("moment", "", Sorted),
+            ("sensor", "", Sorted),
+            ("camera", "", Sorted),
+            ("pinned", "", Flag),
+            ("removing", "", Text),
+            ("manifest", "", Text),
+            ("idempotency_key", "", Text),
+            ("key_owner", "iif(idempotency_key IS NULL, NULL, device_id)", Text),
+        ],
+    },
+    Table {
+        name: "evenement",
+        has_ids: true,
+        columns: &[
+            ("id", "", Integer),
+            ("date", "", Value),
+            ("capteur_id", "", Value),
+            ("capteur_nom", "", Value),
+            ("capteur_etat", "", Value),
+            ("device_id", "", Text),
+            ("source", "", Text),
+            ("received_at", "", Time),
+            ("moment", "", Sorted),
+            ("sensor", "", Sorted),
+            ("idempotency_key", "", Text),
+            ("key_owner", "iif(idempotency_key IS NULL, NULL, device_id)", Text),
+        ],
+    },
+];
+
+pub(super) async fn move_all(source: &Source, target: &Target, tell: &(dyn Fn(&str) + Sync)) -> Result<(), StoreError> {
+    for table in &TABLES {
+        let after = if table.has_ids {
+            target.last_id(table).await?
+        } else {
+            i64::MIN
+        };
+        let (sender, mut batches) = mpsc::channel::<Vec<String>>(2);
+        let reader = source.another()?;
+        let reading =
+            tokio::task::spawn_blocking(move || reader.rows(table, after, |batch| sender.blocking_send(batch).is_ok()));
+        while let Some(batch) = batches.recv().await {
+            target.insert(table, &batch).await?;
+        }
+        let read = reading
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        read?;
+        let (wanted, found) = (source.count(table)?, target.count(table).await?);
+        if wanted != found {
+            return Err(StoreError::Unavailable(format!(
+                "{}: {found} rows are there of {wanted}: it is not the same database any more, begin with an empty one",
+                table.name
+            )));
+        }
+        if table.has_ids {
+            target.go_on_after(table, source.last_given_id(table)?).await?;
+        }
+        tell(&format!("{}: {found} rows", table.name));
+    }
+    target.finish().await
+}

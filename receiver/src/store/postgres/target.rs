@@ -1,0 +1,125 @@
+//! The database as it is filled when all of another one moves into it: no receiver uses it yet.
+
+use super::Link;
+use crate::store::StoreError;
+use crate::store::moving::tables::{Table, Type};
+
+/// Whose rows these are, and whether all are there.
+const PROGRESS: &str = "
+CREATE TABLE IF NOT EXISTS moved_from (
+    one         integer PRIMARY KEY DEFAULT 1 CHECK (one = 1),
+    source      text NOT NULL,
+    is_finished boolean NOT NULL DEFAULT false
+)";
+
+const IS_EMPTY: &str = "
+SELECT NOT EXISTS (SELECT 1 FROM evenement) AND NOT EXISTS (SELECT 1 FROM media) AND NOT EXISTS (SELECT 1 FROM person)
+   AND NOT EXISTS (SELECT 1 FROM token) AND NOT EXISTS (SELECT 1 FROM upload)";
+
+pub(in crate::store) struct Target(Link);
+
+impl Target {
+    /// A database whose tables are those of this program.
+    pub(in crate::store) fn new(link: Link) -> Self {
+        Self(link)
+    }
+
+    async fn run(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<(), StoreError> {
+        self.0.rows(sql, parameters).await.map(drop)
+    }
+
+    async fn one<T>(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<T, StoreError>
+    where
+        T: for<'a> tokio_postgres::types::FromSql<'a>,
+    {
+        let rows = self.0.rows(sql, parameters).await?;
+        let row = rows.first().ok_or_else(|| refusal("a question without an answer"))?;
+        row.try_get(0).map_err(|error| refusal(&error.to_string()))
+    }
+
+    /// Takes an empty database for a source, or goes on with what was begun of it.
+    pub(in crate::store) async fn begin(&self, source: &str) -> Result<(), StoreError> {
+        self.run(PROGRESS, &[]).await?;
+        let begun: bool = self
+            .one(
+                "SELECT EXISTS (SELECT 1 FROM moved_from WHERE source = $1 AND NOT is_finished)",
+                &[&source],
+            )
+            .await?;
+        if begun {
+            return Ok(());
+        }
+        let is_free: bool = self.one("SELECT NOT EXISTS (SELECT 1 FROM moved_from)", &[]).await?;
+        if !is_free || !self.one::<bool>(IS_EMPTY, &[]).await? {
+            return Err(refusal("the database has rows already: a move goes into an empty one"));
+        }
+        self.run("INSERT INTO moved_from (source) VALUES ($1)", &[&source])
+            .await
+    }
+
+    pub(in crate::store) async fn finish(&self) -> Result<(), StoreError> {
+        self.run("UPDATE moved_from SET is_finished = true", &[]).await
+    }
+
+    pub(in crate::store) async fn last_id(&self, table: &Table) -> Result<i64, StoreError> {
+        self.one(
+            &format!("SELECT coalesce(max(id), -9223372036854775808) FROM {}", table.name),
+            &[],
+        )
+        .await
+    }
+
+    pub(in crate::store) async fn count(&self, table: &Table) -> Result<i64, StoreError> {
+        self.one(&format!("SELECT count(*) FROM {}", table.name), &[]).await
+    }
+
+    /// Adds rows, each an object of JSON; those that are there already stay as they are.
+    pub(in crate::store) async fn insert(&self, table: &Table, rows: &[String]) -> Result<(), StoreError> {
+        let names: Vec<_> = table.columns.iter().map(|(name, ..)| format!("\"{name}\"")).collect();
+        let types = table.columns.iter().map(|(name, _, of)| {
+            let of = match of {
+                Type::Value | Type::Text | Type::Sorted | Type::Bytes => "text",
+                Type::Integer => "bigint",
+                Type::Flag => "boolean",
+                Type::Time => "timestamptz",
+                Type::Day => "date",
+            };
+            format!("\"{name}\" {of}")
+        });
+        let values = table.columns.iter().map(|(name, _, of)| match of {
+            Type::Value => format!("\"{name}\"::json"),
+            Type::Bytes => format!("decode(\"{name}\", 'hex')"),
+            _ => format!("\"{name}\""),
+        });
+        let sql = format!(
+            "INSERT INTO {} ({}) SELECT {} FROM json_to_recordset($1::text::json) AS moved ({}) ON CONFLICT DO NOTHING",
+            table.name,
+            names.join(", "),
+            values.collect::<Vec<_>>().join(", "),
+            types.collect::<Vec<_>>().join(", ")
+        );
+        self.run(&sql, &[&format!("[{}]", rows.join(","))]).await
+    }
+
+    /// The next id is beyond `last`.
+    pub(in crate::store) async fn go_on_after(&self, table: &Table, last: i64) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT setval(pg_get_serial_sequence('{0}', 'id'), greatest($1, 1, (SELECT max(id) FROM {0})),
+                           $1 > 0 OR EXISTS (SELECT 1 FROM {0}))",
+            table.name
+        );
+        self.run(&sql, &[&last]).await
+    }
+}
+
+fn refusal(reason: &str) -> StoreError {
+    StoreError::Unavailable(reason.to_string())
+}
