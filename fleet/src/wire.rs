@@ -11,8 +11,14 @@ use sync_protocol::KEY_HEADER;
 use crate::clips::Clip;
 use crate::network::Answer;
 
-/// Patience for an event, a batch and a status.
+/// Patience for an event and for a question, as sync-service has it.
 pub(crate) const SMALL: Duration = Duration::from_secs(10);
+
+/// For a status.
+pub(crate) const STATUS: Duration = Duration::from_secs(5);
+
+/// For a batch.
+pub(crate) const BATCH: Duration = Duration::from_secs(60);
 
 /// Patience for a clip.
 pub(crate) const LARGE: Duration = Duration::from_secs(120);

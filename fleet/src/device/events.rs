@@ -52,7 +52,7 @@ impl Device {
             path: batch::PATH.to_string(),
             headers: vec![wire::json_type()],
             body: Pieces::from(wire::json(&entries)),
-            patience: wire::SMALL,
+            patience: wire::BATCH,
         };
         let sent = entries.len();
         let answer = match self.line.ask(Kind::Batch, ask).await {

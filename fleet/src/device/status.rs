@@ -17,7 +17,7 @@ impl Device {
             path: status::path(&self.name.id),
             headers: vec![wire::json_type()],
             body: Pieces::from(wire::json(&self.status())),
-            patience: wire::SMALL,
+            patience: wire::STATUS,
         };
         // A refusal is counted; the next status says the same.
         let told = self.line.ask(Kind::Status, ask).await;
