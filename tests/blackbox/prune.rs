@@ -156,10 +156,13 @@ fn rows_whose_ids_were_given_before_stay() {
     let (device, backend) = (Device::new(), Backend::start());
     sent_clips(&device, &backend, 5, 2_000);
     sent_long_ago(&device);
-    device.sql("DELETE FROM media; DELETE FROM sqlite_sequence WHERE name = 'media'");
+    // Also of clips of which no more is known than an older service left.
+    device.sql("DELETE FROM sync_sent_clip; DELETE FROM media; DELETE FROM sqlite_sequence WHERE name = 'media'");
     let new: Vec<i64> = (0..5)
         .map(|nth| device.clip_at(&long_ago(nth + 9), 4, 1, &[0; 3_000]))
         .collect();
+    let listed = prune(&device, &["--after-days", "30", "--dry-run"]).exits(0);
+    assert!(listed.stdout.starts_with("🧹 0 média(s)"), "{listed}");
     let pruned = prune(&device, &["--after-days", "30"]).exits(0);
     assert_eq!(clips(&device), new, "{pruned}");
     by_age(&device, &backend).run().exits_with_words(0);
