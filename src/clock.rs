@@ -7,7 +7,7 @@ use chrono::{DateTime, Local, NaiveDateTime};
 use crate::shutdown::Shutdown;
 
 /// What the schedule needs to know of time.
-pub trait Clock {
+pub(crate) trait Clock {
     /// Time since an arbitrary start that never jumps; for intervals and delays.
     fn monotonic(&self) -> Duration;
 
@@ -35,7 +35,7 @@ pub trait Clock {
 /// Wall-clock seconds since 1970, for commands that look once and end.
 #[allow(clippy::disallowed_methods, reason = "the one place that asks the system")]
 #[must_use]
-pub fn unix_seconds() -> i64 {
+pub(crate) fn unix_seconds() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         // A clock before 1970: any small number does, due times are checked for plausibility.
@@ -45,19 +45,19 @@ pub fn unix_seconds() -> i64 {
 
 /// The local wall-clock time, with its fraction of a second.
 #[must_use]
-pub fn local_now() -> NaiveDateTime {
+pub(crate) fn local_now() -> NaiveDateTime {
     zoned_now().naive_local()
 }
 
 /// The same with its distance from UTC.
 #[allow(clippy::disallowed_methods, reason = "the one place that asks the system")]
 #[must_use]
-pub fn zoned_now() -> DateTime<Local> {
+pub(crate) fn zoned_now() -> DateTime<Local> {
     DateTime::from(SystemTime::now())
 }
 
 /// The machine's own clock.
-pub struct SystemClock {
+pub(crate) struct SystemClock {
     start: Instant,
     shutdown: std::sync::Arc<Shutdown>,
 }
@@ -65,7 +65,7 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock whose waits end when `shutdown` is requested.
     #[must_use]
-    pub fn new(shutdown: std::sync::Arc<Shutdown>) -> Self {
+    pub(crate) fn new(shutdown: std::sync::Arc<Shutdown>) -> Self {
         Self {
             start: Instant::now(),
             shutdown,

@@ -3,27 +3,27 @@
 use chrono::{DateTime, Local, NaiveDateTime};
 
 /// Date and time as the reports show them.
-pub const SECONDS: &str = "%Y-%m-%d %H:%M:%S";
+pub(crate) const SECONDS: &str = "%Y-%m-%d %H:%M:%S";
 
 /// The same to the minute.
-pub const MINUTES: &str = "%Y-%m-%d %H:%M";
+pub(crate) const MINUTES: &str = "%Y-%m-%d %H:%M";
 
 /// ISO 8601 to the second, for machines.
-pub const ISO: &str = "%Y-%m-%dT%H:%M:%S";
+pub(crate) const ISO: &str = "%Y-%m-%dT%H:%M:%S";
 
 /// ISO 8601 to the microsecond, as the recorder and `sync_tracking` write it.
-pub const ISO_MICROS: &str = "%Y-%m-%dT%H:%M:%S%.6f";
+pub(crate) const ISO_MICROS: &str = "%Y-%m-%dT%H:%M:%S%.6f";
 
 /// The local time of a Unix time; `None` when it is too far away to have one.
 #[must_use]
-pub fn of(unix_s: i64) -> Option<NaiveDateTime> {
+pub(crate) fn of(unix_s: i64) -> Option<NaiveDateTime> {
     // The zone is read anew each time, so that a change of zone shows without a restart.
     DateTime::from_timestamp(unix_s, 0).map(|time| time.with_timezone(&Local).naive_local())
 }
 
 /// A Unix time as local text; `?` when it is too far away to have one.
 #[must_use]
-pub fn text(unix_s: i64, format: &str) -> String {
+pub(crate) fn text(unix_s: i64, format: &str) -> String {
     of(unix_s).map_or_else(|| "?".to_string(), |time| time.format(format).to_string())
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// The two tables that are uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Table {
+pub(crate) enum Table {
     /// `evenement`.
     Event,
     /// `media`.
@@ -13,11 +13,11 @@ pub enum Table {
 
 impl Table {
     /// Both, in the order of a pass.
-    pub const ALL: [Table; 2] = [Table::Event, Table::Media];
+    pub(crate) const ALL: [Table; 2] = [Table::Event, Table::Media];
 
     /// The table's name in SQL and in `sync_tracking.table_name`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Table::Event => "evenement",
             Table::Media => "media",
@@ -26,7 +26,7 @@ impl Table {
 
     /// The column of its ids.
     #[must_use]
-    pub fn id_column(self) -> &'static str {
+    pub(crate) fn id_column(self) -> &'static str {
         match self {
             Table::Event => "id_evenement",
             Table::Media => "id_media",
@@ -44,7 +44,7 @@ impl std::fmt::Display for Table {
 /// `NULL` becomes JSON `null`, numbers stay numbers, text stays text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Scalar {
+pub(crate) enum Scalar {
     /// SQL `NULL`, or the value of a row that is gone.
     Null,
     /// A 64-bit integer.
@@ -57,7 +57,7 @@ pub enum Scalar {
 
 /// One row of `evenement`, joined with its sensor.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Event {
+pub(crate) struct Event {
     /// `id_evenement`.
     pub id: i64,
     /// When it happened, local ISO 8601 as the recorder wrote it.
@@ -72,7 +72,7 @@ pub struct Event {
 
 /// One row of `media` without its video, joined with its sensor.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Clip {
+pub(crate) struct Clip {
     /// `id_media`.
     pub id: i64,
     /// When it was filmed, local ISO 8601 as the recorder wrote it.

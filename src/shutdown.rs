@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Set once, by a signal; never cleared.
 #[derive(Debug, Default)]
-pub struct Shutdown {
+pub(crate) struct Shutdown {
     requested: AtomicBool,
     lock: Mutex<()>,
     woken: Condvar,
@@ -14,7 +14,7 @@ pub struct Shutdown {
 
 impl Shutdown {
     /// Asks everything that looks here to stop, and wakes every wait.
-    pub fn request(&self) {
+    pub(crate) fn request(&self) {
         let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.requested.store(true, Ordering::SeqCst);
         self.woken.notify_all();
@@ -22,12 +22,12 @@ impl Shutdown {
 
     /// Whether a stop was asked for.
     #[must_use]
-    pub fn is_requested(&self) -> bool {
+    pub(crate) fn is_requested(&self) -> bool {
         self.requested.load(Ordering::SeqCst)
     }
 
     /// Waits up to `duration`; returns `true`, at once, when a stop is asked for.
-    pub fn wait(&self, duration: Duration) -> bool {
+    pub(crate) fn wait(&self, duration: Duration) -> bool {
         let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let (_guard, _timeout) = self
             .woken

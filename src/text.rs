@@ -2,14 +2,14 @@
 
 /// One line without control, bidirectional and invisible characters, words parted by single spaces.
 #[must_use]
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let shown: String = text.chars().filter_map(|c| shown(c, ' ')).collect();
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The same over several lines, whose spaces stay: the last thing before a terminal.
 #[must_use]
-pub fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.chars()
         .filter_map(|c| if c == '\n' { Some(c) } else { shown(c, '\u{fffd}') })
         .collect()

@@ -4,7 +4,7 @@ use super::variables::accepted;
 
 /// A variable whose value can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
+pub(crate) struct ConfigError {
     pub(super) name: &'static str,
     /// `None` when showing it would show a secret.
     pub(super) value: Option<String>,

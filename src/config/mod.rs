@@ -8,9 +8,9 @@ mod tests;
 mod upload;
 mod variables;
 
-pub use error::ConfigError;
-pub use prune::PruneConfig;
-pub use reader::Lookup;
+pub(crate) use error::ConfigError;
+pub(crate) use prune::PruneConfig;
+pub(crate) use reader::Lookup;
 pub use variables::{VARIABLES, Variable};
 
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::upload::{UploadConfig, WebUrl};
 
 /// When passes happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// One pass, then exit.
     Once,
     /// Passes on a fixed grid from the start of the process.
@@ -44,7 +44,7 @@ impl Mode {
 
     /// The word of `SYNC_MODE`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         Self::WORDS
             .iter()
             .find(|(_, mode)| *mode == self)
@@ -54,7 +54,7 @@ impl Mode {
 
 /// How passes are told on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
     /// The French console report.
     Text,
     /// One JSON object per line.
@@ -63,7 +63,7 @@ pub enum Output {
 
 /// Everything the service is told from outside.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub(crate) struct Config {
     /// `LOCAL_DB_PATH`.
     pub local_db_path: PathBuf,
     /// The variables of the wire.
@@ -98,7 +98,7 @@ impl Config {
     ///
     /// # Errors
     /// The first variable whose value can't be used.
-    pub fn from_env() -> Result<Self, ConfigError> {
+    pub(crate) fn from_env() -> Result<Self, ConfigError> {
         Self::from_lookup(&environment)
     }
 
@@ -106,7 +106,7 @@ impl Config {
     ///
     /// # Errors
     /// The first variable whose value can't be used.
-    pub fn from_lookup(lookup: Lookup) -> Result<Self, ConfigError> {
+    pub(crate) fn from_lookup(lookup: Lookup) -> Result<Self, ConfigError> {
         let reader = EnvReader { lookup };
         Ok(Self {
             local_db_path: PathBuf::from(reader.required("LOCAL_DB_PATH")?),
@@ -128,7 +128,7 @@ impl Config {
 ///
 /// # Errors
 /// The value can't be used.
-pub fn local_db_path() -> Result<PathBuf, ConfigError> {
+pub(crate) fn local_db_path() -> Result<PathBuf, ConfigError> {
     let reader = EnvReader { lookup: &environment };
     Ok(PathBuf::from(reader.required("LOCAL_DB_PATH")?))
 }
@@ -137,6 +137,6 @@ pub fn local_db_path() -> Result<PathBuf, ConfigError> {
 ///
 /// # Errors
 /// A value can't be used.
-pub fn prune_config() -> Result<PruneConfig, ConfigError> {
+pub(crate) fn prune_config() -> Result<PruneConfig, ConfigError> {
     prune::prune_config(&EnvReader { lookup: &environment })
 }

@@ -11,7 +11,7 @@ const MOST_MB: u64 = 100_000_000;
 
 /// Which clips are deleted on the device once they are at the server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PruneConfig {
+pub(crate) struct PruneConfig {
     /// `SYNC_PRUNE_AFTER_DAYS`: those recorded and sent so many days ago.
     pub after_days: Option<u64>,
     /// `SYNC_PRUNE_KEEP_FREE_MB`: the oldest, until so much is free.
@@ -21,7 +21,7 @@ pub struct PruneConfig {
 impl PruneConfig {
     /// Whether nothing is ever deleted.
     #[must_use]
-    pub fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         *self == Self::default()
     }
 }

@@ -7,7 +7,7 @@ use super::error::ConfigError;
 use super::variables::default;
 
 /// Looks a variable up; the process's environment in the service, a table in tests.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;
+pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;
 
 /// Reads variables through a lookup.
 pub(super) struct EnvReader<'a> {

@@ -23,7 +23,7 @@ const PAGE_CLIPS: usize = 2_000;
 
 /// The rows that are due in a pass, from first to last, page by page.
 #[derive(Debug, Clone)]
-pub struct Backlog {
+pub(crate) struct Backlog {
     table: Table,
     /// How many rows were due when it was taken.
     pub due: u64,
@@ -43,7 +43,7 @@ impl Backlog {
     /// The rows over which the backend failed in several passes. They come last: a row that brings the server down
     /// must not keep the others waiting for ever.
     #[must_use]
-    pub fn deprioritized(&self) -> Self {
+    pub(crate) fn deprioritized(&self) -> Self {
         Self {
             due: self.deprioritized_due,
             only_deprioritized: true,
@@ -55,13 +55,13 @@ impl Backlog {
 
     /// Whether its rows are those over which the backend failed in several passes.
     #[must_use]
-    pub fn is_deprioritized(&self) -> bool {
+    pub(crate) fn is_deprioritized(&self) -> bool {
         self.only_deprioritized
     }
 
     /// The highest row id this backlog knows; later rows came after it was taken.
     #[must_use]
-    pub fn last_id(&self) -> i64 {
+    pub(crate) fn last_id(&self) -> i64 {
         self.new_last
     }
 

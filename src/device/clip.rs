@@ -24,7 +24,7 @@ const WHOLE_BYTES: u64 = 64 << 10;
 pub(super) const VIDEO: &str = "SELECT CAST(video AS BLOB) FROM media WHERE id_media = ?1";
 
 /// The video of one clip. Errors are [`DeviceError`]s inside [`io::Error`]s.
-pub struct ClipReader<'a> {
+pub(crate) struct ClipReader<'a> {
     source: Source<'a>,
     /// Video bytes ready to be handed out, from `at`.
     chunk: Vec<u8>,

@@ -59,7 +59,7 @@ pub(super) fn breathe() {
 ///
 /// # Errors
 /// SQLite can't be set up at all.
-pub fn bound_memory() -> rusqlite::Result<()> {
+pub(crate) fn bound_memory() -> rusqlite::Result<()> {
     Connection::open_in_memory()?.query_row(&format!("PRAGMA hard_heap_limit = {HEAP_BYTES}"), [], |_| Ok(()))
 }
 

@@ -4,7 +4,7 @@ use crate::row::Scalar;
 
 /// A row that is due.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Due {
+pub(crate) struct Due {
     /// Its id.
     pub id: i64,
     /// Its date as far as it is known without reading through a video.
@@ -13,7 +13,7 @@ pub struct Due {
 
 /// Which `failed` rows are due: all of them (`once`), or those whose time has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailedDue {
+pub(crate) enum FailedDue {
     /// Every one.
     All,
     /// Those with `due_at` ≤ `now`, and those with a `due_at` so far away that only a clock jump explains it.

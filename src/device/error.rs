@@ -45,7 +45,7 @@ impl std::fmt::Display for DeviceError {
 impl std::error::Error for DeviceError {}
 
 /// Result of an operation on the local database.
-pub type Result<T> = std::result::Result<T, DeviceError>;
+pub(crate) type Result<T> = std::result::Result<T, DeviceError>;
 
 impl DeviceError {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {

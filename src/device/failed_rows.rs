@@ -38,7 +38,7 @@ pub(super) fn details() -> String {
 
 /// A row that failed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FailedRow {
+pub(crate) struct FailedRow {
     /// `evenement` or `media`.
     pub table: String,
     /// Its id, as it stands in `sync_tracking`.

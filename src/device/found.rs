@@ -14,7 +14,7 @@ use super::{Device, generation, schema};
 use crate::row::Table;
 
 /// A recorder's database that was found and recognised, and in which nothing was written yet.
-pub struct Found {
+pub(crate) struct Found {
     conn: Connection,
     path: PathBuf,
     layout: Layout,
@@ -26,7 +26,7 @@ impl Found {
     ///
     /// # Errors
     /// [`Kind::NotYet`] when there is no file, or an empty one; otherwise what is wrong with it.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let identity = identify(path)?;
         let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         if conn.is_readonly("main").context(path, "ouverture")? {
@@ -55,7 +55,7 @@ impl Found {
     ///
     /// # Errors
     /// The database can't be written, or holds something else under our tables' names.
-    pub fn set_up(mut self) -> Result<Device> {
+    pub(crate) fn set_up(mut self) -> Result<Device> {
         let database_id = schema::ensure(&mut self.conn, &self.path)?;
         let schema_version = schema_version(&self.conn).context(&self.path, "lecture du schéma")?;
         let quiet = Quiet::watch(&self.conn).context(&self.path, "ouverture")?;
@@ -75,7 +75,7 @@ impl Found {
 
 /// What `check` tells of a database: readable, laid out as known, writable; it ends at the first that is not so.
 #[must_use]
-pub fn inspect(path: &Path) -> Vec<Result<String>> {
+pub(crate) fn inspect(path: &Path) -> Vec<Result<String>> {
     let mut facts = Vec::new();
     let mut look = || -> Result<()> {
         identify(path)?;

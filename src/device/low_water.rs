@@ -41,7 +41,7 @@ pub(super) struct LowWaterMark {
 
 impl LowWaterMark {
     /// Where a database stands that is not ours yet.
-    pub fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self {
             id: i64::MIN,
             edits: 0,
@@ -50,7 +50,7 @@ impl LowWaterMark {
         }
     }
 
-    pub fn read(conn: &Connection, table: Table) -> rusqlite::Result<Self> {
+    pub(super) fn read(conn: &Connection, table: Table) -> rusqlite::Result<Self> {
         conn.prepare_cached(READ)?.query_row([table.name()], |row| {
             Ok(Self {
                 id: row.get(0)?,
@@ -62,7 +62,7 @@ impl LowWaterMark {
     }
 
     /// Ids between what was counted and `reached` that have neither a row nor a tracking row.
-    pub fn count_lost(&self, conn: &Connection, table: Table, reached: i64) -> rusqlite::Result<i64> {
+    pub(super) fn count_lost(&self, conn: &Connection, table: Table, reached: i64) -> rusqlite::Result<i64> {
         if reached <= self.counted_to || self.counted_to == i64::MIN {
             return Ok(0);
         }
@@ -74,7 +74,7 @@ impl LowWaterMark {
     }
 
     /// Moves the mark on to `reached` when it is worth it, and only when nobody edited `sync_tracking` since it was read.
-    pub fn move_on(&self, conn: &Connection, table: Table, reached: i64, lost: i64) -> rusqlite::Result<()> {
+    pub(super) fn move_on(&self, conn: &Connection, table: Table, reached: i64, lost: i64) -> rusqlite::Result<()> {
         if lost == 0 && reached.saturating_sub(self.id) < MARK_STEP {
             return Ok(());
         }

@@ -50,16 +50,16 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
-pub use backlog::Backlog;
-pub use clip::ClipReader;
-pub use connection::bound_memory;
-pub use due::{Due, FailedDue};
-pub use error::{DeviceError, Kind, Result};
-pub use found::{Found, inspect};
-pub use prune::{Prunable, Removal, Tally};
-pub use requeue::{reset, retry};
-pub use state::StatusReader;
-pub use tracking::{Failures, Outcome, Reason, Record};
+pub(crate) use backlog::Backlog;
+pub(crate) use clip::ClipReader;
+pub(crate) use connection::bound_memory;
+pub(crate) use due::{Due, FailedDue};
+pub(crate) use error::{DeviceError, Kind, Result};
+pub(crate) use found::{Found, inspect};
+pub(crate) use prune::{Prunable, Removal, Tally};
+pub(crate) use requeue::{reset, retry};
+pub(crate) use state::StatusReader;
+pub(crate) use tracking::{Failures, Outcome, Reason, Record};
 
 use crate::notice::{Counts, TableState};
 use crate::row::{Clip, Event, Scalar, Table};
@@ -70,7 +70,7 @@ use quiet::Quiet;
 use sent_clips::SentClips;
 
 /// The local database, open for uploading.
-pub struct Device {
+pub(crate) struct Device {
     conn: Connection,
     path: PathBuf,
     layout: Layout,
@@ -90,20 +90,20 @@ impl Device {
     ///
     /// # Errors
     /// [`Kind::NotYet`] when the file is gone.
-    pub fn is_current(&self) -> Result<bool> {
+    pub(crate) fn is_current(&self) -> Result<bool> {
         Ok(identify(&self.path)? == self.identity
             && schema_version(&self.conn).context(&self.path, "lecture du schéma")? == self.schema_version)
     }
 
     /// Whether another file has taken the place of the one that is open, which can't be written any more.
     #[must_use]
-    pub fn is_replaced(&self) -> bool {
+    pub(crate) fn is_replaced(&self) -> bool {
         identify(&self.path).is_ok_and(|identity| identity != self.identity)
     }
 
     /// The random id of this database: the namespace of its idempotency keys.
     #[must_use]
-    pub fn database_id(&self) -> Uuid {
+    pub(crate) fn database_id(&self) -> Uuid {
         self.database_id
     }
 
@@ -112,7 +112,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read or written.
-    pub fn look(&mut self, now: i64, pulse: &mut dyn FnMut()) -> Result<()> {
+    pub(crate) fn look(&mut self, now: i64, pulse: &mut dyn FnMut()) -> Result<()> {
         self.quiet
             .look(&self.conn, now, pulse)
             .context(&self.path, "vérification de sync_tracking")
@@ -122,7 +122,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read or written.
-    pub fn look_at_start(&mut self, now: i64, pulse: &mut dyn FnMut()) -> Result<()> {
+    pub(crate) fn look_at_start(&mut self, now: i64, pulse: &mut dyn FnMut()) -> Result<()> {
         self.quiet
             .look_unless_quiet(&self.conn, now, pulse)
             .context(&self.path, "vérification de sync_tracking")
@@ -132,7 +132,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read or written.
-    pub fn keep_look(&self) -> Result<()> {
+    pub(crate) fn keep_look(&self) -> Result<()> {
         self.quiet
             .keep(&self.conn)
             .context(&self.path, "vérification de sync_tracking")
@@ -142,7 +142,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read or written.
-    pub fn backlog(&self, table: Table, failed_due: FailedDue) -> Result<Backlog> {
+    pub(crate) fn backlog(&self, table: Table, failed_due: FailedDue) -> Result<Backlog> {
         backlog::take(&self.conn, &self.layout, table, failed_due).context(&self.path, "recherche des lignes à envoyer")
     }
 
@@ -150,7 +150,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn next_page(&self, backlog: &mut Backlog) -> Result<Vec<Due>> {
+    pub(crate) fn next_page(&self, backlog: &mut Backlog) -> Result<Vec<Due>> {
         let mut page = backlog::next_page(&self.conn, &self.layout, backlog)
             .context(&self.path, "recherche des lignes à envoyer")?;
         dates::arrange(&self.conn, &self.path, &self.layout, backlog.table(), &mut page)?;
@@ -161,7 +161,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn last_id(&self, table: Table) -> Result<Option<i64>> {
+    pub(crate) fn last_id(&self, table: Table) -> Result<Option<i64>> {
         self.conn
             .prepare_cached(&quiet::highest_there(table))
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
@@ -172,7 +172,7 @@ impl Device {
     ///
     /// # Errors
     /// The row can't be read.
-    pub fn event(&self, id: i64) -> Result<Option<Event>> {
+    pub(crate) fn event(&self, id: i64) -> Result<Option<Event>> {
         rows::event(&self.conn, &self.path, &self.layout, id).map_err(error::of_row)
     }
 
@@ -181,7 +181,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn events(&self, ids: &[i64]) -> Result<Vec<Result<Option<Event>>>> {
+    pub(crate) fn events(&self, ids: &[i64]) -> Result<Vec<Result<Option<Event>>>> {
         let reading = self.conn.unchecked_transaction();
         let reading = reading.context(&self.path, "lecture d'un événement")?;
         let events = ids.iter().map(|id| self.event(*id)).collect();
@@ -193,7 +193,7 @@ impl Device {
     ///
     /// # Errors
     /// The row can't be read.
-    pub fn clip(&self, id: i64, date: Option<&Scalar>) -> Result<Option<(Clip, ClipReader<'_>)>> {
+    pub(crate) fn clip(&self, id: i64, date: Option<&Scalar>) -> Result<Option<(Clip, ClipReader<'_>)>> {
         let opened = clip::open(&self.conn, &self.path, &self.layout, id, date).map_err(error::of_row)?;
         if let Some((clip, _)) = &opened {
             self.sent_clips.remember(clip);
@@ -205,7 +205,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn failures(&self, table: Table, id: i64) -> Result<Failures> {
+    pub(crate) fn failures(&self, table: Table, id: i64) -> Result<Failures> {
         tracking::failures(&self.conn, table, id).context(&self.path, "lecture de sync_retry")
     }
 
@@ -213,7 +213,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be written; nothing was.
-    pub fn record(&mut self, record: &Record) -> Result<()> {
+    pub(crate) fn record(&mut self, record: &Record) -> Result<()> {
         self.record_all(std::slice::from_ref(record))
     }
 
@@ -221,7 +221,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be written; nothing was.
-    pub fn record_all(&mut self, records: &[Record]) -> Result<()> {
+    pub(crate) fn record_all(&mut self, records: &[Record]) -> Result<()> {
         tracking::write(&mut self.conn, &self.layout, records, &self.sent_clips)
             .context(&self.path, "écriture de sync_tracking")
     }
@@ -230,7 +230,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn counts(&self, table: Table) -> Result<Counts> {
+    pub(crate) fn counts(&self, table: Table) -> Result<Counts> {
         counts::read(&self.conn, table).context(&self.path, "statistiques")
     }
 
@@ -238,7 +238,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn state(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
+    pub(crate) fn state(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
         let (state, first) =
             state::table_state(&self.conn, table, &self.layout, true).context(&self.path, "lecture de l'état")?;
         let find = |id| self.date_of_clip(id);
@@ -264,7 +264,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn meta(&self, key: &str) -> Result<Option<String>> {
+    pub(crate) fn meta(&self, key: &str) -> Result<Option<String>> {
         meta::read(&self.conn, key).context(&self.path, "lecture de sync_meta")
     }
 
@@ -272,7 +272,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be written.
-    pub fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
+    pub(crate) fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
         meta::write(&self.conn, key, value).context(&self.path, "écriture de sync_meta")
     }
 
@@ -281,7 +281,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn data_version(&self) -> Result<i64> {
+    pub(crate) fn data_version(&self) -> Result<i64> {
         data_version(&self.conn).context(&self.path, "surveillance de la base")
     }
 }
@@ -290,7 +290,7 @@ impl Device {
 ///
 /// # Errors
 /// The database can't be read.
-pub fn statistics(path: &Path) -> Result<(Counts, Counts)> {
+pub(crate) fn statistics(path: &Path) -> Result<(Counts, Counts)> {
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let read = |table| counts::read(&conn, table).context(path, "statistiques");
     Ok((read(Table::Event)?, read(Table::Media)?))

@@ -40,7 +40,7 @@ pub(super) struct Quiet {
 
 impl Quiet {
     /// Counts the commits of `conn` from now on.
-    pub fn watch(conn: &Connection) -> rusqlite::Result<Self> {
+    pub(super) fn watch(conn: &Connection) -> rusqlite::Result<Self> {
         let own = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&own);
         conn.commit_hook(Some(move || {
@@ -52,7 +52,12 @@ impl Quiet {
 
     /// Looks at both tables, unless the last look was less than a day before `now` (Unix seconds) and nothing but
     /// appending has happened since.
-    pub fn look_unless_quiet(&mut self, conn: &Connection, now: i64, pulse: &mut dyn FnMut()) -> rusqlite::Result<()> {
+    pub(super) fn look_unless_quiet(
+        &mut self,
+        conn: &Connection,
+        now: i64,
+        pulse: &mut dyn FnMut(),
+    ) -> rusqlite::Result<()> {
         let shown = self.footprint(conn)?;
         let last = meta::read(conn, KEY)?.and_then(|text| from_text(&text));
         let mut sure = true;
@@ -69,7 +74,7 @@ impl Quiet {
     }
 
     /// Looks at both tables.
-    pub fn look(&mut self, conn: &Connection, now: i64, pulse: &mut dyn FnMut()) -> rusqlite::Result<()> {
+    pub(super) fn look(&mut self, conn: &Connection, now: i64, pulse: &mut dyn FnMut()) -> rusqlite::Result<()> {
         let shown = self.footprint(conn)?;
         for table in Table::ALL {
             look::look(conn, table, pulse)?;
@@ -79,7 +84,7 @@ impl Quiet {
     }
 
     /// Writes down what the file shows, for the next start, if nothing but appending happened since the look.
-    pub fn keep(&self, conn: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn keep(&self, conn: &Connection) -> rusqlite::Result<()> {
         let (Some((at, earlier)), Some(shown)) = (self.last, self.footprint(conn)?) else {
             return Ok(());
         };
@@ -111,7 +116,7 @@ pub(super) struct Footprint {
 
 impl Footprint {
     /// The file as it is; `None` in WAL mode, which does not count commits.
-    pub fn take(conn: &Connection, own: u32) -> rusqlite::Result<Option<Self>> {
+    pub(super) fn take(conn: &Connection, own: u32) -> rusqlite::Result<Option<Self>> {
         let tx = conn.unchecked_transaction()?;
         let mut ids = [0; 2];
         for (id, table) in ids.iter_mut().zip(Table::ALL) {
@@ -125,7 +130,7 @@ impl Footprint {
     }
 
     /// Whether nothing but appending happened from `earlier` to this one.
-    pub fn only_appended_since(&self, earlier: &Self) -> bool {
+    pub(super) fn only_appended_since(&self, earlier: &Self) -> bool {
         let commits = self.commits.wrapping_sub(earlier.commits);
         let others = commits.wrapping_sub(self.own.wrapping_sub(earlier.own));
         let mut appended = 0_u32;

@@ -40,7 +40,7 @@ pub(super) const RETRY_ONE: &str = "UPDATE sync_tracking SET sync_status = 'pend
 ///
 /// # Errors
 /// The database can't be written, or has no `sync_tracking`.
-pub fn retry(path: &Path, table: Option<Table>, id: Option<i64>) -> Result<usize> {
+pub(crate) fn retry(path: &Path, table: Option<Table>, id: Option<i64>) -> Result<usize> {
     change(path, |conn| {
         let tables = table.map_or(Table::ALL.to_vec(), |table| vec![table]);
         let mut total = 0;
@@ -66,7 +66,7 @@ pub fn retry(path: &Path, table: Option<Table>, id: Option<i64>) -> Result<usize
 ///
 /// # Errors
 /// The database can't be written, or has no `sync_tracking`.
-pub fn reset(path: &Path) -> Result<usize> {
+pub(crate) fn reset(path: &Path) -> Result<usize> {
     change(path, |conn| {
         in_steps(
             conn,

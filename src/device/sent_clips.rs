@@ -27,7 +27,7 @@ pub(super) struct SentClip {
 
 impl SentClip {
     /// Writes down, in the transaction that says so, that this is what arrived; `sync_date` is that of its success.
-    pub fn keep(&self, conn: &Connection, sync_date: &str) -> rusqlite::Result<()> {
+    pub(super) fn keep(&self, conn: &Connection, sync_date: &str) -> rusqlite::Result<()> {
         let date = match &self.date {
             Scalar::Text(date) if date.len() <= DATE_BYTES => Some(date),
             _ => None,
@@ -43,7 +43,7 @@ impl SentClip {
 pub(super) struct SentClips(RefCell<Vec<SentClip>>);
 
 impl SentClips {
-    pub fn remember(&self, clip: &Clip) {
+    pub(super) fn remember(&self, clip: &Clip) {
         let mut clips = self.0.borrow_mut();
         clips.retain(|known| known.id != clip.id);
         if clips.len() == MOST {
@@ -56,7 +56,7 @@ impl SentClips {
         });
     }
 
-    pub fn of(&self, id: i64) -> Option<SentClip> {
+    pub(super) fn of(&self, id: i64) -> Option<SentClip> {
         self.0.borrow().iter().find(|clip| clip.id == id).cloned()
     }
 }

@@ -37,7 +37,7 @@ pub(super) const SENT_BYTES: &str = "SELECT coalesce(sum(octet_length(m.video)),
     LEFT JOIN media m ON m.id_media = t.local_id";
 
 /// A database open for reading.
-pub struct StatusReader {
+pub(crate) struct StatusReader {
     conn: Connection,
     path: PathBuf,
     layout: Layout,
@@ -50,7 +50,7 @@ impl StatusReader {
     ///
     /// # Errors
     /// It can't be read, or is not a recorder's.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         identify(path)?;
         let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let layout = layout::detect(&conn, path)?;
@@ -67,7 +67,7 @@ impl StatusReader {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn table(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
+    pub(crate) fn table(&self, table: Table, now: chrono::NaiveDateTime) -> Result<TableState> {
         let (state, first) =
             table_state(&self.conn, table, &self.layout, self.tracked).context(&self.path, "lecture de l'état")?;
         let find = |id| dates::cheap(&self.conn, &self.path, &self.layout, id);
@@ -82,7 +82,7 @@ impl StatusReader {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn failed_rows(&self, each: impl FnMut(FailedRow)) -> Result<()> {
+    pub(crate) fn failed_rows(&self, each: impl FnMut(FailedRow)) -> Result<()> {
         if !self.tracked {
             return Ok(());
         }
@@ -93,7 +93,7 @@ impl StatusReader {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn pruned(&self) -> Result<Tally> {
+    pub(crate) fn pruned(&self) -> Result<Tally> {
         if !self.tracked {
             return Ok(Tally::default());
         }
@@ -104,7 +104,7 @@ impl StatusReader {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn sent_bytes(&self) -> Result<u64> {
+    pub(crate) fn sent_bytes(&self) -> Result<u64> {
         if !self.tracked {
             return Ok(0);
         }

@@ -45,12 +45,12 @@ pub(super) struct Stock {
 
 impl Stock {
     /// Rows the recorder deleted before they were sent.
-    pub fn vanished(&self, mark: &LowWaterMark) -> u64 {
+    pub(super) fn vanished(&self, mark: &LowWaterMark) -> u64 {
         unsigned(mark.vanished.saturating_add(self.lost)).saturating_add(self.gone)
     }
 
     /// Counts what is due.
-    pub fn count(
+    pub(super) fn count(
         conn: &Connection,
         layout: &Layout,
         table: Table,

@@ -111,7 +111,7 @@ pub(super) struct Tracked {
 }
 
 impl Cursor {
-    pub fn new(failed_due: FailedDue, last: i64) -> Self {
+    pub(super) fn new(failed_due: FailedDue, last: i64) -> Self {
         Self {
             failed_due,
             source: 0,
@@ -121,12 +121,12 @@ impl Cursor {
     }
 
     /// From the start again.
-    pub fn rewound(&self) -> Self {
+    pub(super) fn rewound(&self) -> Self {
         Self::new(self.failed_due, self.last)
     }
 
     /// The next rows; empty at the end.
-    pub fn window(&mut self, conn: &Connection, table: Table) -> rusqlite::Result<Vec<Tracked>> {
+    pub(super) fn window(&mut self, conn: &Connection, table: Table) -> rusqlite::Result<Vec<Tracked>> {
         while let Some(source) = sources(self.failed_due).get(self.source) {
             let window = self.read(conn, table, *source)?;
             if !window.is_empty() {
@@ -139,7 +139,7 @@ impl Cursor {
     }
 
     /// What comes next comes after this row.
-    pub fn pass(&mut self, tracked: &Tracked) {
+    pub(super) fn pass(&mut self, tracked: &Tracked) {
         self.source = tracked.source;
         self.after.clone_from(&tracked.position);
     }

@@ -32,7 +32,7 @@ pub(super) const FAILURES: &str =
 
 /// Why a row is waiting for another try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The backend was not well or we are misconfigured: due again at the next pass.
     Backend,
     /// The same once the row's body was on its way: it may be why. Behind the others when that has happened twice.
@@ -52,7 +52,7 @@ impl Reason {
 
 /// What to write about a row that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// At the server, under this id.
     Success {
         /// The server's id.
@@ -73,7 +73,7 @@ pub enum Outcome {
 
 /// A result with everything that is written about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub(crate) struct Record {
     /// The table.
     pub table: Table,
     /// The row's id.
@@ -157,7 +157,7 @@ fn mark(
 
 /// How often a row has failed; zeros when never, or since people set it to `pending`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Failures {
+pub(crate) struct Failures {
     /// Passes in which it failed.
     pub attempts: u32,
     /// Those of them in which the row itself was refused: what its schedule counts.

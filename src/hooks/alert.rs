@@ -25,7 +25,7 @@ const SECRETS: [&str; 2] = ["BACKEND_TOKEN", "HEARTBEAT_URL"];
 
 /// What the command is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Whether a row waits for too long.
     pub raised: bool,
     /// The age of the oldest waiting row in seconds, 0 when none waits.
@@ -51,7 +51,7 @@ fn facts(events: &TableState, media: &TableState, limit: Duration) -> Facts {
 }
 
 /// The command, and the one run of it that may be under way.
-pub struct Alert {
+pub(crate) struct Alert {
     command: String,
     device_id: String,
     limit: Duration,
@@ -70,7 +70,7 @@ struct Started {
 impl Alert {
     /// An alert by `command` when a row waits for longer than `limit`; a run of it ends when `shutdown` is requested.
     #[must_use]
-    pub fn new(command: String, device_id: String, limit: Duration, shutdown: Arc<Shutdown>) -> Self {
+    pub(crate) fn new(command: String, device_id: String, limit: Duration, shutdown: Arc<Shutdown>) -> Self {
         Self {
             command,
             device_id,
@@ -82,18 +82,18 @@ impl Alert {
 
     /// What it would tell of this state.
     #[must_use]
-    pub fn facts(&self, events: &TableState, media: &TableState) -> Facts {
+    pub(crate) fn facts(&self, events: &TableState, media: &TableState) -> Facts {
         facts(events, media, self.limit)
     }
 
     /// Whether a run is under way or its outcome not yet taken.
     #[must_use]
-    pub fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         self.under_way.is_some()
     }
 
     /// Starts the command with the facts in its environment, unless one is under way. What goes wrong is logged.
-    pub fn start(&mut self, facts: &Facts) {
+    pub(crate) fn start(&mut self, facts: &Facts) {
         if self.is_under_way() {
             return;
         }
@@ -143,7 +143,7 @@ impl Alert {
     }
 
     /// What the command was told when it ended well since the last look: `true` for raised.
-    pub fn told(&mut self) -> Option<bool> {
+    pub(crate) fn told(&mut self) -> Option<bool> {
         let started = self.under_way.as_ref()?;
         let (raised, outcome) = (started.raised, started.outcome.try_recv());
         match outcome {

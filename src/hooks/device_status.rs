@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use sync_protocol::status::Status;
 
 /// Takes a status to its server, in bounded time; returns the answer's status.
-pub type Put = Box<dyn Fn(&Status) -> Result<u16, String> + Send + Sync>;
+pub(crate) type Put = Box<dyn Fn(&Status) -> Result<u16, String> + Send + Sync>;
 
 /// A status follows the one before after so long, at the earliest.
 const EVERY: Duration = Duration::from_secs(60);
 
 /// Tells servers how the device is. Clones are the same one.
 #[derive(Clone)]
-pub struct DeviceStatus(Arc<Teller>);
+pub(crate) struct DeviceStatus(Arc<Teller>);
 
 struct Teller {
     put: Put,
@@ -38,7 +38,7 @@ struct State {
 impl DeviceStatus {
     /// Statuses by way of `put`.
     #[must_use]
-    pub fn new(put: Put) -> Self {
+    pub(crate) fn new(put: Put) -> Self {
         Self(Arc::new(Teller {
             put,
             started: Instant::now(),
@@ -48,25 +48,25 @@ impl DeviceStatus {
 
     /// Whether it is time for one at `now` (monotonic).
     #[must_use]
-    pub fn is_due(&self, now: Duration) -> bool {
+    pub(crate) fn is_due(&self, now: Duration) -> bool {
         let last = self.0.state().last;
         last.is_none_or(|last| now.saturating_sub(last) >= EVERY)
     }
 
     /// Whether one is on its way.
     #[must_use]
-    pub fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         self.0.state().under_way
     }
 
     /// The backend that answered that it takes none, once.
     #[must_use]
-    pub fn take_refused(&self) -> Option<String> {
+    pub(crate) fn take_refused(&self) -> Option<String> {
         self.0.state().refused.take()
     }
 
     /// Sends `status` in a thread of its own, after the one on its way.
-    pub fn start(&self, status: Status, now: Duration) {
+    pub(crate) fn start(&self, status: Status, now: Duration) {
         let mut state = self.0.state();
         state.last = Some(now);
         state.next = Some(Status {

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends the heartbeat, one at a time. Clones are the same one.
 #[derive(Clone)]
-pub struct Heartbeat(Arc<Target>);
+pub(crate) struct Heartbeat(Arc<Target>);
 
 struct Target {
     agent: Agent,
@@ -25,7 +25,7 @@ struct Target {
 impl Heartbeat {
     /// A heartbeat to `url` by `agent`.
     #[must_use]
-    pub fn new(agent: Agent, url: String) -> Self {
+    pub(crate) fn new(agent: Agent, url: String) -> Self {
         Self(Arc::new(Target {
             agent,
             url,
@@ -35,7 +35,7 @@ impl Heartbeat {
 
     /// Whether one is on its way.
     #[must_use]
-    pub fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         self.0.under_way.load(Ordering::SeqCst)
     }
 

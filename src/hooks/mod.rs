@@ -1,6 +1,6 @@
 //! The owner's programs and servers that are told how the work goes: each in a thread of its own, for a bounded time,
 //! so that neither the next pass nor a stop waits for it.
 
-pub mod alert;
-pub mod device_status;
-pub mod heartbeat;
+pub(crate) mod alert;
+pub(crate) mod device_status;
+pub(crate) mod heartbeat;

@@ -20,7 +20,7 @@ use lock::{Lock, Refused};
 
 /// What the running service tells `status`; not durable, and worth nothing once the lock is free.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct InstanceInfo {
+pub(crate) struct InstanceInfo {
     /// Process id (in its own PID namespace).
     pub pid: u32,
     /// Host name, which tells containers apart.
@@ -53,7 +53,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(60);
 
 /// The lock of this process, if it holds one, and what it tells the others. Clones are the same lock.
 #[derive(Debug, Clone, Default)]
-pub struct Instance(Arc<Mutex<Option<Held>>>);
+pub(crate) struct Instance(Arc<Mutex<Option<Held>>>);
 
 #[derive(Debug)]
 struct Held {
@@ -65,7 +65,7 @@ struct Held {
 
 /// Why there is no lock.
 #[derive(Debug)]
-pub enum InstanceError {
+pub(crate) enum InstanceError {
     /// Another process has it; the info it left, if it could be read.
     Held(Option<Box<InstanceInfo>>),
     /// What lies in the lock file's place is no regular file.
@@ -111,7 +111,7 @@ impl std::error::Error for InstanceError {}
 
 /// The lock file of a database: the same for every path that leads to it.
 #[must_use]
-pub fn lock_path(database: &Path) -> PathBuf {
+pub(crate) fn lock_path(database: &Path) -> PathBuf {
     let mut path = std::fs::canonicalize(database)
         .unwrap_or_else(|_| database.to_path_buf())
         .into_os_string();
@@ -124,7 +124,7 @@ impl Instance {
     ///
     /// # Errors
     /// Another process holds it, or the file can't be made.
-    pub fn acquire(&self, database: &Path) -> Result<(), InstanceError> {
+    pub(crate) fn acquire(&self, database: &Path) -> Result<(), InstanceError> {
         let path = lock_path(database);
         let mut held = self.held();
         match held.as_mut() {
@@ -151,7 +151,7 @@ impl Instance {
     }
 
     /// Leaves an info for `status`.
-    pub fn tell(&self, info: InstanceInfo) {
+    pub(crate) fn tell(&self, info: InstanceInfo) {
         if let Some(held) = self.held().as_mut() {
             held.info = info;
             held.write();
@@ -159,7 +159,7 @@ impl Instance {
     }
 
     /// Shows a sign of life at `now` (Unix seconds), if the last one is old.
-    pub fn touch(&self, now: i64) {
+    pub(crate) fn touch(&self, now: i64) {
         if let Some(held) = self
             .held()
             .as_mut()
@@ -196,7 +196,7 @@ impl Held {
 
 /// The info of the running service; `None` when none runs.
 #[must_use]
-pub fn running(database: &Path) -> Option<InstanceInfo> {
+pub(crate) fn running(database: &Path) -> Option<InstanceInfo> {
     let mut file = lock::open(&lock_path(database), false).ok()?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         // Nobody holds it; closing the file gives it back.

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::NaiveDateTime;
 
-pub use pass::{PassReport, TableReport, WireStats};
-pub use state::{Counts, TableState, WaitingRow};
+pub(crate) use pass::{PassReport, TableReport, WireStats};
+pub(crate) use state::{Counts, TableState, WaitingRow};
 
 use crate::row::Table;
 
 /// Something that happened, as plain data.
 #[derive(Debug, Clone, Copy)]
-pub enum Notice<'a> {
+pub(crate) enum Notice<'a> {
     /// The service starts; nothing is open yet.
     Started,
     /// The database is open and our tables are there.
@@ -121,24 +121,24 @@ pub enum Notice<'a> {
 }
 
 /// Something that is told what happens.
-pub trait Reporter {
+pub(crate) trait Reporter {
     /// Takes notice. What goes wrong in telling is the reporter's to bear: it never stops the work.
     fn notice(&mut self, notice: &Notice);
 }
 
 /// Several reporters as one, shared by the work and by what watches its progress.
 #[derive(Clone, Default)]
-pub struct Reporters(Arc<Mutex<Vec<Box<dyn Reporter + Send>>>>);
+pub(crate) struct Reporters(Arc<Mutex<Vec<Box<dyn Reporter + Send>>>>);
 
 impl Reporters {
     /// All of `reporters`, told in this order.
     #[must_use]
-    pub fn new(reporters: Vec<Box<dyn Reporter + Send>>) -> Self {
+    pub(crate) fn new(reporters: Vec<Box<dyn Reporter + Send>>) -> Self {
         Self(Arc::new(Mutex::new(reporters)))
     }
 
     /// Tells every reporter.
-    pub fn tell(&self, notice: &Notice) {
+    pub(crate) fn tell(&self, notice: &Notice) {
         for reporter in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
             reporter.notice(notice);
         }

@@ -6,7 +6,7 @@ use crate::row::Table;
 
 /// What went over the wire since the process started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct WireStats {
+pub(crate) struct WireStats {
     /// Requests begun.
     pub requests: u64,
     /// Bytes of bodies before packing.
@@ -19,7 +19,7 @@ pub struct WireStats {
 
 /// What became of one table in a pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TableReport {
+pub(crate) struct TableReport {
     /// Rows that arrived.
     pub sent: u64,
     /// Rows that were tried in vain.
@@ -32,7 +32,7 @@ pub struct TableReport {
 
 /// What became of a pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PassReport {
+pub(crate) struct PassReport {
     /// `evenement`.
     pub events: TableReport,
     /// `media`.
@@ -53,7 +53,7 @@ pub struct PassReport {
 
 impl PassReport {
     /// The report of one table.
-    pub fn table_mut(&mut self, table: Table) -> &mut TableReport {
+    pub(crate) fn table_mut(&mut self, table: Table) -> &mut TableReport {
         match table {
             Table::Event => &mut self.events,
             Table::Media => &mut self.media,
@@ -62,7 +62,7 @@ impl PassReport {
 
     /// Whether every row arrived that was due and allowed to go.
     #[must_use]
-    pub fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         let clips_wait = self.clips_wait_until.is_some() && self.ended_by.is_none();
         let failed = self.events.failed + self.media.failed;
         self.is_complete() || (clips_wait && failed == 0 && self.events.waiting == 0)
@@ -70,7 +70,7 @@ impl PassReport {
 
     /// Whether every row that was due arrived.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         [self.events, self.media]
             .iter()
             .all(|table| table.failed == 0 && table.waiting == 0)

@@ -6,7 +6,7 @@ use crate::row::Scalar;
 
 /// A row that waits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WaitingRow {
+pub(crate) struct WaitingRow {
     /// Its id.
     pub id: i64,
     /// Its date, as the recorder wrote it.
@@ -17,7 +17,7 @@ pub struct WaitingRow {
 
 /// Where the rows of a table stand.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TableState {
+pub(crate) struct TableState {
     /// Rows never tried, or set to `pending`.
     pub waiting: u64,
     /// Rows at the server.
@@ -34,7 +34,7 @@ pub struct TableState {
 
 /// Counts by status, for the statistics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Rows with `sync_status = 'success'`.
     pub success: u64,
     /// Rows with `sync_status = 'failed'`.

@@ -16,7 +16,7 @@ const TITLE_INDENT: usize = 9;
 
 /// What the report says of the service itself, as it is shown.
 #[derive(Debug, Clone)]
-pub struct Header {
+pub(crate) struct Header {
     /// `DEVICE_ID`.
     pub device_id: String,
     /// `LOCAL_DB_PATH`.
@@ -30,14 +30,14 @@ pub struct Header {
 }
 
 /// Writes the report to `out`.
-pub struct Console<W: Write> {
+pub(crate) struct Console<W: Write> {
     out: W,
     header: Header,
 }
 
 impl<W: Write> Console<W> {
     /// A report that begins with `header`.
-    pub fn new(out: W, header: Header) -> Self {
+    pub(crate) fn new(out: W, header: Header) -> Self {
         Self { out, header }
     }
 

@@ -13,7 +13,7 @@ use crate::text::one_line;
 const INDISCREET: [&str; 2] = ["ureq_proto", "ureq::run"];
 
 /// Sets the log up from `RUST_LOG`; warnings and errors without it.
-pub fn init() {
+pub(crate) fn init() {
     let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"));
     let on_terminal = std::io::stderr().is_terminal();
     builder.format(move |out, record| {
@@ -62,7 +62,7 @@ impl Log for Discreet {
 
 /// Writes failures to the log.
 #[derive(Debug, Default)]
-pub struct Journal;
+pub(crate) struct Journal;
 
 impl Reporter for Journal {
     fn notice(&mut self, notice: &Notice) {

@@ -8,12 +8,12 @@ use crate::local_time;
 use crate::notice::{Counts, Notice, PassReport, Reporter, TableReport};
 
 /// Writes the lines to `out`.
-pub struct JsonLines<W: Write> {
+pub(crate) struct JsonLines<W: Write> {
     out: W,
 }
 
 impl<W: Write> JsonLines<W> {
-    pub fn new(out: W) -> Self {
+    pub(crate) fn new(out: W) -> Self {
         Self { out }
     }
 }

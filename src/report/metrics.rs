@@ -14,7 +14,7 @@ use crate::notice::{Notice, PassReport, Reporter, TableState, WireStats};
 use crate::row::Table;
 
 /// Keeps the numbers and writes the file after each pass.
-pub struct Metrics {
+pub(crate) struct Metrics {
     path: PathBuf,
     /// Tries by table and verdict.
     attempts: BTreeMap<(&'static str, &'static str), u64>,
@@ -29,7 +29,7 @@ pub struct Metrics {
 impl Metrics {
     /// Metrics in the file at `path`.
     #[must_use]
-    pub fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self {
             path,
             attempts: BTreeMap::new(),

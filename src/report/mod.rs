@@ -1,10 +1,10 @@
 //! What people and their tools read: each [`Reporter`](crate::notice::Reporter) makes of the notices what it is for.
 
-pub mod console;
+pub(crate) mod console;
 mod exposition;
-pub mod journal;
-pub mod json;
-pub mod metrics;
-pub mod progress_bars;
-pub mod systemd;
-pub mod width;
+pub(crate) mod journal;
+pub(crate) mod json;
+pub(crate) mod metrics;
+pub(crate) mod progress_bars;
+pub(crate) mod systemd;
+pub(crate) mod width;

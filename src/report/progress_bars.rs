@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::notice::{Notice, Reporter};
 
 /// The two bars. Drawn on standard error; without colours, so that `NO_COLOR` has nothing to forbid.
-pub struct ProgressBars {
+pub(crate) struct ProgressBars {
     bars: MultiProgress,
     backlog: Option<ProgressBar>,
     clip: Option<ProgressBar>,
@@ -16,7 +16,7 @@ pub struct ProgressBars {
 impl ProgressBars {
     /// Bars drawn by `bars`, which also writes what is printed between them.
     #[must_use]
-    pub fn new(bars: MultiProgress) -> Self {
+    pub(crate) fn new(bars: MultiProgress) -> Self {
         Self {
             bars,
             backlog: None,
@@ -74,14 +74,14 @@ impl Reporter for ProgressBars {
 }
 
 /// Standard output beneath progress bars: they step aside while something is printed.
-pub struct AsideOf<W: Write> {
+pub(crate) struct AsideOf<W: Write> {
     bars: MultiProgress,
     out: W,
 }
 
 impl<W: Write> AsideOf<W> {
     /// Writes to `out` between the drawings of `bars`.
-    pub fn new(bars: MultiProgress, out: W) -> Self {
+    pub(crate) fn new(bars: MultiProgress, out: W) -> Self {
         Self { bars, out }
     }
 }

@@ -15,7 +15,7 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// Talks to systemd when the service was started by it; otherwise does nothing.
 #[derive(Debug, Default)]
-pub struct Systemd {
+pub(crate) struct Systemd {
     ready: bool,
     pinged: Option<Instant>,
     last_pass: String,

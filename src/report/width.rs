@@ -10,7 +10,7 @@ pub(super) fn columns(text: &str) -> usize {
 
 /// Cuts a text to at most `most` columns, with `…` where it was cut.
 #[must_use]
-pub fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     if columns(text) <= most {
         return text.to_string();
     }

@@ -7,13 +7,13 @@ mod idle;
 mod key;
 mod pass;
 mod policy;
-pub mod prune;
+pub(crate) mod prune;
 mod pruning;
 mod retry_transient;
 mod row;
 mod schedule;
-pub mod service;
+pub(crate) mod service;
 mod streak;
 #[cfg(test)]
 mod tests;
-pub mod too_long;
+pub(crate) mod too_long;

@@ -14,7 +14,7 @@ use crate::notice::{Notice, Reporter};
 
 /// Why clips go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub(crate) enum Why {
     /// They were recorded and sent before this moment.
     Age(NaiveDateTime),
     /// So many bytes must be free.
@@ -24,7 +24,7 @@ pub enum Why {
 impl Why {
     /// What an owner asked for, as of `now` (local time): first what is old enough, then what must go for room.
     #[must_use]
-    pub fn of(config: &PruneConfig, now: NaiveDateTime) -> Vec<Self> {
+    pub(crate) fn of(config: &PruneConfig, now: NaiveDateTime) -> Vec<Self> {
         let days = config.after_days.and_then(|days| i64::try_from(days).ok());
         let age = days
             .and_then(TimeDelta::try_days)
@@ -35,7 +35,7 @@ impl Why {
 
     /// Clips sent later need not be looked at.
     #[must_use]
-    pub fn sent_before(self) -> Option<NaiveDateTime> {
+    pub(crate) fn sent_before(self) -> Option<NaiveDateTime> {
         match self {
             Why::Age(moment) => Some(moment),
             Why::Space(_) => None,
@@ -44,7 +44,7 @@ impl Why {
 
     /// Whether a clip that is certainly at the server goes for this reason. One whose date can't be read has no age.
     #[must_use]
-    pub fn takes(self, clip: &Prunable) -> bool {
+    pub(crate) fn takes(self, clip: &Prunable) -> bool {
         match self {
             Why::Age(moment) => [clip.recorded, clip.sent]
                 .iter()
@@ -64,7 +64,7 @@ impl Why {
 
 /// Where a sweep over the clips ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// Nothing is left to do.
     Done,
     /// It goes on above this id another time.
@@ -74,7 +74,7 @@ pub enum End {
 }
 
 /// A sweep over the clips, with all it needs.
-pub struct Sweep<'a> {
+pub(crate) struct Sweep<'a> {
     pub device: &'a mut Device,
     pub reporter: &'a mut dyn Reporter,
     pub clock: &'a dyn Clock,
@@ -94,7 +94,7 @@ impl Sweep<'_> {
     ///
     /// # Errors
     /// The database can't be read or written.
-    pub fn run(&mut self, why: Why, mut after: i64, whole: bool) -> Result<End, DeviceError> {
+    pub(crate) fn run(&mut self, why: Why, mut after: i64, whole: bool) -> Result<End, DeviceError> {
         let mut others = 0;
         while why.missing(self.device)? > 0 {
             let window = self.device.prunable(after, why.sent_before())?;

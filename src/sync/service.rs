@@ -30,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(86_400);
 
 /// How the service ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// Everything was sent, or a stop was asked for: exit status 0.
     Clean,
     /// `once` ended with rows unsent: exit status 1.
@@ -50,7 +50,7 @@ impl End {
 }
 
 /// The service with everything it needs, lent for its life.
-pub struct Service<'a> {
+pub(crate) struct Service<'a> {
     pub config: &'a Config,
     pub wire: &'a mut dyn Wire,
     pub reporter: &'a mut dyn Reporter,
@@ -72,7 +72,7 @@ enum Closed {
 
 impl Service<'_> {
     /// Runs in the configured mode to its end.
-    pub fn run(&mut self) -> End {
+    pub(crate) fn run(&mut self) -> End {
         self.reporter.notice(&Notice::Started);
         let mut device = match self.open_device(false) {
             Ok(opened) => opened,

@@ -10,7 +10,7 @@ const KEY: &str = "prune_too_long";
 
 /// What is known, and what was left for it.
 #[derive(Debug, Default)]
-pub struct TooLong {
+pub(crate) struct TooLong {
     /// The length, and until when (Unix seconds) it holds: a card or a processor may have had a bad moment.
     from: Option<(u64, i64)>,
     /// Clips left since this was last told.
@@ -22,7 +22,7 @@ impl TooLong {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn recall(device: &Device) -> Result<Self, DeviceError> {
+    pub(crate) fn recall(device: &Device) -> Result<Self, DeviceError> {
         let kept = device.meta(KEY)?.unwrap_or_default();
         let numbers = kept.split_once(' ');
         let from = numbers.and_then(|(bytes, until)| Some((bytes.parse().ok()?, until.parse().ok()?)));
@@ -68,7 +68,7 @@ impl TooLong {
     }
 
     /// Why clips were left for their length since this was last asked, for people.
-    pub fn told(&mut self) -> Option<String> {
+    pub(crate) fn told(&mut self) -> Option<String> {
         let left = std::mem::take(&mut self.left);
         let (from, _) = self.from.filter(|_| left > 0)?;
         #[allow(clippy::cast_precision_loss)] // one decimal is shown

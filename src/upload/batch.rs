@@ -9,7 +9,7 @@ use crate::row::Event;
 
 /// What became of events that were sent together.
 #[derive(Debug)]
-pub enum BatchVerdict {
+pub(crate) enum BatchVerdict {
     /// One verdict for each that was sent, in order: the first so many of those that were given.
     Each(Vec<Verdict>),
     /// Of none is it known that the server has it.

@@ -25,7 +25,7 @@ const HEADERS: usize = 32 << 10;
 ///
 /// # Errors
 /// TLS settings that can't be used.
-pub fn http_agent(url: &WebUrl, config: &UploadConfig) -> Result<Agent, UploadError> {
+pub(crate) fn http_agent(url: &WebUrl, config: &UploadConfig) -> Result<Agent, UploadError> {
     // Who we are is for our servers alone, not for whoever counts heartbeats.
     let ours = config.backends.iter().any(|backend| backend.has_origin_of(url));
     let identity = config.client_identity().filter(|_| ours);

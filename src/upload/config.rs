@@ -13,12 +13,12 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
     /// Keeps `value`.
     #[must_use]
-    pub fn new(value: String) -> Self {
+    pub(crate) fn new(value: String) -> Self {
         Self(value)
     }
 
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Secret {
 
 /// `SYNC_COMPRESSION`: how clips are packed on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compression {
+pub(crate) enum Compression {
     /// Plain until an answer says what the server takes (RFC 7694), then the best of that.
     #[default]
     Auto,
@@ -60,7 +60,7 @@ pub enum Compression {
 
 /// How long the wire may stand still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
+pub(crate) struct Timeouts {
     /// To resolve a name and connect, TLS included.
     pub connect: Duration,
     /// For an event, all in all.
@@ -90,7 +90,7 @@ impl Default for Timeouts {
 
 /// Everything the wire is told.
 #[derive(Debug, Clone, Default)]
-pub struct UploadConfig {
+pub(crate) struct UploadConfig {
     /// Base URLs in order of preference, without trailing slash.
     pub backends: Vec<WebUrl>,
     /// How clips are packed.
@@ -120,7 +120,7 @@ impl UploadConfig {
 
 /// A setting of the wire that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UploadError {
+pub(crate) struct UploadError {
     pub(super) variable: &'static str,
     pub(super) value: String,
     pub(super) reason: String,

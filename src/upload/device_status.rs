@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Why there is no answer, in a line.
-pub fn put_status(config: &UploadConfig, status: &Status) -> Result<u16, String> {
+pub(crate) fn put_status(config: &UploadConfig, status: &Status) -> Result<u16, String> {
     let body = serde_json::to_vec(status).map_err(|error| error.to_string())?;
     if body.len() > MAX_BYTES {
         return Err(format!("{} bytes are too many", body.len()));

@@ -32,20 +32,20 @@ mod url;
 mod verdict;
 mod wire;
 
-pub use batch::BatchVerdict;
-pub use client::http_agent;
-pub use config::{Compression, Secret, Timeouts, UploadConfig};
-pub use device_status::put_status;
-pub use probe::probe;
-pub use retry_after::RetryAfter;
-pub use timetable::{Rate, Timetable, TimetableError};
-pub use uploader::Uploader;
-pub use url::{WebUrl, without_credentials};
-pub use verdict::Verdict;
-pub use wire::Wire;
+pub(crate) use batch::BatchVerdict;
+pub(crate) use client::http_agent;
+pub(crate) use config::{Compression, Secret, Timeouts, UploadConfig};
+pub(crate) use device_status::put_status;
+pub(crate) use probe::probe;
+pub(crate) use retry_after::RetryAfter;
+pub(crate) use timetable::{Rate, Timetable, TimetableError};
+pub(crate) use uploader::Uploader;
+pub(crate) use url::{WebUrl, without_credentials};
+pub(crate) use verdict::Verdict;
+pub(crate) use wire::Wire;
 
 /// Told how much of a clip has left, so that people and watchdogs see that it moves.
-pub trait ClipProgress: Send + Sync {
+pub(crate) trait ClipProgress: Send + Sync {
     /// The socket took `bytes` of the clip's video so far.
     fn sent(&self, bytes: u64);
 }

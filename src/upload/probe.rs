@@ -13,13 +13,13 @@ use super::url::WebUrl;
 use super::verdict::Verdict;
 
 /// One fact about a server, or what to do about it.
-pub type Fact = Result<String, String>;
+pub(super) type Fact = Result<String, String>;
 
 /// Asks every backend of `config`.
 ///
 /// # Errors
 /// TLS settings that can't be used.
-pub fn probe(config: &UploadConfig) -> Result<Vec<Fact>, UploadError> {
+pub(crate) fn probe(config: &UploadConfig) -> Result<Vec<Fact>, UploadError> {
     let tls = tls::settings(config, &config.backends, config.client_identity())?;
     Ok(config.backends.iter().flat_map(|url| ask(url, &tls, config)).collect())
 }

@@ -15,7 +15,7 @@ const BURST: Duration = Duration::from_millis(50);
 const LEAST_BYTES: usize = 64;
 
 /// Tells the local time.
-pub type LocalTime = Box<dyn Fn() -> NaiveDateTime + Send>;
+pub(super) type LocalTime = Box<dyn Fn() -> NaiveDateTime + Send>;
 
 /// Keeps a rate over all requests of the process. What is due counts by a clock that never jumps; the wall clock says
 /// only which rate holds.

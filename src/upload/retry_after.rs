@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 /// `Retry-After` (RFC 9110, 10.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetryAfter {
+pub(crate) enum RetryAfter {
     /// So long from now.
     Delay(Duration),
     /// At this time, by the server's clock.
@@ -14,7 +14,7 @@ pub enum RetryAfter {
 impl RetryAfter {
     /// Reads the header: seconds, or a date.
     #[must_use]
-    pub fn parse(value: &str) -> Option<Self> {
+    pub(crate) fn parse(value: &str) -> Option<Self> {
         let value = value.trim();
         if let Ok(seconds) = value.parse::<u64>() {
             return Some(RetryAfter::Delay(Duration::from_secs(seconds)));

@@ -25,7 +25,7 @@ const DAYS: [&str; 7] = [
 
 /// What holds at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rate {
+pub(crate) enum Rate {
     /// As fast as it goes.
     Unlimited,
     /// So many kilobytes (1000 bytes) a second.
@@ -36,7 +36,7 @@ pub enum Rate {
 
 /// What holds, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InForce {
+pub(crate) struct InForce {
     /// The rate.
     pub rate: Rate,
     /// The local time at which another one holds; `None` when there is no other.
@@ -45,7 +45,7 @@ pub struct InForce {
 
 /// Rates over the week; at least one is no [`Rate::EventsOnly`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timetable {
+pub(crate) struct Timetable {
     /// As it was written.
     text: String,
     /// Minutes of the week from Monday on, in order, each with the rate that holds from there on.
@@ -65,13 +65,13 @@ impl Default for Timetable {
 impl Timetable {
     /// As it was written.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
     /// What holds at a local time.
     #[must_use]
-    pub fn in_force(&self, at: NaiveDateTime) -> InForce {
+    pub(crate) fn in_force(&self, at: NaiveDateTime) -> InForce {
         let day = u16::try_from(at.weekday().num_days_from_monday()).unwrap_or(0);
         let time = u16::try_from(at.hour() * 60 + at.minute()).unwrap_or(0);
         let now = day * DAY_MIN + time;
@@ -96,7 +96,7 @@ impl Timetable {
 
 /// Why a text is no timetable, in French.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TimetableError(String);
+pub(crate) struct TimetableError(String);
 
 impl std::fmt::Display for TimetableError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -50,7 +50,7 @@ struct Destination<'a> {
 struct AskedInVain;
 
 /// The way to the server.
-pub struct Uploader {
+pub(crate) struct Uploader {
     backends: Backends,
     packing: Packing,
     token: Option<Secret>,
@@ -73,7 +73,11 @@ impl Uploader {
     ///
     /// # Errors
     /// TLS settings that can't be used.
-    pub fn new(config: UploadConfig, shutdown: Arc<Shutdown>, local_time: LocalTime) -> Result<Self, UploadError> {
+    pub(crate) fn new(
+        config: UploadConfig,
+        shutdown: Arc<Shutdown>,
+        local_time: LocalTime,
+    ) -> Result<Self, UploadError> {
         if config.token.is_some() {
             for url in config.backends.iter().filter(|url| !token_exposure::stays_private(url)) {
                 log::warn!(
@@ -103,7 +107,7 @@ impl Uploader {
     }
 
     /// Tells `progress` how clips move.
-    pub fn watch(&mut self, progress: Arc<dyn ClipProgress>) {
+    pub(crate) fn watch(&mut self, progress: Arc<dyn ClipProgress>) {
         let foremost = Foremost::new(progress);
         for (lane, exchange) in self.exchanges.iter().enumerate() {
             exchange.watch(foremost.of(lane));
@@ -114,7 +118,7 @@ impl Uploader {
     /// Something that ends the request in flight, from another thread: one that is out gets a moment for its answer,
     /// which a server without idempotency keys could not be asked for again; any other is broken off. No request works
     /// afterwards.
-    pub fn interrupter(&self) -> impl Fn() + Send + use<> {
+    pub(crate) fn interrupter(&self) -> impl Fn() + Send + use<> {
         let agents = self.backends.agents();
         let exchanges = self.exchanges.clone();
         move || {

@@ -4,7 +4,7 @@ use ureq::http::Uri;
 
 /// An `http` or `https` URL with a server's name.
 #[derive(Clone, PartialEq, Eq)]
-pub struct WebUrl {
+pub(crate) struct WebUrl {
     text: String,
     uri: Uri,
 }
@@ -14,7 +14,7 @@ impl WebUrl {
     ///
     /// # Errors
     /// Why it can't be used, in French.
-    pub fn base(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn base(text: &str) -> Result<Self, &'static str> {
         // Also in the path: `http://user:1/pass@host` has its credentials there.
         if text.contains('@') {
             return Err("pas d'identifiants dans l'URL, utilisez BACKEND_TOKEN (un @ du chemin s'écrit %40)");
@@ -31,7 +31,7 @@ impl WebUrl {
     ///
     /// # Errors
     /// Why it can't be used, in French.
-    pub fn whole(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn whole(text: &str) -> Result<Self, &'static str> {
         Self::parse(text.trim())
     }
 
@@ -62,7 +62,7 @@ impl WebUrl {
 
     /// As it was given.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
@@ -101,7 +101,7 @@ impl std::fmt::Debug for WebUrl {
 /// A text that may be a URL, or several, without what stands before the last `@`: credentials are secrets also where
 /// they make a URL unusable.
 #[must_use]
-pub fn without_credentials(text: &str) -> String {
+pub(crate) fn without_credentials(text: &str) -> String {
     match text.rfind('@') {
         Some(at) => format!("***{}", &text[at..]),
         None => text.to_string(),

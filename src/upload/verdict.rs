@@ -6,7 +6,7 @@ use super::retry_after::RetryAfter;
 
 /// What an attempt to send a row came to.
 #[derive(Debug)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The server has the row, under this id.
     Done { remote_id: i64 },
     /// The backend is not well: nothing against this row.

@@ -12,7 +12,7 @@ use crate::notice::WireStats;
 use crate::row::{Clip, Event};
 
 /// The server's side as a pass sees it.
-pub trait Wire {
+pub(crate) trait Wire {
     /// Tries to send an event, once.
     fn post_event(&mut self, event: &Event, key: &str) -> Verdict;
 

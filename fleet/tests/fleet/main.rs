@@ -2,6 +2,8 @@
 
 // A test fails by panicking; the lints are for the programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// What the tests share is `pub` between their files.
+#![allow(unreachable_pub)]
 // Cargo says by its environment where it is.
 #![allow(clippy::disallowed_methods)]
 

@@ -1,5 +1,7 @@
 //! The receiver from outside: the built program, asked over TCP, its database and folder read as people would.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)] // Also in the helpers, which are tests too.
+// What the tests share is `pub` between their files.
+#![allow(unreachable_pub)]
 
 mod alerts;
 mod batch;

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use chrono::NaiveDateTime;
 
-pub use removal::Removal;
-pub use search::Window;
-pub use tally::Tally;
+pub(crate) use removal::Removal;
+pub(super) use search::Window;
+pub(crate) use tally::Tally;
 
 use super::error::{Context, DeviceError, Kind, Result};
 use super::found::Found;
@@ -31,7 +31,7 @@ const PRUNING: &str = "élagage des médias";
 
 /// A clip that is certainly at the server.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Prunable {
+pub(crate) struct Prunable {
     /// Its id.
     pub id: i64,
     /// Length of its video.
@@ -53,7 +53,7 @@ impl Device {
     ///
     /// # Errors
     /// It can't be read or written, or is not a recorder's.
-    pub fn open_known(path: &std::path::Path) -> Result<Option<Self>> {
+    pub(crate) fn open_known(path: &std::path::Path) -> Result<Option<Self>> {
         let found = Found::open(path)?;
         if !schema::is_complete(found.connection()).context(path, "lecture du schéma")? {
             return Ok(None);
@@ -65,7 +65,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn prune_obstacle(&self) -> Result<Option<String>> {
+    pub(crate) fn prune_obstacle(&self) -> Result<Option<String>> {
         obstacle::find(&self.conn).context(&self.path, PRUNING)
     }
 
@@ -74,7 +74,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn prunable(&self, after: i64, sent_before: Option<NaiveDateTime>) -> Result<Window> {
+    pub(crate) fn prunable(&self, after: i64, sent_before: Option<NaiveDateTime>) -> Result<Window> {
         search::window(self, after, sent_before)
     }
 
@@ -83,7 +83,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read or written.
-    pub fn prune(
+    pub(crate) fn prune(
         &mut self,
         clip: &Prunable,
         longest: Duration,
@@ -107,7 +107,7 @@ impl Device {
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn free_bytes(&self) -> Result<u64> {
+    pub(crate) fn free_bytes(&self) -> Result<u64> {
         let number = |pragma: &str| {
             let read = self.conn.query_row(pragma, [], |row| row.get(0));
             read.map(unsigned).context(&self.path, PRUNING)

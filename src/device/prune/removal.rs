@@ -25,7 +25,7 @@ const SURE_BYTES: u64 = 4 << 20;
 
 /// What became of a clip that was to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
+pub(crate) enum Removal {
     /// It is gone.
     Done {
         /// For how long nobody else could write.

@@ -37,7 +37,7 @@ pub(in super::super) const AFTER: &str =
 
 /// Clips found at a time.
 #[derive(Debug, Default)]
-pub struct Window {
+pub(crate) struct Window {
     /// Those that are certainly at the server.
     pub clips: Vec<Prunable>,
     /// The highest id that was looked at; `None` behind the last row.

@@ -8,7 +8,7 @@ const KEY: &str = "pruned";
 
 /// Clips deleted from this database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// How many.
     pub clips: u64,
     /// Bytes of their videos.

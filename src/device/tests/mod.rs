@@ -22,11 +22,11 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_journal("delete")
     }
 
-    pub fn with_journal(mode: &str) -> Self {
+    pub(crate) fn with_journal(mode: &str) -> Self {
         // In memory where there is such a place: tests wait for no card.
         let memory = std::path::Path::new("/dev/shm");
         let folder = if memory.is_dir() {
@@ -49,15 +49,15 @@ impl Recorder {
         Self { folder, conn }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("surveillance.db")
     }
 
-    pub fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         Found::open(&self.path()).unwrap().set_up().unwrap()
     }
 
-    pub fn events(&self, count: i64) {
+    pub(crate) fn events(&self, count: i64) {
         self.conn
             .execute(
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
@@ -67,7 +67,7 @@ impl Recorder {
             .unwrap();
     }
 
-    pub fn clip(&self, video: &[u8]) -> i64 {
+    pub(crate) fn clip(&self, video: &[u8]) -> i64 {
         self.conn
             .execute(
                 "INSERT INTO media (video, date, id_capteur, numero_camera) VALUES (?1, '2025-12-18T17:30:00', 4, 1)",
@@ -78,7 +78,7 @@ impl Recorder {
     }
 
     /// Tracks every row of a table as done, as years of uploading would have.
-    pub fn all_done(&self, table: &str) {
+    pub(crate) fn all_done(&self, table: &str) {
         self.conn
             .execute(
                 &format!(

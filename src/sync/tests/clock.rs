@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::clock::Clock;
 
 /// 2025-12-18 17:30:00 UTC.
-pub const NOW: i64 = 1_766_079_000;
+pub(super) const NOW: i64 = 1_766_079_000;
 
 /// Something that happens while somebody waits.
 type Plan = (Duration, Box<dyn FnMut(&SimClock)>);
 
 /// Time that is only spent by waits and requests.
-pub struct SimClock {
+pub(super) struct SimClock {
     now: Cell<Duration>,
     /// The wall clock at monotonic zero.
     wall: Cell<i64>,
@@ -23,7 +23,7 @@ pub struct SimClock {
 }
 
 impl SimClock {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             now: Cell::default(),
             wall: Cell::new(NOW),
@@ -34,21 +34,21 @@ impl SimClock {
     }
 
     /// The wall clock jumps by `seconds`; the monotonic one does not.
-    pub fn jump(&self, seconds: i64) {
+    pub(super) fn jump(&self, seconds: i64) {
         self.wall.set(self.wall.get() + seconds);
     }
 
-    pub fn stop_at(&self, time: Duration) {
+    pub(super) fn stop_at(&self, time: Duration) {
         self.stop_at.set(Some(time));
     }
 
     /// `action` happens in the wait that reaches `time`.
-    pub fn plan(&self, time: Duration, action: impl FnMut(&SimClock) + 'static) {
+    pub(super) fn plan(&self, time: Duration, action: impl FnMut(&SimClock) + 'static) {
         self.plans.borrow_mut().push((time, Box::new(action)));
     }
 
     /// Time passes, as a request takes it.
-    pub fn spend(&self, duration: Duration) {
+    pub(super) fn spend(&self, duration: Duration) {
         let end = self.now.get() + duration;
         loop {
             let mut plans = self.plans.borrow_mut();

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use super::clock::{NOW, SimClock};
-pub use super::wire::*;
+pub(super) use super::clock::{NOW, SimClock};
+pub(super) use super::wire::*;
 use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::device::Device;
@@ -17,10 +17,10 @@ use crate::sync::streak::Streak;
 use crate::upload::Verdict;
 use fastrand::Rng;
 
-pub const INTERVAL: Duration = Duration::from_secs(300);
+pub(super) const INTERVAL: Duration = Duration::from_secs(300);
 
 /// What was told, as far as tests look at it.
-pub struct Told {
+pub(super) struct Told {
     clock: Rc<SimClock>,
     pub starts: Vec<Duration>,
     pub passes: Vec<PassReport>,
@@ -55,7 +55,7 @@ impl Reporter for Told {
 }
 
 /// Recorder, device, server and time.
-pub struct Harness {
+pub(super) struct Harness {
     pub recorder: Recorder,
     pub clock: Rc<SimClock>,
     pub wire: ScriptedWire,
@@ -68,11 +68,11 @@ pub struct Harness {
 }
 
 impl Harness {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with_backends(&["http://one"])
     }
 
-    pub fn with_backends(backends: &[&str]) -> Self {
+    pub(super) fn with_backends(backends: &[&str]) -> Self {
         let recorder = Recorder::new();
         let clock = Rc::new(SimClock::new());
         Self {
@@ -97,17 +97,17 @@ impl Harness {
     }
 
     /// The process ends and starts again.
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.device = None;
         self.streak = Streak::default();
         self.device = Some(self.recorder.device().impatient());
     }
 
-    pub fn script(&mut self, script: impl FnMut(&Call) -> Verdict + 'static) {
+    pub(super) fn script(&mut self, script: impl FnMut(&Call) -> Verdict + 'static) {
         self.wire.script = Box::new(script);
     }
 
-    pub fn try_pass(&mut self) -> Result<PassReport, PassError> {
+    pub(super) fn try_pass(&mut self) -> Result<PassReport, PassError> {
         Pass {
             device: self.device.as_mut().unwrap(),
             wire: &mut self.wire,
@@ -122,19 +122,19 @@ impl Harness {
         .run()
     }
 
-    pub fn pass(&mut self) -> PassReport {
+    pub(super) fn pass(&mut self) -> PassReport {
         self.try_pass().unwrap()
     }
 
     /// A pass, and the ids of the events it tried.
-    pub fn tried(&mut self) -> Vec<i64> {
+    pub(super) fn tried(&mut self) -> Vec<i64> {
         let before = self.wire.calls.len();
         self.pass();
         self.wire.calls[before..].iter().map(|call| call.id).collect()
     }
 
     /// Runs the whole service, until it is stopped by the clock or ends.
-    pub fn serve(&mut self, mode: Mode) -> End {
+    pub(super) fn serve(&mut self, mode: Mode) -> End {
         self.device = None;
         let mut config = Config::from_lookup(&|_| None).unwrap();
         config.local_db_path = self.recorder.path();
@@ -155,16 +155,16 @@ impl Harness {
         end
     }
 
-    pub fn event(&self, date: &str) -> i64 {
+    pub(super) fn event(&self, date: &str) -> i64 {
         insert_event(&self.recorder.conn, date)
     }
 
-    pub fn sql(&self, sql: &str) {
+    pub(super) fn sql(&self, sql: &str) {
         self.recorder.conn.execute_batch(sql).unwrap();
     }
 
     /// What `sync_tracking` says of a row.
-    pub fn status(&self, table: Table, id: i64) -> Option<String> {
+    pub(super) fn status(&self, table: Table, id: i64) -> Option<String> {
         let status = self.recorder.conn.query_row(
             "SELECT sync_status FROM sync_tracking WHERE table_name = ?1 AND local_id = ?2",
             (table.name(), id),
@@ -173,7 +173,7 @@ impl Harness {
         rusqlite::OptionalExtension::optional(status).unwrap()
     }
 
-    pub fn count(&self, status: &str) -> i64 {
+    pub(super) fn count(&self, status: &str) -> i64 {
         self.recorder
             .conn
             .query_row(
@@ -185,27 +185,27 @@ impl Harness {
     }
 
     /// Another program's connection to the database.
-    pub fn connection(&self) -> rusqlite::Connection {
+    pub(super) fn connection(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.recorder.path()).unwrap()
     }
 
-    pub fn pass_time(&self, duration: Duration) {
+    pub(super) fn pass_time(&self, duration: Duration) {
         self.clock.spend(duration);
     }
 
     /// The time between two requests.
-    pub fn gaps(&self) -> Vec<Duration> {
+    pub(super) fn gaps(&self) -> Vec<Duration> {
         self.wire.calls.windows(2).map(|pair| pair[1].at - pair[0].at).collect()
     }
 }
 
-pub fn insert_event(conn: &rusqlite::Connection, date: &str) -> i64 {
+pub(super) fn insert_event(conn: &rusqlite::Connection, date: &str) -> i64 {
     conn.execute("INSERT INTO evenement (date, id_capteur) VALUES (?1, 1)", [date])
         .unwrap();
     conn.last_insert_rowid()
 }
 
 /// Whether `value` lies within `share` of `planned`.
-pub fn near(value: Duration, planned: Duration, share: f64) -> bool {
+pub(super) fn near(value: Duration, planned: Duration, share: f64) -> bool {
     (value.as_secs_f64() - planned.as_secs_f64()).abs() <= planned.as_secs_f64() * share + 1e-6
 }

@@ -15,7 +15,7 @@ use crate::upload::{BatchVerdict, Rate, RetryAfter, Timetable, Verdict, Wire};
 
 /// A request as the server sees it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Call {
+pub(super) struct Call {
     /// From 0.
     pub nth: usize,
     pub at: Duration,
@@ -26,10 +26,10 @@ pub struct Call {
 }
 
 /// Answers a request.
-pub type Script = Box<dyn FnMut(&Call) -> Verdict>;
+pub(super) type Script = Box<dyn FnMut(&Call) -> Verdict>;
 
 /// The way to servers that follow a script.
-pub struct ScriptedWire {
+pub(super) struct ScriptedWire {
     clock: Rc<SimClock>,
     pub backends: Vec<String>,
     current: usize,
@@ -53,7 +53,7 @@ pub struct ScriptedWire {
 }
 
 impl ScriptedWire {
-    pub fn new(clock: &Rc<SimClock>, backends: &[&str]) -> Self {
+    pub(super) fn new(clock: &Rc<SimClock>, backends: &[&str]) -> Self {
         Self {
             clock: Rc::clone(clock),
             backends: backends.iter().map(|name| (*name).to_string()).collect(),
@@ -91,7 +91,7 @@ impl ScriptedWire {
     }
 
     /// The ids of a table in the order of their requests.
-    pub fn ids(&self, table: Table) -> Vec<i64> {
+    pub(super) fn ids(&self, table: Table) -> Vec<i64> {
         self.calls
             .iter()
             .filter(|call| call.table == table)
@@ -207,13 +207,13 @@ impl Wire for ScriptedWire {
     }
 }
 
-pub fn done(call: &Call) -> Verdict {
+pub(super) fn done(call: &Call) -> Verdict {
     Verdict::Done {
         remote_id: 1_000 + i64::try_from(call.nth).unwrap(),
     }
 }
 
-pub fn unavailable() -> Verdict {
+pub(super) fn unavailable() -> Verdict {
     Verdict::Unavailable {
         message: "connexion refusée".to_string(),
         unreachable: true,
@@ -222,7 +222,7 @@ pub fn unavailable() -> Verdict {
 }
 
 /// The server took the request and was gone.
-pub fn hung_up() -> Verdict {
+pub(super) fn hung_up() -> Verdict {
     Verdict::Unavailable {
         message: "Connexion interrompue par le serveur".to_string(),
         unreachable: false,
@@ -230,7 +230,7 @@ pub fn hung_up() -> Verdict {
     }
 }
 
-pub fn busy(retry_after: RetryAfter) -> Verdict {
+pub(super) fn busy(retry_after: RetryAfter) -> Verdict {
     Verdict::Unavailable {
         message: "HTTP 503".to_string(),
         unreachable: false,
@@ -238,26 +238,26 @@ pub fn busy(retry_after: RetryAfter) -> Verdict {
     }
 }
 
-pub fn broken() -> Verdict {
+pub(super) fn broken() -> Verdict {
     Verdict::ServerError {
         message: "HTTP 500".to_string(),
     }
 }
 
-pub fn misconfigured() -> Verdict {
+pub(super) fn misconfigured() -> Verdict {
     Verdict::Misconfigured {
         message: "HTTP 401 (vérifiez BACKEND_TOKEN)".to_string(),
         may_be_the_row: false,
     }
 }
 
-pub fn refused() -> Verdict {
+pub(super) fn refused() -> Verdict {
     Verdict::Refused {
         message: "HTTP 422".to_string(),
     }
 }
 
-pub fn invalid_response() -> Verdict {
+pub(super) fn invalid_response() -> Verdict {
     Verdict::InvalidResponse {
         message: "HTTP 200 sans identifiant".to_string(),
     }
