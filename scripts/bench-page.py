@@ -2,8 +2,10 @@
 """How long the lists of the receiver's page take over many rows: fills a database, starts the receiver on it, asks.
 
 Usage: bench-page.py PROGRAM [EVENTS [CLIPS [DEVICES]]]      (10,000,000, 1,000,000 and 10,000 unless given; needs 4 GB in TMPDIR)
+With RECEIVER_DATABASE_URL it does so on that PostgreSQL, in an empty database (needs psql); the rows stay in it.
 """
 import http.client
+import os
 import pathlib
 import random
 import re
@@ -19,7 +21,12 @@ PROGRAM = sys.argv[1]
 EVENTS, CLIPS, DEVICES = [int(word) for word in sys.argv[2:]] + [10_000_000, 1_000_000, 10_000][len(sys.argv) - 2:]
 ASKED = 300
 DAYS = 100
+DATABASE_URL = os.environ.get("RECEIVER_DATABASE_URL", "")
 FIRST = "2025-09-01"
+
+STATUS = ('{"version":1,"program_version":"0.1.0","service":{"mode":"continuous","interval_s":300.0},"uptime_s":5000,'
+          '"tables":{"evenement":{"waiting":3,"done":1000,"failed":0,"oldest_waiting":{"id":7,"age_seconds":40}},"media":{"waiting":1}},'
+          '"disk":{"free_bytes":5000000000,"total_bytes":9000000000},"clock_unix_ms":0,"backend":"https://sync.example.org"}')
 
 COLUMNS = """
 WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {count} - 1)
@@ -41,15 +48,43 @@ def fill(path):
     with database:
         database.execute("INSERT OR REPLACE INTO device_row SELECT DISTINCT printf('shop-%05d', value), unixepoch() FROM "
                          "(WITH RECURSIVE n (value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM n WHERE value < ? - 1) SELECT value FROM n)", (DEVICES,))
-        status = ('{"version":1,"program_version":"0.1.0","service":{"mode":"continuous","interval_s":300.0},"uptime_s":5000,'
-                  '"tables":{"evenement":{"waiting":3,"done":1000,"failed":0,"oldest_waiting":{"id":7,"age_seconds":40}},"media":{"waiting":1}},'
-                  '"disk":{"free_bytes":5000000000,"total_bytes":9000000000},"clock_unix_ms":0,"backend":"https://sync.example.org"}')
-        database.execute("INSERT INTO device SELECT device_id, ?, 20, strftime('%Y-%m-%dT%H:%M:%SZ') FROM device_row", (status,))
+        database.execute("INSERT INTO device SELECT device_id, ?, 20, strftime('%Y-%m-%dT%H:%M:%SZ') FROM device_row", (STATUS,))
     database.close()
 
 
+POSTGRES_COLUMNS = """
+INSERT INTO {table} (date, capteur_id, capteur_nom, device_id, source, received_at, moment, sensor{names})
+SELECT to_json(moment), to_json(1 + i % 5), to_json(sensor), device_id, 'sync_service', at, moment, sensor{values} FROM (
+    SELECT i, at, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS') AS moment, 'Capteur ' || (1 + i % 5) AS sensor,
+           'shop-' || lpad((i::bigint * 7919 % {devices})::text, 5, '0') AS device_id
+    FROM (SELECT i, timestamptz '{first}Z' + i * {days} * interval '1 day' / {count} AS at FROM generate_series(0, {count} - 1) AS i) AS n
+) AS n;"""
+
+
+def psql(sql):
+    return subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", DATABASE_URL], input=sql, text=True, check=True, stdout=subprocess.PIPE).stdout
+
+
+def fill_postgres():
+    # Indexes are made of the whole, which takes a fraction of the time.
+    indexes = psql("SELECT indexname || '|' || indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename IN ('evenement', 'media') "
+                   "AND indexname NOT IN (SELECT conname FROM pg_constraint)").splitlines()
+    indexes = [line.split("|", 1) for line in indexes]
+    psql("".join(f"DROP INDEX {name};" for name, _ in indexes))
+    for table, count, names, values in [
+        ("evenement", EVENTS, ", capteur_etat", ", '1'"),
+        ("media", CLIPS, ", numero_camera, camera, file, size_bytes, sha256", ", to_json(1 + i % 2), (1 + i % 2)::text, i || '.mp4', 500000, ''"),
+    ]:
+        psql(POSTGRES_COLUMNS.format(table=table, count=count, names=names, values=values, days=DAYS, devices=DEVICES, first=FIRST))
+    psql("".join(f"{definition};" for _, definition in indexes))
+    devices = f"SELECT 'shop-' || lpad(i::text, 5, '0') AS device_id FROM generate_series(0, {DEVICES} - 1) AS i"
+    psql(f"INSERT INTO device_row SELECT device_id, extract(epoch FROM now())::bigint FROM ({devices}) AS n;"
+         f"INSERT INTO device SELECT device_id, '{STATUS}', 20, now() FROM ({devices}) AS n; VACUUM ANALYZE;")
+
+
 def start(folder):
-    child = subprocess.Popen([PROGRAM], env={"RECEIVER_DATA": folder, "RECEIVER_LISTEN": "127.0.0.1:0"}, stdout=subprocess.PIPE, text=True)
+    settings = {"RECEIVER_DATA": folder, "RECEIVER_LISTEN": "127.0.0.1:0", "RECEIVER_DATABASE_URL": DATABASE_URL}
+    child = subprocess.Popen([PROGRAM], env=settings, stdout=subprocess.PIPE, text=True)
     return child, re.search(r"http://(.*)", child.stdout.readline()).group(1)
 
 
@@ -106,8 +141,12 @@ with tempfile.TemporaryDirectory() as folder:
     child, _ = start(folder)
     stop(child)
     began = time.time()
-    fill(f"{folder}/receiver.db")
-    size = pathlib.Path(folder, "receiver.db").stat().st_size / 1e9
+    if DATABASE_URL:
+        fill_postgres()
+        size = int(psql("SELECT pg_database_size(current_database())")) / 1e9
+    else:
+        fill(f"{folder}/receiver.db")
+        size = pathlib.Path(folder, "receiver.db").stat().st_size / 1e9
     print(f"filled in {time.time() - began:.0f} s: {size:.1f} GB")
     child, address = start(folder)
     try:

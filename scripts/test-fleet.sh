@@ -28,6 +28,13 @@ s3_start "$work"
 export SYNC_TEST_S3="$s3_bucket"
 
 cargo build --workspace --locked --quiet
-[ $# -gt 0 ] || set -- on_postgres on_s3
+whole=
+[ $# -gt 0 ] || { whole=1; set -- on_postgres on_s3; }
 # The whole workspace, so that nothing is built a second time with other features.
 cargo test --workspace --locked --lib --test receiver -- --ignored "$@"
+
+# What people ask of the receiver, against its document, on PostgreSQL as on SQLite.
+if [ -n "$whole" ]; then
+    "$postgres_bin/psql" -Xq "$postgres_url/postgres" -c 'CREATE DATABASE api'
+    RECEIVER_DATABASE_URL=$postgres_url/api sh scripts/test-api.sh 10
+fi
