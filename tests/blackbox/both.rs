@@ -1,5 +1,6 @@
 //! Both programs together: what the device holds is what the receiver holds.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::support::random::video;
@@ -11,8 +12,12 @@ use crate::support::{Device, Journal, Layout, Service, eventually, expected};
 #[track_caller]
 pub fn assert_receiver_holds_everything(device: &Device, receiver: &Receiver) {
     let mut holds = receiver.holds();
+    let tracking = device.tracking().into_iter();
+    let remote: HashMap<(String, i64), i64> = tracking
+        .map(|row| ((row.table, row.local_id), row.remote_id.unwrap()))
+        .collect();
     for row in expected::rows(device, "raspberry-1") {
-        let remote_id = device.tracked(row.table, row.id).unwrap().remote_id.unwrap();
+        let remote_id = remote[&(row.table.to_owned(), row.id)];
         let held = holds.remove(&(row.table, remote_id)).expect("it is at the receiver");
         assert_eq!((held.outline, held.video), (row.outline, row.video));
     }
