@@ -4,3 +4,4 @@ mod failover;
 mod people;
 mod starting;
 mod together;
+mod upkeep;

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
+use tempfile::TempDir;
+
 use crate::support::postgres::{Database, Line};
 use crate::support::tus::{creation, patch, place, told};
 use crate::support::{Answer, Receiver, clip, event, noise, post, sha256};
@@ -12,13 +14,22 @@ pub fn two(database: &Database) -> [Receiver; 2] {
 }
 
 fn two_at(url: &str) -> [Receiver; 2] {
-    let settings = [("RECEIVER_DATABASE_URL", url)];
-    let first = Receiver::with(&settings);
+    two_on(tempfile::tempdir().unwrap(), &[("RECEIVER_DATABASE_URL", url)])
+}
+
+/// The same with more settings, on a folder that may have clips.
+pub fn two_with(folder: TempDir, database: &Database, more: &[(&str, &str)]) -> [Receiver; 2] {
+    let url = database.url();
+    two_on(folder, &[&[("RECEIVER_DATABASE_URL", url.as_str())], more].concat())
+}
+
+fn two_on(folder: TempDir, settings: &[(&str, &str)]) -> [Receiver; 2] {
+    let first = Receiver::on(folder, settings);
     let folder = tempfile::tempdir().unwrap();
     for name in ["clips", "incoming"] {
         symlink(first.path().join(name), folder.path().join(name)).unwrap();
     }
-    let second = Receiver::on(folder, &settings);
+    let second = Receiver::on(folder, settings);
     [first, second]
 }
 

@@ -1,0 +1,122 @@
+//! What one of several receivers does at a time: the one that does it dies, another goes on.
+
+use rustix::process::Signal;
+
+use super::together::two_with;
+use crate::support::hook::Hook;
+use crate::support::postgres::{Database, ask};
+use crate::support::{Receiver, clip, post, wait_until};
+
+const CLIPS: i64 = 2_000;
+
+fn metrics(receiver: &Receiver) -> String {
+    receiver.local("GET /metrics").body
+}
+
+fn leads(receiver: &Receiver, work: &str) -> bool {
+    metrics(receiver).contains(&format!("receiver_leading{{work=\"{work}\"}} 1\n"))
+}
+
+/// Which of the two leads; never both.
+fn leader(receivers: &[Receiver; 2], work: &str) -> usize {
+    let who = || receivers.each_ref().map(|receiver| leads(receiver, work));
+    wait_until("somebody leads", || who() != [false, false]);
+    let who = who();
+    assert_ne!(who, [true, true]);
+    usize::from(who[1])
+}
+
+/// Old clips with their files, as if receivers had stored them.
+fn old_clips(database: &Database, receiver: &Receiver) {
+    for number in 1..=CLIPS {
+        std::fs::write(receiver.path().join("clips").join(format!("{number:05}.mp4")), b"video").unwrap();
+    }
+    let sql = format!(
+        "INSERT INTO media (id, device_id, source, file, size_bytes, sha256, moment, idempotency_key, key_owner, received_at)
+         SELECT i, 'raspberry-1', 's', to_char(i, 'FM00000') || '.mp4', 5, '', '2025-12-18T17:30:00', 'key-' || i, '',
+                now() - interval '100 days' + i * interval '1 second' FROM generate_series(1, {CLIPS}) AS i"
+    );
+    ask(&database.url(), &sql);
+    ask(&database.url(), "SELECT setval('media_id_seq', 100000)");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+fn the_one_that_removes_is_killed_in_the_middle_and_the_other_goes_on() {
+    let database = Database::new();
+    let first = Receiver::with(&[("RECEIVER_DATABASE_URL", &database.url())]);
+    old_clips(&database, &first);
+    ask(&database.url(), "UPDATE media SET pinned = true WHERE id = 1000");
+    let folder = first.kill();
+    let receivers = two_with(folder, &database, &[("RECEIVER_KEEP_DAYS", "30")]);
+    let leader = leader(&receivers, "retention");
+    wait_until("some are gone", || database.count("media") < CLIPS - 100);
+    receivers[leader].signal(Signal::KILL);
+    let left = database.count("media");
+    assert!(left > 1, "it was done before it was killed");
+    // No row that is seen is without its bytes.
+    let files = receivers[0].files().0;
+    let seen = ask(&database.url(), "SELECT file FROM media WHERE removing IS NULL");
+    assert!(
+        seen.iter().all(|file| files.contains(file)),
+        "{} {}",
+        seen.len(),
+        files.len()
+    );
+    // The other one waits for the end of the lease, which is now.
+    let other = &receivers[1 - leader];
+    ask(&database.url(), "UPDATE lease SET until_at = now()");
+    wait_until("the other one has removed the rest", || database.count("media") == 1);
+    assert!(leads(other, "retention"));
+    assert_eq!(receivers[0].files().0, ["01000.mp4"]);
+    // Each is told once, and none comes back.
+    assert_eq!(database.number("SELECT sum(rows)::bigint FROM removal"), CLIPS - 1);
+    for id in [1, 999, CLIPS] {
+        let answer = other.ask(post(
+            "/api/media",
+            &format!("Idempotency-Key: key-{id}\r\n"),
+            clip(b"video"),
+        ));
+        assert_eq!(answer.id(), id);
+    }
+    assert_eq!(database.count("media"), 1);
+}
+
+fn tell(receiver: &Receiver, device: &str, free: u32) {
+    let body = format!(r#"{{"version":1,"disk":{{"free_bytes":{free},"total_bytes":100}}}}"#);
+    let answer = receiver.ask(format!(
+        "PUT /api/devices/{device}/status HTTP/1.1\r\nHost: receiver\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    assert_eq!(answer.status, 204, "{answer:?}");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+fn alerts_of_two_receivers_are_told_once_each_also_when_one_of_them_dies() {
+    let (database, hook) = (Database::new(), Hook::new(&[]));
+    let settings = [("RECEIVER_ALERT_URL", hook.url())];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let receivers = two_with(tempfile::tempdir().unwrap(), &database, &settings);
+    let devices: Vec<String> = (0..20).map(|number| format!("shop-{number:02}")).collect();
+    for (number, device) in devices.iter().enumerate() {
+        tell(&receivers[number % 2], device, 5);
+    }
+    // Taken and noted: one that dies between the two tells once more, as the manual says.
+    let is_told = |count: usize| hook.told().len() >= count && database.count("notice") == 0;
+    wait_until("all is told", || is_told(devices.len()));
+    let leader = leader(&receivers, "alerts");
+    receivers[leader].signal(Signal::KILL);
+    let other = &receivers[1 - leader];
+    devices.iter().for_each(|device| tell(other, device, 50));
+    ask(&database.url(), "UPDATE lease SET until_at = now()");
+    wait_until("all is over", || {
+        hook.told().len() >= 2 * devices.len() && database.count("notice") == 0
+    });
+    let mut told = hook.told();
+    told.sort();
+    let lines = |state: &'static str| devices.iter().map(move |device| format!("{device} disk_low {state}"));
+    let mut expected: Vec<String> = lines("begins").chain(lines("over")).collect();
+    expected.sort();
+    assert_eq!(told, expected);
+}
