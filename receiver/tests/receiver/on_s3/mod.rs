@@ -5,6 +5,7 @@ mod faults;
 mod memory;
 mod moving;
 mod proxy;
+mod retention;
 mod whole;
 
 use tempfile::TempDir;
