@@ -23,7 +23,8 @@ fn scalar(json: Option<&str>) -> Scalar {
         return from_json(Some(json));
     }
     let whole = serde_json::from_str::<String>(json);
-    let ends = json.char_indices().rev().map(|(at, _)| at).take(BROKEN_MOST);
+    let ends = json.char_indices().rev().map(|(at, _)| at);
+    let ends = std::iter::once(json.len()).chain(ends).take(BROKEN_MOST);
     let mut begun = ends.filter_map(|end| serde_json::from_str(&format!("{}\"", json.get(..end)?)).ok());
     Scalar::Text(text(&whole.ok().or_else(|| begun.next()).unwrap_or_default()))
 }
