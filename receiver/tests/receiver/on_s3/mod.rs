@@ -6,6 +6,7 @@ mod memory;
 mod moving;
 mod proxy;
 mod retention;
+mod together;
 mod whole;
 
 use tempfile::TempDir;

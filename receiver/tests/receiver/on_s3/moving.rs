@@ -231,7 +231,7 @@ fn a_move_refuses_what_would_not_end_well() {
 }
 
 /// What `psql` prints.
-fn psql(url: &str, sql: &str) -> String {
+pub(super) fn psql(url: &str, sql: &str) -> String {
     let program = format!("{}/psql", variable("SYNC_TEST_POSTGRES_BIN"));
     let output = Command::new(program).args([url, "-XAtc", sql]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
