@@ -228,6 +228,17 @@ mod tests {
     }
 
     #[test]
+    fn those_whom_a_server_sends_away_do_not_come_back_in_step() {
+        let wish = Some(Duration::from_secs(10));
+        let delays = (0..200).map(|seed| attempt_delay(1, wish, Duration::from_secs(300), &mut Rng::with_seed(seed)));
+        let delays: Vec<Duration> = delays.collect();
+        let (first, last) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
+        // Never before the server's time.
+        assert!(*first >= Duration::from_secs(10) && *last <= Duration::from_secs(11));
+        assert!(*last - *first > Duration::from_millis(800), "{first:?} {last:?}");
+    }
+
+    #[test]
     fn passes_keep_within_a_tenth_of_the_interval() {
         let mut random = Rng::with_seed(3);
         for _ in 0..1_000 {
