@@ -1,5 +1,7 @@
 //! What is asked of a database. Plain values and boxed futures, so that the settings can choose among several.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::clips::StoredClip;
 use super::uploads::UploadRows;
 use super::{Pending, StoreError};
@@ -89,6 +91,22 @@ pub(crate) struct Load {
     pub(crate) connections: usize,
     /// Connections that are at work.
     pub(crate) busy: usize,
+}
+
+/// A question that waits for its answer.
+pub(in crate::store) struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    pub(in crate::store) fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Rows, each with the receipt of its key.

@@ -12,6 +12,7 @@ use super::migrate::{self, Unready};
 use super::settings::DatabaseSettings;
 use super::tls;
 use crate::store::StoreError;
+use crate::store::rows::Load;
 
 /// Connections of one receiver for devices, and beside them for people. PostgreSQL comes with room for a hundred.
 const CONNECTIONS: usize = 16;
@@ -199,6 +200,16 @@ impl Link {
 
     pub(in crate::store) fn said(&self, error: &Error) -> String {
         format!("{}: {}", self.0.settings, reason(error))
+    }
+
+    /// How much these connections have to do now.
+    pub(super) fn load(&self) -> Load {
+        let status = self.0.pool.status();
+        Load {
+            waiting: status.waiting,
+            connections: status.size,
+            busy: status.size.saturating_sub(status.available),
+        }
     }
 
     async fn connect(&self) -> Result<Client, Unready> {

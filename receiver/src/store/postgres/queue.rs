@@ -1,12 +1,13 @@
 //! Requests that come together are served together: a few tasks take what waits, as much at a time as there is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::store::StoreError;
-use crate::store::rows::lost;
+use crate::store::rows::{Waiting, lost};
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -17,7 +18,10 @@ pub(super) trait Job: Send + 'static {
 }
 
 /// The way to the tasks. They end with it.
-pub(super) struct Queue<J>(UnboundedSender<J>);
+pub(super) struct Queue<J> {
+    jobs: UnboundedSender<J>,
+    waiting: AtomicUsize,
+}
 
 impl<J: Job> Queue<J> {
     /// Starts `tasks` tasks, each of which does up to `most` at a time.
@@ -39,13 +43,20 @@ impl<J: Job> Queue<J> {
                 }
             });
         }
-        Self(jobs)
+        let waiting = AtomicUsize::default();
+        Self { jobs, waiting }
+    }
+
+    /// Questions without an answer yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     pub(super) async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> J) -> Result<T, StoreError> {
         let ended = || lost("the way to the database");
         let (reply, answer) = oneshot::channel();
-        self.0.send(job(reply)).map_err(|_| ended())?;
+        let _waiting = Waiting::new(&self.waiting);
+        self.jobs.send(job(reply)).map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
 }

@@ -15,6 +15,7 @@ use super::wake;
 use crate::store::reading::{
     Backlog, Changes, ClipRow, Cursor, DeviceRow, EventRow, FEW_ROWS, Filter, HourRow, Reading, Slice, Unseen,
 };
+use crate::store::rows::Load;
 use crate::store::{Pending, StoreError, pattern};
 
 /// After every moment: they begin with a digit.
@@ -118,6 +119,10 @@ impl PostgresDesk {
 }
 
 impl Reading for PostgresDesk {
+    fn load(&self) -> Load {
+        self.link.load()
+    }
+
     fn events(&self, filter: Filter, slice: Slice) -> Pending<'_, Vec<EventRow>> {
         Box::pin(async move {
             // Events have no camera.

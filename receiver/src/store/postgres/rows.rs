@@ -5,7 +5,7 @@ use super::queue::{Job, Queue, Reply, answer};
 use super::receipts::{self, Question};
 use super::writer::{Write, Writer};
 use super::{complete, uploads};
-use crate::store::rows::{Added, Key, Kind, NewRow, NewStatus, Receipt, Rows};
+use crate::store::rows::{Added, Key, Kind, Load, NewRow, NewStatus, Receipt, Rows};
 use crate::store::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows};
 use crate::store::{Pending, StoreError};
 
@@ -79,6 +79,13 @@ async fn look_up(link: Link, together: Vec<Asked>) {
 }
 
 impl Rows for PostgresRows {
+    /// Who waits, waits in the queues: their tasks are as many as may have a connection.
+    fn load(&self) -> Load {
+        let load = self.link.load();
+        let waiting = load.waiting + self.writes.waiting() + self.questions.waiting();
+        Load { waiting, ..load }
+    }
+
     fn receipt(&self, kind: Kind, key: Key) -> Pending<'_, Option<Receipt>> {
         Box::pin(self.questions.ask(move |reply| Asked(kind, key, reply)))
     }

@@ -8,8 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::Semaphore;
 
-use super::worker::Waiting;
-use crate::store::rows::{Load, lost};
+use crate::store::rows::{Load, Waiting, lost};
 use crate::store::{StoreError, blocking};
 
 /// Reads at a time; more wait. Each has a thread and a few MB of cache.

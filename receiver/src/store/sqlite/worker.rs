@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::store::StoreError;
-use crate::store::rows::lost;
+use crate::store::rows::{Waiting, lost};
 
 /// How long the end waits for a thread: what it is asked is done in less, unless somebody holds the database.
 const END_TIMEOUT: Duration = Duration::from_millis(400);
@@ -27,22 +27,6 @@ pub(super) struct Worker<J> {
     /// Closed when the thread is done. Only the end looks: the lock is there to make this [`Sync`].
     done: Mutex<Receiver<()>>,
     waiting: AtomicUsize,
-}
-
-/// A question that waits for its answer.
-pub(super) struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    pub(super) fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl<J: Send + 'static> Worker<J> {

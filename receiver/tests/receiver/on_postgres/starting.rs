@@ -44,6 +44,14 @@ fn without_its_database_it_starts_and_is_well_as_soon_as_that_comes() {
     let _line = Line::at(&address);
     wait_until("it is back", || receiver.ask(request()).status == 201);
     assert_eq!(database.count("evenement WHERE idempotency_key IS NOT NULL"), 1);
+    let metrics = receiver.local("GET /metrics").body;
+    let connections = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(r#"receiver_database_connections{used_for="rows"} "#));
+    assert!(
+        connections.is_some_and(|count| count.parse::<u32>().is_ok_and(|count| count > 0)),
+        "{metrics}"
+    );
     drop(receiver);
 }
 
