@@ -1,9 +1,11 @@
-// The line between a browser and the receiver, which can be cut, or die without a word.
+// The line between a browser and the receiver, which can be cut, or die without a word, and may be slow.
 
 import net from 'node:net';
 
-export async function relay(server) {
+/** Carries up to `bytesPerSecond` of what the receiver says. */
+export async function relay(server, bytesPerSecond = Infinity) {
   const pairs = new Set();
+  let freeAt = 0;
   let downloaded = 0;
   let port = Number(new URL(server.url).port);
 
@@ -16,6 +18,12 @@ export async function relay(server) {
     client.on('data', pass(upstream));
     upstream.on('data', (bytes) => { downloaded += bytes.length; });
     upstream.on('data', pass(client));
+    upstream.on('data', (bytes) => {
+      if (bytesPerSecond === Infinity) return;
+      freeAt = Math.max(freeAt, performance.now()) + (bytes.length * 1000) / bytesPerSecond;
+      upstream.pause();
+      setTimeout(() => upstream.resume(), freeAt - performance.now());
+    });
     for (const [one, other] of [[client, upstream], [upstream, client]]) {
       one.on('error', () => one.destroy());
       one.on('close', () => {
