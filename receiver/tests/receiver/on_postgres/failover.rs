@@ -20,12 +20,12 @@ struct Pair {
     ports: [u16; 2],
 }
 
-fn bin(program: &str) -> PathBuf {
+pub(super) fn bin(program: &str) -> PathBuf {
     Path::new(&std::env::var("SYNC_TEST_POSTGRES_BIN").expect("run scripts/test-fleet.sh")).join(program)
 }
 
 /// PostgreSQL refuses to run as root.
-fn as_postgres(program: &Path) -> Command {
+pub(super) fn as_postgres(program: &Path) -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new(program);
     }
@@ -34,7 +34,7 @@ fn as_postgres(program: &Path) -> Command {
     command
 }
 
-fn succeed(command: &mut Command) {
+pub(super) fn succeed(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(
         output.status.success(),
@@ -43,7 +43,7 @@ fn succeed(command: &mut Command) {
     );
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -1,5 +1,6 @@
 //! Receivers whose rows are in PostgreSQL, as `scripts/test-fleet.sh` starts one.
 
+mod any_may_die;
 mod failover;
 mod people;
 mod starting;

@@ -81,6 +81,10 @@ impl Proxy {
         self.state.lock().unwrap().fault
     }
 
+    fn count(&self) {
+        self.state.lock().unwrap().made += 1;
+    }
+
     /// Once in `times`.
     fn happens(&self, times: u64) -> bool {
         let mut state = self.state.lock().unwrap();
@@ -101,11 +105,15 @@ impl Proxy {
             };
             match self.fault() {
                 Fault::Busy if is_request => {
+                    self.count();
                     let _ = from.write_all(BUSY);
                     break;
                 }
                 Fault::Away => break,
-                Fault::Stall => self.stall(&from),
+                Fault::Stall => {
+                    self.count();
+                    self.stall(&from);
+                }
                 Fault::Sometimes if is_request && self.happens(40) => {
                     let _ = from.write_all(BUSY);
                     break;
