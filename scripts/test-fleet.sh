@@ -33,8 +33,9 @@ whole=
 # The whole workspace, so that nothing is built a second time with other features.
 cargo test --workspace --locked --lib --test receiver -- --ignored "$@"
 
-# What people ask of the receiver, against its document, on PostgreSQL as on SQLite.
 if [ -n "$whole" ]; then
+    sh scripts/test-restore.sh
+    # What people ask of the receiver, against its document, on PostgreSQL as on SQLite.
     "$postgres_bin/psql" -Xq "$postgres_url/postgres" -c 'CREATE DATABASE api'
     RECEIVER_DATABASE_URL=$postgres_url/api sh scripts/test-api.sh 10
 fi

@@ -17,6 +17,8 @@ net=$T data=$T-data store=$T-store
 # shellcheck disable=SC2317,SC2329
 clean() {
     docker ps -aq --filter "label=$T" | xargs -r docker rm -f >/dev/null 2>&1 || true
+    [ ! -e "/tmp/$T.env" ] || fleet down -v >/dev/null 2>&1 || true
+    rm -f "/tmp/$T.env"
     docker volume rm -f "$data" "$store" "$T-root" "$T-fresh" >/dev/null 2>&1 || true
     docker network rm "$net" >/dev/null 2>&1 || true
 }
@@ -140,6 +142,34 @@ told=$(uploader --rm -e SYNC_MODE=twice sync-service:latest 2>&1 >/dev/null) || 
 say "     $told"
 check "a wrong setting: exit status 2" is "$status" 2
 check "a wrong setting: named" sh -c 'case $1 in *SYNC_MODE*twice*once*) ;; *) exit 1 ;; esac' - "$told"
+
+# The fleet's file. The images of others can't be had everywhere: the receivers alone, whose database is away.
+docker compose version >/dev/null 2>&1 || have docker-compose || apt_install docker-compose
+compose() { if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi; }
+fleet() { compose -p "$T" --env-file "/tmp/$T.env" -f compose.fleet.yaml "$@"; }
+sed 's/^SITE=$/SITE=:80/; s/PASSWORD=$/PASSWORD=0123456789abcdef/' compose/fleet.env.sample >"/tmp/$T.env"
+check "compose.fleet.yaml is sound" fleet config --quiet
+check "and refused without its passwords" not compose --env-file compose/fleet.env.sample -f compose.fleet.yaml config --quiet
+check "its receivers start" quietly fleet up -d --no-build receiver-1 receiver-2
+turned_away() { # turned_away SERVICE: by 503 with Retry-After
+    address=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(fleet ps -q "$1")") &&
+        python3 - "http://$address:8000" <<'PYTHON'
+import sys, urllib.error, urllib.request
+event = b'{"date":"2025-12-18T18:00:00","capteur":{"id":1,"nom":"Porte","etat":1},"device_id":"pi","source":"sync_service"}'
+for path, body in (("/ready", None), ("/api/evenements", event)):
+    request = urllib.request.Request(sys.argv[1] + path, body, {"Content-Type": "application/json"})
+    try:
+        urllib.request.urlopen(request, timeout=10)
+        sys.exit(f"{path}: taken")
+    except urllib.error.HTTPError as answer:
+        if answer.code != 503 or not answer.headers["Retry-After"]:
+            sys.exit(f"{path}: {answer.code} {answer.headers}")
+PYTHON
+}
+for service in receiver-1 receiver-2; do
+    check "$service without a database: 503 with Retry-After" within 30 turned_away "$service"
+done
+fleet down -v >/dev/null 2>&1 || true
 
 # Images for other machines: only looked at, they do not run here.
 for arch; do
