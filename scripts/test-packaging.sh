@@ -13,7 +13,8 @@
 #   older    the static package in older systems
 #   twice    whether the same commit gives the same static programs (scripts/check-reproducible.sh)
 #
-# STATIC_ARCHES (armv6 arm64 armhf) and IMAGE_ARCHES (arm64 arm) say for what else static programs and images are built.
+# PLAIN_ARCHES (arm64 armhf), STATIC_ARCHES (armv6 arm64 armhf) and IMAGE_ARCHES (arm64 arm) say for what else than this
+# machine's amd64 plain programs, static ones and images are built.
 # What it makes stays in target/ and in the engine, and makes the next run shorter.
 set -eu
 cd "$(dirname "$0")/.."
@@ -21,6 +22,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/trixie.sh
 
 [ $# -gt 0 ] || set -- shell supply msrv build arm docker systemd deb older twice
+PLAIN_ARCHES=${PLAIN_ARCHES-arm64 armhf}
 STATIC_ARCHES=${STATIC_ARCHES-armv6 arm64 armhf}
 IMAGE_ARCHES=${IMAGE_ARCHES-arm64 arm}
 export STATIC_ARCHES
@@ -43,7 +45,7 @@ msrv() {
 # The programs that the parts below need, Debian's way and zig's side by side: linking each is one processor's work.
 build() {
     {
-        SYNC_PACKAGES="sync-service sync-receiver" sh scripts/build-arm.sh amd64 && sh scripts/build-arm.sh arm64 armhf
+        SYNC_PACKAGES="sync-service sync-receiver" sh scripts/build-arm.sh amd64 && sh scripts/build-arm.sh $PLAIN_ARCHES
     } >target/packaging/build-arm.log 2>&1 &
     plain=$!
     failed_builds=0
@@ -76,10 +78,10 @@ part() {
         supply) sh scripts/packaging/test-supply.sh ;;
         msrv) msrv ;;
         build) build ;;
-        arm) sh scripts/packaging/test-arm.sh arm64 armhf $(printf "%s-static " $STATIC_ARCHES) ;;
+        arm) sh scripts/packaging/test-arm.sh $PLAIN_ARCHES $(printf "%s-static " $STATIC_ARCHES) ;;
         docker) sh scripts/packaging/test-docker.sh $IMAGE_ARCHES ;;
         systemd) sh scripts/packaging/test-systemd.sh ;;
-        deb) sh scripts/packaging/test-deb.sh ;;
+        deb) sh scripts/packaging/test-deb.sh amd64 $PLAIN_ARCHES ;;
         older) sh scripts/packaging/test-older.sh ;;
         twice) twice ;;
         *) die "unknown part '$1': shell, supply, msrv, build, arm, docker, systemd, deb, older, twice" ;;
