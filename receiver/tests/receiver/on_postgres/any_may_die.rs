@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -130,6 +130,8 @@ impl Drop for Cluster {
 struct Balancer {
     address: String,
     receivers: Arc<Mutex<[String; 2]>>,
+    /// Answers that come meanwhile are lost.
+    is_mute: Arc<AtomicBool>,
 }
 
 impl Balancer {
@@ -137,7 +139,8 @@ impl Balancer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let receivers = Arc::new(Mutex::new(receivers.each_ref().map(|one| one.address.clone())));
-        let (targets, turn) = (Arc::clone(&receivers), AtomicUsize::new(0));
+        let is_mute = Arc::<AtomicBool>::default();
+        let (targets, mute, turn) = (Arc::clone(&receivers), Arc::clone(&is_mute), AtomicUsize::new(0));
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 let turn = turn.fetch_add(1, Ordering::Relaxed);
@@ -146,12 +149,17 @@ impl Balancer {
                 let Some(far) = found.find_map(Result::ok) else {
                     continue;
                 };
-                for (from, to) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)] {
-                    std::thread::spawn(move || relay(from, to));
-                }
+                let (near_back, far_back) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                let mute = Arc::clone(&mute);
+                std::thread::spawn(move || relay(near, far, &AtomicBool::new(false)));
+                std::thread::spawn(move || relay(far_back, near_back, &mute));
             }
         });
-        Self { address, receivers }
+        Self {
+            address,
+            receivers,
+            is_mute,
+        }
     }
 
     fn replace(&self, which: usize, receiver: &Receiver) {
@@ -159,10 +167,10 @@ impl Balancer {
     }
 }
 
-fn relay(mut from: TcpStream, mut to: TcpStream) {
+fn relay(mut from: TcpStream, mut to: TcpStream, is_mute: &AtomicBool) {
     let mut bytes = [0; 65_536];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
-        if to.write_all(&bytes[..count]).is_err() {
+        if is_mute.load(Ordering::SeqCst) || to.write_all(&bytes[..count]).is_err() {
             break;
         }
     }
@@ -344,8 +352,16 @@ impl Fleet {
     fn make(&mut self, trouble: Trouble) {
         match trouble {
             Trouble::Receiver(which) => {
+                // What is stored now is not acknowledged, and comes again: the answers are lost with it.
+                self.balancer.is_mute.store(true, Ordering::SeqCst);
+                let rows = self.rows();
+                self.record(1, 0);
+                self.wait_until("a row is stored", |fleet| {
+                    fleet.cluster.progress().is_some_and(|(now, _)| now > rows)
+                });
                 self.receivers[which].signal(Signal::KILL);
                 self.receivers[which].wait(Duration::from_secs(10));
+                self.balancer.is_mute.store(false, Ordering::SeqCst);
                 // The other one alone, until something has come.
                 self.record(1, 0);
                 let rows = self.rows();
