@@ -30,9 +30,10 @@ INSERT OR IGNORE INTO receipt (idempotency_key, device_id, kind, id, date, capte
 SELECT idempotency_key, device_id, 'media', id, date, capteur_id, size_bytes, unixepoch() FROM media
 WHERE id = ?1 AND idempotency_key IS NOT NULL";
 
-/// `media_removing`.
+/// By name: SQLite would read all clips in the order of their ids rather than put the few of this index in order.
 const DOOMED: &str = "
-SELECT id, file, manifest, size_bytes, removing FROM media WHERE removing IS NOT NULL ORDER BY id LIMIT ?1";
+SELECT id, file, manifest, size_bytes, removing FROM media INDEXED BY media_removing
+WHERE removing IS NOT NULL ORDER BY id LIMIT ?1";
 
 const NOTE: &str = "
 ON CONFLICT (day, device_id, kind, reason) DO UPDATE SET rows = rows + excluded.rows, bytes = bytes + excluded.bytes,
@@ -241,5 +242,31 @@ impl Keeping for SqliteDesk {
             });
             trouble.optional()
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_looks_at_what_is_to_go_alone() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        crate::store::sqlite::migrations::migrate(&mut conn).unwrap();
+        for (sql, wanted) in [
+            (CLIP_BYTES, "SCAN media USING COVERING INDEX media_by_arrival"),
+            (CLIP_BYTES, "SCAN media USING COVERING INDEX media_pinned"),
+            (OLDEST_BEFORE, "INDEX media_by_arrival (received_at<?)"),
+            (OLDEST, "INDEX media_by_arrival"),
+            (DOOMED, "INDEX media_removing"),
+            (OLD_RECEIPTS, "INDEX receipt_by_age (removed_at<?)"),
+            (FORGET_RECEIPTS, "INDEX receipt_by_age (removed_at<?)"),
+            (FORGET_NOTES, "PRIMARY KEY (day<?)"),
+        ] {
+            let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+            let steps: Vec<_> = steps.map(Result::unwrap).collect();
+            assert!(steps.iter().any(|step| step.contains(wanted)), "{sql}: {steps:?}");
+        }
     }
 }
