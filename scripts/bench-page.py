@@ -119,20 +119,33 @@ QUESTIONS = {
 }
 
 
-def ask(address):
-    print(f"{EVENTS:,} events, {CLIPS:,} clips, {DEVICES:,} devices; {ASKED} times each")
-    print(f"{'':32}{'median ms':>10}{'p99 ms':>10}")
+def sign_in(folder, address):
+    """Adds a person who sees a hundredth of the devices; gives the headers that speak for that person."""
+    settings = {"RECEIVER_DATA": folder, "RECEIVER_DATABASE_URL": DATABASE_URL}
+    few = ["user", "add", "ben", "--devices", "shop-*00"]
+    subprocess.run([PROGRAM, *few], env=settings, input="correct horse battery\n", text=True, check=True, stdout=subprocess.PIPE)
+    connection = http.client.HTTPConnection(address)
+    body = '{"name":"ben","password":"correct horse battery"}'
+    connection.request("POST", "/api/session", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.read()
+    return {"Cookie": answer.getheader("Set-Cookie").split(";")[0]}
+
+
+def ask(address, who, headers):
+    print(f"{who:32}{'median ms':>10}{'p99 ms':>10}")
     connection = http.client.HTTPConnection(address)
     for name, question in QUESTIONS.items():
         took = []
         for _ in range(ASKED):
             path = urllib.parse.quote(question(), safe="/?=&+:")
             begin = time.perf_counter()
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
             body = answer.read()
             took.append((time.perf_counter() - begin) * 1000)
-            assert answer.status == 200, (path, body)
+            # A device that this person does not see is not there.
+            assert answer.status == 200 or headers and answer.status == 404, (path, body)
         took.sort()
         print(f"{name:32}{took[len(took) // 2]:10.1f}{took[len(took) * 99 // 100]:10.1f}", flush=True)
 
@@ -150,6 +163,8 @@ with tempfile.TemporaryDirectory() as folder:
     print(f"filled in {time.time() - began:.0f} s: {size:.1f} GB")
     child, address = start(folder)
     try:
-        ask(address)
+        print(f"{EVENTS:,} events, {CLIPS:,} clips, {DEVICES:,} devices; {ASKED} times each")
+        ask(address, "who sees all", {})
+        ask(address, "who sees a hundredth", sign_in(folder, address))
     finally:
         stop(child)
