@@ -1,5 +1,8 @@
 //! The tables that are moved, and their columns.
 
+#[cfg(test)]
+pub(in crate::store) mod tests;
+
 use tokio::sync::mpsc;
 
 use crate::store::StoreError;
@@ -35,8 +38,12 @@ pub(in crate::store) struct Table {
 
 use Type::{Bytes, Day, Flag, Integer, Sorted, Text, Time, Value};
 
-/// Rows of devices last: whatever is half done has no events yet.
-pub(in crate::store) const TABLES: [Table; 13] = [
+/// The table of a place in the order of what was stored, which is each database's own.
+pub(in crate::store) const FOLLOWED: &str = "alert_watch";
+
+/// Rows of devices last: whatever is half done has no events yet. Left behind is what receivers make anew: `lease` (whose
+/// turn a work is: nobody's while nobody runs) and `removal_trouble` (what can't be removed just now, found again if it lasts).
+pub(in crate::store) const TABLES: [Table; 17] = [
     Table {
         name: "person",
         has_ids: false,
@@ -119,6 +126,51 @@ pub(in crate::store) const TABLES: [Table; 13] = [
             ("bytes", "", Integer),
             ("oldest", "", Time),
             ("newest", "", Time),
+        ],
+    },
+    Table {
+        name: "important_sensor",
+        has_ids: false,
+        columns: &[
+            ("device_id", "", Text),
+            ("sensor", "", Text),
+            ("marked_by", "", Text),
+            ("marked_at", "", Integer),
+        ],
+    },
+    // What was told to hold, so that it is not told again, and what nobody has taken yet.
+    Table {
+        name: "alarm",
+        has_ids: false,
+        columns: &[
+            ("device_id", "", Text),
+            ("what", "", Text),
+            ("sensor", "", Text),
+            ("moment", "", Text),
+            ("began_at", "", Integer),
+            ("last_at", "", Integer),
+        ],
+    },
+    Table {
+        name: "notice",
+        has_ids: true,
+        columns: &[
+            ("id", "", Integer),
+            ("subject", "", Text),
+            ("body", "", Text),
+            ("tries", "", Integer),
+            ("next_at", "", Integer),
+        ],
+    },
+    // Else every device that was quiet during the move would be told to be silent.
+    Table {
+        name: FOLLOWED,
+        has_ids: false,
+        columns: &[
+            ("one", "", Integer),
+            ("followed", "", Text),
+            ("looked_at", "", Integer),
+            ("since_at", "", Integer),
         ],
     },
     Table {

@@ -2,7 +2,7 @@
 
 use super::Link;
 use crate::store::StoreError;
-use crate::store::moving::tables::{Table, Type};
+use crate::store::moving::tables::{FOLLOWED, TABLES, Table, Type};
 
 /// Whose rows these are, and whether all are there.
 const PROGRESS: &str = "
@@ -12,9 +12,11 @@ CREATE TABLE IF NOT EXISTS moved_from (
     is_finished boolean NOT NULL DEFAULT false
 )";
 
-const IS_EMPTY: &str = "
-SELECT NOT EXISTS (SELECT 1 FROM evenement) AND NOT EXISTS (SELECT 1 FROM media) AND NOT EXISTS (SELECT 1 FROM person)
-   AND NOT EXISTS (SELECT 1 FROM token) AND NOT EXISTS (SELECT 1 FROM upload)";
+/// The place of the last event that was followed, in the order of this database: events are moved in theirs.
+const FOLLOW: &str = r"
+UPDATE alert_watch SET followed = coalesce((
+    SELECT 'c' || xid || '.e' || id FROM evenement WHERE id <= split_part(followed, '.', 1)::bigint ORDER BY id DESC LIMIT 1
+), 'c0.e0') WHERE followed ~ '^\d+\.\d+$'";
 
 pub(in crate::store) struct Target(Link);
 
@@ -58,14 +60,22 @@ impl Target {
             return Ok(());
         }
         let is_free: bool = self.one("SELECT NOT EXISTS (SELECT 1 FROM moved_from)", &[]).await?;
-        if !is_free || !self.one::<bool>(IS_EMPTY, &[]).await? {
+        let tables = TABLES.iter().filter(|table| table.name != FOLLOWED);
+        let none_of: Vec<_> = tables
+            .map(|table| format!("NOT EXISTS (SELECT 1 FROM {})", table.name))
+            .collect();
+        let is_empty = format!("SELECT {}", none_of.join(" AND "));
+        if !is_free || !self.one::<bool>(&is_empty, &[]).await? {
             return Err(refusal("the database has rows already: a move goes into an empty one"));
         }
+        // Nothing was followed that is of use here.
+        self.run("DELETE FROM alert_watch", &[]).await?;
         self.run("INSERT INTO moved_from (source) VALUES ($1)", &[&source])
             .await
     }
 
     pub(in crate::store) async fn finish(&self) -> Result<(), StoreError> {
+        self.run(FOLLOW, &[]).await?;
         self.run("UPDATE moved_from SET is_finished = true", &[]).await
     }
 

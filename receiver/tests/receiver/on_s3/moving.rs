@@ -6,59 +6,9 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 use super::{Bucket, Fault, variable, video};
-use crate::support::tus::{creation, offset, patch, place};
-use crate::support::{PASSWORD, Receiver, clip, event, noise, post, program, wait_until};
-
-/// What is in a folder, to be found again elsewhere.
-struct Filled {
-    folder: TempDir,
-    clips: Vec<Vec<u8>>,
-    /// On its way, and how much of it is there.
-    upload: Vec<u8>,
-    sent: usize,
-}
-
-const KEY: &str = "Idempotency-Key: upload\r\n";
-
-fn fill() -> Filled {
-    let receiver = Receiver::start();
-    let clips: Vec<_> = (0..12_u64).map(|seed| noise(seed as usize * 900_000, seed)).collect();
-    for number in 0..30 {
-        let key = format!("Idempotency-Key: event-{number}\r\n");
-        let body = event().replace("PIR Entrée", &format!("Entrée {number} \\u0000"));
-        assert_eq!(receiver.ask(post("/api/evenements", &key, body)).id(), number + 1);
-    }
-    for (number, bytes) in clips.iter().enumerate() {
-        let key = format!("Idempotency-Key: clip-{number}\r\n");
-        assert_eq!(
-            receiver.ask(post("/api/media", &key, clip(bytes))).id(),
-            number as i64 + 1
-        );
-    }
-    // Ids are never given twice, also those of rows that are gone.
-    receiver
-        .database()
-        .execute_batch("DELETE FROM evenement WHERE id = 30")
-        .unwrap();
-    let (upload, sent) = (noise(6_000_000, 77), 5_000_000);
-    assert_eq!(
-        offset(&receiver.ask(creation(upload.len(), KEY, &upload[..sent]))),
-        sent
-    );
-    let status = r#"{"version":1,"tables":{"evenement":{"waiting":3,"failed":1},"media":{"waiting":0}}}"#;
-    let request = format!(
-        "PUT /api/devices/raspberry-1/status HTTP/1.1\r\nHost: receiver\r\nContent-Length: {}\r\n\r\n{status}",
-        status.len()
-    );
-    assert_eq!(receiver.ask(request).status / 100, 2);
-    receiver.add_person("ada", &["--admin"]);
-    Filled {
-        folder: receiver.kill(),
-        clips,
-        upload,
-        sent,
-    }
-}
+use crate::support::grown::Grown;
+use crate::support::hook::Hook;
+use crate::support::{Receiver, clip, noise, post, program, wait_until};
 
 /// The command, on a folder.
 fn moving(bucket: &Bucket, folder: &TempDir, database: Option<&str>) -> Command {
@@ -91,68 +41,22 @@ fn said(output: &Output) -> String {
     lines[0].to_string()
 }
 
-/// Every key has its id, every clip its bytes, and the upload goes on.
-fn assert_all_there(receiver: &Receiver, filled: &Filled) {
-    for number in 0..29 {
-        let key = format!("Idempotency-Key: event-{number}\r\n");
-        assert_eq!(receiver.ask(post("/api/evenements", &key, event())).id(), number + 1);
-    }
-    assert_eq!(
-        receiver
-            .ask(post("/api/evenements", "Idempotency-Key: new\r\n", event()))
-            .id(),
-        31
-    );
-    for (number, bytes) in filled.clips.iter().enumerate() {
-        let key = format!("Idempotency-Key: clip-{number}\r\n");
-        assert_eq!(
-            receiver.ask(post("/api/media", &key, clip(b"again"))).id(),
-            number as i64 + 1
-        );
-        // Somebody may sign in: without a session nothing is shown.
-        let person = receiver.sign_in_answer("ada", PASSWORD, "");
-        let cookie = person
-            .header("set-cookie")
-            .unwrap()
-            .split(';')
-            .next()
-            .unwrap()
-            .to_string();
-        let read = video(receiver, number as i64 + 1, &format!("Cookie: {cookie}\r\n")).1;
-        assert!(read == *bytes, "clip {number}");
-    }
-    let known = receiver.ask(creation(filled.upload.len(), KEY, b""));
-    assert_eq!(offset(&known), filled.sent);
-    let rest = receiver.ask(patch(&place(&known), filled.sent, "", &filled.upload[filled.sent..]));
-    assert_eq!(rest.status, 204, "{rest:?}");
-    assert_eq!(receiver.ask(creation(filled.upload.len(), KEY, b"")).id(), 13);
-    let person = receiver.sign_in_answer("ada", PASSWORD, "");
-    let cookie = person
-        .header("set-cookie")
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_string();
-    assert!(video(receiver, 13, &format!("Cookie: {cookie}\r\n")).1 == filled.upload);
-}
-
 /// Runs it again and again, each time killed a little later, and then to its end.
-fn move_with_kills(bucket: &Bucket, filled: &Filled, database: Option<&str>) {
+fn move_with_kills(bucket: &Bucket, grown: &Grown, database: Option<&str>) {
     for objects in [1, 4, 9] {
-        let mut child = moving(bucket, &filled.folder, database).spawn().unwrap();
+        let mut child = moving(bucket, &grown.folder, database).spawn().unwrap();
         wait_until("some of it is there", || bucket.objects().len() >= objects);
         child.kill().unwrap();
         child.wait().unwrap();
         // Half of it is nobody's to serve.
         let refused = program()
-            .env("RECEIVER_DATA", filled.folder.path())
+            .env("RECEIVER_DATA", grown.folder.path())
             .env("RECEIVER_LISTEN", "127.0.0.1:0")
             .output()
             .unwrap();
         assert!(said(&refused).contains("run the same `sync-receiver move` again"));
     }
-    let output = moving(bucket, &filled.folder, database).output().unwrap();
+    let output = moving(bucket, &grown.folder, database).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(
@@ -162,19 +66,19 @@ fn move_with_kills(bucket: &Bucket, filled: &Filled, database: Option<&str>) {
     // What the killed ones left is gone, too: eleven clips have bytes, and the upload.
     assert_eq!(bucket.videos().len(), 12);
     let sizes: u64 = bucket.objects().iter().map(|(_, size)| size).sum();
-    let all: usize = filled.clips.iter().map(Vec::len).sum::<usize>() + filled.sent;
+    let all: usize = grown.clips.iter().map(Vec::len).sum::<usize>() + grown.sent;
     assert_eq!(sizes, all as u64);
-    std::fs::remove_dir_all(filled.folder.path().join("clips")).unwrap();
-    std::fs::remove_dir_all(filled.folder.path().join("incoming")).unwrap();
+    std::fs::remove_dir_all(grown.folder.path().join("clips")).unwrap();
+    std::fs::remove_dir_all(grown.folder.path().join("incoming")).unwrap();
 }
 
 #[test]
 #[ignore = "needs an S3 server: scripts/test-fleet.sh"]
 fn clips_move_into_a_bucket_though_killed_and_everything_is_found_again() {
     let bucket = Bucket::new();
-    let mut filled = fill();
-    move_with_kills(&bucket, &filled, None);
-    let folder = std::mem::replace(&mut filled.folder, TempDir::new().unwrap());
+    let mut grown = Grown::new();
+    move_with_kills(&bucket, &grown, None);
+    let folder = std::mem::replace(&mut grown.folder, TempDir::new().unwrap());
     // Not without the bucket.
     let refused = program()
         .env("RECEIVER_DATA", folder.path())
@@ -182,8 +86,9 @@ fn clips_move_into_a_bucket_though_killed_and_everything_is_found_again() {
         .output()
         .unwrap();
     assert!(said(&refused).contains("set RECEIVER_CLIPS_URL"));
-    let receiver = bucket.receiver_on(folder, &[]);
-    assert_all_there(&receiver, &filled);
+    let hook = Hook::new(&[]);
+    let receiver = bucket.receiver_on(folder, &[("RECEIVER_ALERT_URL", &hook.url())]);
+    grown.assert_all_there(&receiver, &hook);
 }
 
 #[test]
@@ -242,39 +147,61 @@ pub(super) fn psql(url: &str, sql: &str) -> String {
 #[ignore = "needs PostgreSQL and an S3 server: scripts/test-fleet.sh"]
 fn everything_moves_into_a_database_and_a_bucket_though_killed() {
     let bucket = Bucket::new();
-    let filled = fill();
+    let grown = Grown::new();
     let server = variable("SYNC_TEST_POSTGRES");
     let name = bucket.prefix().to_lowercase();
     psql(&format!("{server}/postgres"), &format!("CREATE DATABASE \"{name}\""));
     let database = format!("{server}/{name}");
-    move_with_kills(&bucket, &filled, Some(&database));
+    move_with_kills(&bucket, &grown, Some(&database));
     let count = |table: &str| psql(&database, &format!("SELECT count(*) FROM {table}"));
     let counts = ["evenement", "media", "person", "device", "upload"].map(count);
-    assert_eq!(counts, ["29", "12", "1", "1", "1"]);
+    assert_eq!(counts, ["30", "12", "1", "1", "1"]);
+    let counts = ["token", "notice", "alarm", "receipt", "removal"].map(count);
+    assert_eq!(counts, ["1"; 5]);
+    let failures = psql(&database, "SELECT subject FROM sign_in_failure WHERE failures = 1");
+    assert!(failures.contains("eve"), "{failures}");
+    assert_eq!(
+        psql(&database, "SELECT key_owner FROM receipt WHERE id = 30"),
+        "raspberry-1"
+    );
+    // No id is given twice.
+    let next = |table: &str| psql(&database, &format!("SELECT last_value + 1 FROM {table}_id_seq"));
+    let next = ["evenement", "media", "token", "notice"].map(next);
+    assert_eq!(next, ["32", "13", "2", "2"]);
+    // Whoever was quiet during the move is not silent for that, and no event of it goes untold.
+    let watch = psql(
+        &database,
+        "SELECT followed LIKE 'c%.e__', looked_at > 0 FROM alert_watch",
+    );
+    assert_eq!(watch, "t|t");
     // As it was sent, to the character that PostgreSQL's text has not.
-    let name = psql(&database, "SELECT capteur_nom FROM evenement WHERE id = 8");
+    let name = psql(&database, "SELECT capteur_nom FROM evenement WHERE id = 7");
     assert_eq!(name, r#""Entrée 7 \u0000""#);
     assert_eq!(
         psql(
             &database,
             "SELECT key_owner || ' ' || idempotency_key || ' ' || moment FROM media WHERE id = 3"
         ),
-        "raspberry-1 clip-2 2025-12-18T17:30:00.123456"
+        "raspberry-1 clip-3 2025-12-18T17:30:00.123456"
     );
-    let receiver = bucket.receiver(&[("RECEIVER_DATABASE_URL", &database)]);
-    assert_all_there(&receiver, &filled);
+    let hook = Hook::new(&[]);
+    let receiver = bucket.receiver(&[
+        ("RECEIVER_DATABASE_URL", &database),
+        ("RECEIVER_ALERT_URL", &hook.url()),
+    ]);
+    grown.assert_all_there(&receiver, &hook);
     drop(receiver);
     // A second folder does not go into the same database, nor this one once more.
     let other = Receiver::start().kill();
     let error = said(&moving(&bucket, &other, Some(&database)).output().unwrap());
     assert!(error.contains("a move goes into an empty one"), "{error}");
-    let error = said(&moving(&bucket, &filled.folder, Some(&database)).output().unwrap());
+    let error = said(&moving(&bucket, &grown.folder, Some(&database)).output().unwrap());
     assert!(
         error.contains("it was moved to") && !error.contains("fleet:fleet"),
         "{error}"
     );
     let refused = program()
-        .env("RECEIVER_DATA", filled.folder.path())
+        .env("RECEIVER_DATA", grown.folder.path())
         .env("RECEIVER_LISTEN", "127.0.0.1:0")
         .output()
         .unwrap();

@@ -2,6 +2,8 @@
 
 mod bodies;
 mod client;
+#[cfg(feature = "fleet")]
+pub mod grown;
 pub mod hook;
 mod people;
 #[cfg(feature = "fleet")]

@@ -256,3 +256,17 @@ INSERT INTO evenement (device_id, source, moment, idempotency_key, key_owner, re
     link.resign("a", "one".to_string()).await.unwrap();
     assert!(other.lead("a", "two".to_string(), 60_000).await.unwrap());
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+async fn every_table_and_column_here_is_filled_by_a_move_or_left_alone_by_name() {
+    let database = OwnDatabase::default();
+    let link = database.ready();
+    let sql = "SELECT table_name::text, column_name::text FROM information_schema.columns
+               WHERE table_schema = 'public' AND table_name <> 'schema_migration'";
+    let rows = link.rows(sql, &[]).await.unwrap();
+    let columns: Vec<_> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    // The order of transactions is this database's own.
+    let made = [("evenement", "xid"), ("media", "xid"), ("person_seen", "media_xid")];
+    crate::store::moving::tables::tests::assert_all_is_moved(&columns, &made);
+}
