@@ -12,7 +12,7 @@ use super::anchors::{self, ANCHORS};
 use super::layout::Layout;
 use super::quiet::{HIGHEST_GIVEN, highest_there};
 use super::{archive, identity};
-use crate::row::{Scalar, Table};
+use crate::row::Table;
 
 /// By the PRIMARY KEY.
 pub(super) const READ: &str = "SELECT generation, sequence_row, sent_id FROM sync_low_water WHERE table_name = ?1";
@@ -66,12 +66,8 @@ pub(super) fn note_sent(
     layout: &Layout,
     table: Table,
     id: i64,
-    date: Option<&Scalar>,
+    date: Option<&str>,
 ) -> rusqlite::Result<()> {
-    let date = match date {
-        Some(Scalar::Text(date)) => Some(date),
-        _ => None,
-    };
     conn.prepare_cached(&note_sent_sql(table, layout))?
         .execute((table.name(), id, date))?;
     Ok(())

@@ -103,9 +103,15 @@ pub(super) fn write(
     let sent = |record: &&Record| matches!(record.outcome, Outcome::Success { .. });
     if let Some(last) = records.iter().rfind(sent) {
         let clip = arrived_clip(last, sent_clips);
-        generation::note_sent(&tx, layout, last.table, last.id, clip.as_ref().map(|clip| &clip.date))?;
+        let date = clip.as_ref().and_then(|clip| clip.date.as_deref());
+        generation::note_sent(&tx, layout, last.table, last.id, date)?;
     }
-    tx.commit()
+    tx.commit()?;
+    if let Some(Table::Media) = records.first().map(|record| record.table) {
+        let written: Vec<i64> = records.iter().map(|record| record.id).collect();
+        sent_clips.forget(&written);
+    }
+    Ok(())
 }
 
 /// The clip that a record says has arrived, as it was read.

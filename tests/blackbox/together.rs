@@ -84,6 +84,17 @@ fn results_share_commits() {
 }
 
 #[test]
+fn of_each_clip_what_was_sent_is_kept_however_many_share_a_commit() {
+    let (device, backend) = (device_with(100), Backend::start());
+    backend.always(several());
+    Service::once(&device, &backend).run().exits(0);
+    let kept =
+        "SELECT count(*) FROM media JOIN sync_sent_clip USING (date) JOIN sync_tracking t USING (local_id, sync_date)
+        WHERE local_id = id_media AND bytes = length(video) AND t.table_name = 'media'";
+    assert_eq!(device.value::<i64>(kept), 100);
+}
+
+#[test]
 fn a_result_does_not_wait_for_another_clip() {
     let (device, gate, backend) = (device_with(2), Gate::default(), Backend::start());
     let held = gate.clone();
