@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -201,6 +202,68 @@ fn a_stop_in_the_middle_of_an_upload_is_quick_and_costs_nothing() {
     assert_receiver_holds_everything(&device, &receiver);
     assert!(line.passed() < 6_500_000, "{}", line.passed());
     receiver.stop();
+}
+
+/// A server that takes part of a request and then nothing, or all of it and does not answer: 2 s are promised, and the work
+/// itself ends, without the last resort that leaves it where it is (that one says so).
+#[test]
+fn a_stop_while_the_server_stalls_in_an_upload_is_quick_and_costs_nothing() {
+    for (stalled, after) in [
+        ("creation or question", 100),
+        ("creation or question", u64::MAX),
+        ("creation with its body", 300_000),
+        ("creation with its body", u64::MAX),
+        ("continuation", 100),
+        ("continuation", 500_000),
+        ("continuation", u64::MAX),
+        ("end", u64::MAX),
+    ] {
+        let (device, receiver) = acquainted(Journal::Delete);
+        let short = stalled == "creation with its body";
+        // By its answer the server is known at this line, too.
+        device.event();
+        let clip = device.clip_at(
+            "2025-12-18T17:30:00",
+            4,
+            1,
+            &video(1, if short { 900_000 } else { 20_000_000 }),
+        );
+        if stalled == "end" {
+            // Something of it is there, and it is another one now.
+            let half = CutLine::to(&receiver.url, u64::MAX);
+            let service = Service::of(&device, &half.url, "once")
+                .env("SYNC_MAX_RATE_KBPS", "10000")
+                .start();
+            eventually("some of the clip is across", || half.passed() > 500_000);
+            service.kill();
+            edit(&device, clip, &video(2, 20_000_000));
+        }
+        let met = Arc::new(AtomicBool::new(false));
+        let seen = met.clone();
+        let line = FaultyLine::to(&receiver.url, move |request| {
+            if kind(request) != Some(stalled) || seen.swap(true, Ordering::SeqCst) {
+                return Fault::None;
+            }
+            Fault::StallAfter(after)
+        });
+        let service = Service::of(&device, &line.url, "continuous").start();
+        eventually(&format!("a {stalled} stalls"), || met.load(Ordering::SeqCst));
+        // What the line still takes fills its buffers.
+        std::thread::sleep(Duration::from_millis(300));
+        let asked = Instant::now();
+        service.stop().exits(0);
+        let took = asked.elapsed();
+        assert!(took < Duration::from_secs(2), "{stalled} after {after}: {took:?}");
+        Service::of(&device, &receiver.url, "once").run().exits(0);
+        assert_receiver_holds_everything(&device, &receiver);
+        assert_eq!(
+            receiver.files(),
+            (1, 0),
+            "{stalled} after {after}: {:?}",
+            receiver.incoming()
+        );
+        receiver.stop();
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub enum Fault {
     RequestAfter(u64),
     /// It passes, and so many bytes of its answer.
     AnswerAfter(u64),
+    /// So many bytes of it pass, at most all but the last; then nobody reads on, nobody answers, and the line stays.
+    StallAfter(u64),
 }
 
 /// A request as the script sees it.
@@ -67,12 +69,17 @@ fn pass(client: TcpStream, target: &str, script: &Script) -> std::io::Result<()>
         }
         let whole = head.len() as u64 + seen.body_bytes;
         let passes = match fault {
-            Fault::RequestAfter(bytes) => bytes.min(whole - 1),
+            Fault::RequestAfter(bytes) | Fault::StallAfter(bytes) => bytes.min(whole - 1),
             _ => whole,
         };
         let of_head = head.len().min(passes as usize);
         server.write_all(&head[..of_head])?;
         copy(&mut reader.by_ref().take(passes - of_head as u64), &mut server)?;
+        if let Fault::StallAfter(_) = fault {
+            loop {
+                std::thread::park();
+            }
+        }
         if passes < whole {
             client.shutdown(Shutdown::Both)?;
             return server.shutdown(Shutdown::Write);
