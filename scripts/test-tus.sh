@@ -1,7 +1,8 @@
 #!/bin/sh
-# Clients of others, tus-js-client (npm) and tuspy (PyPI), upload to our receiver, which is killed meanwhile; and the uploader
-# meets a server of others, @tus/server (npm), to which it must send nothing but plain requests.
-# Usage: sh scripts/test-tus.sh      (installs them into target/tus, nothing elsewhere)
+# Clients of others, tus-js-client (npm) and tuspy (PyPI), upload to our receiver, which is killed meanwhile; the uploader meets a
+# server of others, @tus/server (npm), to which it must send nothing but plain requests; and it reaches our receiver through
+# Debian's nginx, configured with nothing but where to go.
+# Usage: sh scripts/test-tus.sh      (installs the first into target/tus, and nginx where it is missing)
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib/common.sh
@@ -10,6 +11,8 @@ for needed in cargo node npm python3; do
     have "$needed" || die "$needed is missing: apt-get install cargo nodejs npm python3"
 done
 python3 -c 'import ensurepip, venv' 2>/dev/null || die "python3-venv is missing: apt-get install python3-venv"
+PATH=$PATH:/usr/sbin
+have nginx || apt_install nginx || die "nginx is missing: apt-get install nginx"
 
 here=$PWD
 tools=$here/target/tus
@@ -32,7 +35,9 @@ cargo build --package sync-receiver --package sync-service --locked --quiet
 data=$(mktemp -d)
 supervisor=
 server=
+proxy=
 cleanup() {
+    [ -z "$proxy" ] || kill "$proxy" 2>/dev/null || :
     [ -z "$server" ] || kill "$server" 2>/dev/null || :
     [ -z "$supervisor" ] || kill "$supervisor" 2>/dev/null || :
     [ ! -s "$data/pid" ] || kill "$(cat "$data/pid")" 2>/dev/null || :
@@ -93,20 +98,28 @@ mkdir "$data/tus"
 (cd "$tools" && exec node "$here/scripts/tus/server.mjs" "$data/tus" "$data/server-url") >"$data/requests" 2>>"$data/log" &
 server=$!
 wait_for "$data/server-url"
-python3 - tests/recorder.sql "$data/surveillance.db" "$data/clip" <<'END'
+# recorder DATABASE LENGTH...: a recorder's database with clips of these lengths, the beginnings of the clip.
+recorder() {
+    python3 - tests/recorder.sql "$data/clip" "$@" <<'END'
 import sqlite3, sys
-schema, path, clip = sys.argv[1:]
+schema, clip, path, *lengths = sys.argv[1:]
 db = sqlite3.connect(path)
 db.executescript(open(schema).read())
 db.execute("INSERT INTO capteur (nom_capteur) VALUES ('Caméra 1')")
 video = open(clip, "rb").read()
-for second, length in ((1, 2_000_000), (2, 3_000_000), (3, 50_000)):
+for second, length in enumerate(map(int, lengths), 1):
     date = f"2025-12-18T17:30:0{second}.5"
     db.execute("INSERT INTO media (video, date, id_capteur, numero_camera) VALUES (?, ?, 1, 1)", (video[:length], date))
 db.commit()
 END
+}
+# upload DATABASE URL DEVICE LOG: one pass.
+upload() {
+    env -i SYNC_MODE=once LOCAL_DB_PATH="$1" BACKEND_URL="$2" DEVICE_ID="$3" "$here/target/debug/sync-service" >"$4" 2>&1
+}
+recorder "$data/surveillance.db" 2000000 3000000 50000
 for pass in first second; do
-    env -i SYNC_MODE=once LOCAL_DB_PATH="$data/surveillance.db" BACKEND_URL="$(cat "$data/server-url")" "$here/target/debug/sync-service" >"$data/$pass" 2>&1 ||
+    upload "$data/surveillance.db" "$(cat "$data/server-url")" raspberry-1 "$data/$pass" ||
         die "the $pass pass to @tus/server failed: $(cat "$data/$pass")"
     python3 - "$data/surveillance.db" <<'END'
 import sqlite3, sys
@@ -124,4 +137,51 @@ POST /api/evenements
 POST /api/media"
 [ "$(cat "$data/requests")" = "$expected" ] || die "@tus/server got other requests: $(cat "$data/requests")"
 [ -z "$(ls "$data/tus")" ] || die "@tus/server was sent an upload"
-say "test-tus.sh: tus-js-client and tuspy each brought their clip across a killed receiver and a pause; @tus/server was sent plain requests alone"
+
+# nginx as it comes: bodies up to 1 MB, which it takes whole before it asks the receiver, in HTTP/1.0.
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+chmod 711 "$data" # its workers are another user, where this one is root
+mkdir "$data/nginx"
+cat >"$data/nginx.conf" <<END
+daemon off;
+pid $data/nginx/pid;
+events {}
+http {
+    log_format requests '\$request_method \$status';
+    access_log $data/nginx/requests requests;
+    client_body_temp_path $data/nginx/body;
+    proxy_temp_path $data/nginx/proxy;
+    fastcgi_temp_path $data/nginx/fastcgi;
+    uwsgi_temp_path $data/nginx/uwsgi;
+    scgi_temp_path $data/nginx/scgi;
+    server {
+        listen 127.0.0.1:$port;
+        location / {
+            proxy_pass $(cat "$data/url");
+        }
+    }
+}
+END
+nginx -c "$data/nginx.conf" -e "$data/nginx/errors" 2>>"$data/log" &
+proxy=$!
+wait_for "$data/nginx/pid"
+head -c 20000000 /dev/urandom >"$data/clip"
+recorder "$data/behind.db" 20000000 3000000 900000 50000
+for pass in first second; do
+    upload "$data/behind.db" "http://127.0.0.1:$port" nginx "$data/$pass" ||
+        die "the $pass pass through nginx failed: $(cat "$data/$pass" "$data/nginx/requests")"
+done
+python3 - "$data" <<'END'
+import collections, hashlib, pathlib, sqlite3, sys
+data = pathlib.Path(sys.argv[1])
+clip = (data / "clip").read_bytes()
+rows = sqlite3.connect(data / "store" / "receiver.db").execute("SELECT sha256 FROM media WHERE device_id = 'nginx' ORDER BY date").fetchall()
+sent = [hashlib.sha256(clip[:length]).hexdigest() for length in (20_000_000, 3_000_000, 900_000, 50_000)]
+assert [row[0] for row in rows] == sent, f"{len(rows)} clips"
+assert not list((data / "store" / "incoming").iterdir())
+requests = collections.Counter((data / "nginx" / "requests").read_text().splitlines())
+# The whole of it is refused, and pieces of 8 MB; never again. In pieces of 1 MB there are 20 and 3.
+assert requests["PATCH 413"] == 2 and requests["PATCH 204"] == 23, requests
+assert not [request for request in requests if request.split()[1][0] not in "24"], requests
+END
+say "test-tus.sh: tus-js-client and tuspy each brought their clip across a killed receiver and a pause; @tus/server was sent plain requests alone; clips got across nginx as it comes"
