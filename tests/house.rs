@@ -171,3 +171,44 @@ fn no_function_is_longer_than_a_screen() {
     }
     assert!(long.is_empty(), "{long:#?}");
 }
+
+/// What the compiler takes in beside the sources must be in the image's build as well, which has only what is named there.
+#[test]
+fn the_images_are_built_from_every_file_that_is_taken_in() {
+    let ignored = std::fs::read_to_string(root().join(".dockerignore")).unwrap();
+    let mut taken = BTreeSet::new();
+    for (folder, dockerfile) in [("src", "Dockerfile.sync"), ("receiver/src", "Dockerfile.receiver")] {
+        let dockerfile = std::fs::read_to_string(root().join(dockerfile)).unwrap();
+        for (path, program) in programs(&[folder]) {
+            for name in program
+                .split("include_str!(")
+                .skip(1)
+                .filter_map(|text| text.split('"').nth(1))
+            {
+                let mut file: Vec<&str> = path.split('/').collect();
+                file.pop();
+                for step in name.split('/') {
+                    match step {
+                        ".." => drop(file.pop()),
+                        step => file.push(step),
+                    }
+                }
+                let file = file.join("/");
+                let shown = ignored.lines().filter_map(|line| line.strip_prefix('!'));
+                assert!(
+                    shown.into_iter().any(|of| file.starts_with(of)),
+                    ".dockerignore hides {file}"
+                );
+                let copied = dockerfile
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("COPY ")?.split(' ').next());
+                assert!(
+                    copied.into_iter().any(|of| file.starts_with(of)),
+                    "the Dockerfile of {folder} lacks {file}"
+                );
+                taken.insert(file);
+            }
+        }
+    }
+    assert!(taken.len() > 10, "{taken:?}");
+}
