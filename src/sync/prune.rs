@@ -118,6 +118,13 @@ impl Sweep<'_> {
                 return Ok(End::Done);
             }
             after = reached;
+            // To look at a long table takes its time on a slow card, also where nothing goes.
+            if self.clock.wait(Duration::ZERO) {
+                return Ok(End::Interrupted);
+            }
+            if self.is_disturbed()? {
+                return Ok(End::At(after));
+            }
         }
         Ok(End::Done)
     }
@@ -128,11 +135,15 @@ impl Sweep<'_> {
         if deleted == 0 {
             return Ok(false);
         }
-        let disturbed = match self.version {
-            Some(version) => self.device.data_version()? != version,
-            None => false,
-        };
-        Ok(disturbed || deleted >= self.most || self.clock.monotonic() >= self.until)
+        Ok(self.is_disturbed()? || deleted >= self.most || self.clock.monotonic() >= self.until)
+    }
+
+    /// Whether somebody committed, where new rows come first.
+    fn is_disturbed(&self) -> Result<bool, DeviceError> {
+        match self.version {
+            Some(version) => Ok(self.device.data_version()? != version),
+            None => Ok(false),
+        }
     }
 
     fn clip(&mut self, clip: &Prunable) -> Result<Removal, DeviceError> {

@@ -18,8 +18,9 @@ pub(super) struct Pruning {
     gives_way: bool,
     /// What this and earlier processes learned.
     too_long: Option<TooLong>,
-    /// Where the sweep by age goes on; what is above was not looked at yet.
+    /// Where the sweeps by age and for room go on; what is above was not looked at yet.
     by_age: Option<i64>,
+    for_room: Option<i64>,
     /// When (monotonic) the table was last gone through by age, and when to its end.
     swept: Option<Duration>,
     swept_whole: Option<Duration>,
@@ -36,6 +37,7 @@ impl Pruning {
             gives_way,
             too_long: None,
             by_age: None,
+            for_room: None,
             swept: None,
             swept_whole: None,
             exhausted: None,
@@ -110,11 +112,7 @@ impl Pruning {
                     }
                     let whole = is_due(self.swept_whole, policy::PRUNE_WHOLE_EVERY);
                     let end = sweep.run(why, self.by_age.unwrap_or(i64::MIN), whole)?;
-                    self.by_age = match end {
-                        End::At(after) => Some(after),
-                        End::Interrupted => self.by_age,
-                        End::Done => None,
-                    };
+                    self.by_age = goes_on_at(end, self.by_age);
                     if end == End::Done {
                         self.swept = Some(now);
                         self.swept_whole = if whole { Some(now) } else { self.swept_whole };
@@ -125,7 +123,8 @@ impl Pruning {
                     if !is_due(self.exhausted, policy::PRUNE_EVERY) {
                         continue;
                     }
-                    let end = sweep.run(why, i64::MIN, true)?;
+                    let end = sweep.run(why, self.for_room.unwrap_or(i64::MIN), true)?;
+                    self.for_room = goes_on_at(end, self.for_room);
                     self.exhausted = (end == End::Done).then_some(now);
                     end
                 }
@@ -167,5 +166,14 @@ impl Pruning {
             }
             Some(_) => {}
         }
+    }
+}
+
+/// Where a sweep that began at `before` goes on another time.
+fn goes_on_at(end: End, before: Option<i64>) -> Option<i64> {
+    match end {
+        End::At(after) => Some(after),
+        End::Interrupted => before,
+        End::Done => None,
     }
 }

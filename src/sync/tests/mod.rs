@@ -9,6 +9,7 @@ mod look;
 mod model;
 mod order;
 mod poison;
+mod prune;
 mod rates;
 mod replaced;
 mod schedule;
