@@ -93,13 +93,13 @@ programs=${CARGO_TARGET_DIR:-target}/release
 demo=target/demo
 rm -rf "$demo"
 mkdir -p "$demo"
-receiver=
+receiver_pid=
 stop() {
     status=$?
     trap - EXIT
-    if [ -n "$receiver" ]; then
-        kill "$receiver" 2>/dev/null || :
-        wait "$receiver" 2>/dev/null || :
+    if [ -n "$receiver_pid" ]; then
+        kill "$receiver_pid" 2>/dev/null || :
+        wait "$receiver_pid" 2>/dev/null || :
     fi
     [ "$status" = 0 ] || say "demo.sh: stopped with an error (status $status); nothing was left running" >&2
     exit "$status"
@@ -113,23 +113,11 @@ make_database "$demo/surveillance.db" tests/recorder.sql scripts/demo/rows.sql s
 ask "$demo/surveillance.db" "SELECT (SELECT count(*) FROM evenement) || ' events, ' || (SELECT count(*) FROM media) || ' clips'"
 
 title "A server on a free port"
-RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA=$demo/server "$programs/sync-receiver" >"$demo/receiver.log" 2>&1 &
-receiver=$!
-url=
-tries=0
-while [ -z "$url" ]; do
-    url=$(sed -n 's/.*listening on \(http:[^ ]*\).*/\1/p' "$demo/receiver.log")
-    tries=$((tries + 1))
-    if [ "$tries" -gt 100 ] || ! kill -0 "$receiver" 2>/dev/null; then
-        cat "$demo/receiver.log" >&2
-        die "the receiver did not start"
-    fi
-    sleep 0.1
-done
-cat "$demo/receiver.log"
+receiver_start "$demo/receiver" env RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA="$demo/server" "$programs/sync-receiver"
+cat "$demo/receiver.out"
 
 upload() {
-    LOCAL_DB_PATH=$demo/surveillance.db BACKEND_URL=$url SYNC_MODE=once "$programs/sync-service"
+    LOCAL_DB_PATH=$demo/surveillance.db BACKEND_URL=$receiver_url SYNC_MODE=once "$programs/sync-service"
 }
 held() {
     ask "$demo/server/receiver.db" "SELECT (SELECT count(*) FROM evenement) || ' events, ' || (SELECT count(*) FROM media) || ' clips'"
@@ -167,6 +155,6 @@ run_sql "$demo/surveillance.db" scripts/demo/day.sql
 upload >"$demo/day.log" || die "not all of the day was sent: $demo/day.log says why"
 say "The server holds $(held)."
 
-title "Look at it: $url"
+title "Look at it: $receiver_url"
 say "Only this machine can open that address. Press Enter to stop the server."
 read -r _ || :

@@ -62,19 +62,12 @@ if [ "$database" = postgres ]; then
     postgres_start "$work" max_connections=200 shared_buffers=512MB
 fi
 
-# receiver NAME ADDRESS: starts one with the data of this scenario; sets $url.
+# receiver NAME ADDRESS: starts one with the data of this scenario; sets $receiver_url.
 receiver() {
-    : >"$work/$1.out"
     [ "$database" = sqlite ] || export RECEIVER_DATABASE_URL="$postgres_url/$scenario"
-    RECEIVER_LISTEN=$2 RECEIVER_DATA=$work/$scenario RECEIVER_MAX_CONNECTIONS=15000 \
-        "$programs/sync-receiver" >"$work/$1.out" 2>>"$work/$1.log" &
-    say "$!" >>"$work/pids"
-    tries=0
-    until url=$(sed -n 's/^sync-receiver listening on //p' "$work/$1.out") && [ -n "$url" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 200 ] || { cat "$work/$1.log" >&2; die "the receiver does not start"; }
-        sleep 0.1
-    done
+    receiver_start "$work/$1" env RECEIVER_LISTEN="$2" RECEIVER_DATA="$work/$scenario" RECEIVER_MAX_CONNECTIONS=15000 \
+        "$programs/sync-receiver"
+    say "$receiver_pid" >>"$work/pids"
 }
 
 # kill_first SECONDS: then the first receiver is killed, and started again where it was.
@@ -116,8 +109,8 @@ play() {
     urls=
     for number in $(seq "$receivers"); do
         receiver "$scenario-$number" 127.0.0.1:0
-        urls="$urls${urls:+ }$url"
-        set -- "$@" --receiver "$url"
+        urls="$urls${urls:+ }$receiver_url"
+        set -- "$@" --receiver "$receiver_url"
     done
     services_pid=
     if [ "$services" -gt 0 ]; then

@@ -28,8 +28,8 @@ def database(events, clip_bytes):
         if name.startswith("surveillance.db"):
             os.unlink(f"{work.name}/{name}")
     db = sqlite3.connect(path)
-    db.executescript(open("scripts/demo/recorder.sql", encoding="utf-8").read())
-    db.execute("DELETE FROM evenement")
+    db.executescript(open("tests/recorder.sql", encoding="utf-8").read())
+    db.execute("INSERT INTO capteur (id_capteur, nom_capteur) VALUES (4, 'Caméra 1')")
     # Another date each time, or the server would know the rows.
     for number in range(events):
         db.execute("INSERT INTO evenement (date, id_capteur) VALUES (?, 4)", (os.urandom(12).hex(),))

@@ -13,8 +13,9 @@ have python3 || die "python3 is missing: apt-get install python3"
 [ $# -gt 0 ] || set -- 3:fat:abort 2:fat:abort s:fat:abort z:fat:abort 3:thin:abort 3:fat:unwind
 trixie_tree
 work=$(mktemp -d)
-receiver=
-trap '[ -z "$receiver" ] || kill $receiver; rm -rf "$work"' EXIT
+receiver_pid=
+trap '[ -z "$receiver_pid" ] || kill $receiver_pid; rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 
 in_build_tree env CARGO_TARGET_DIR="$PWD/target/profile/receiver" \
     /usr/bin/cargo build --quiet --release --locked --package sync-receiver
@@ -22,10 +23,8 @@ in_build_tree env CARGO_TARGET_DIR="$PWD/target/profile/receiver" \
 libraries=$TRIXIE_TREE/lib/x86_64-linux-gnu
 loader="$libraries/ld-linux-x86-64.so.2 --library-path $libraries"
 # shellcheck disable=SC2086 # a command and its arguments
-RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA=$work/server $loader target/profile/receiver/release/sync-receiver >"$work/log" &
-receiver=$!
-sleep 2
-url=$(sed -n 's/.*listening on \(http:[^ ]*\).*/\1/p' "$work/log")
+receiver_start "$work/receiver" env RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA="$work/server" $loader \
+    target/profile/receiver/release/sync-receiver
 
 python3 - "$work/clip.db" <<'PYTHON'
 import os, sqlite3, sys
@@ -39,7 +38,7 @@ PYTHON
 
 # Processor seconds of one upload of the clip, best of three.
 processor_seconds() {
-    python3 - "$loader $1" "$2" "$work/clip.db" "$url" <<'PYTHON'
+    python3 - "$loader $1" "$2" "$work/clip.db" "$receiver_url" <<'PYTHON'
 import os, resource, shutil, sqlite3, subprocess, sys
 binary, encoding, database, url = sys.argv[1:]
 best = None

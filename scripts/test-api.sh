@@ -15,20 +15,15 @@ if [ ! -x "$tools/bin/schemathesis" ]; then
 fi
 
 work=$(mktemp -d)
-receiver=
+receiver_pid=
 stop() {
-    [ -z "$receiver" ] || kill "$receiver" 2>/dev/null || :
+    [ -z "$receiver_pid" ] || kill "$receiver_pid" 2>/dev/null || :
     rm -rf "$work"
 }
 trap stop EXIT
-RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA=$work/data target/debug/sync-receiver >"$work/log" &
-receiver=$!
-tries=0
-until url=$(sed -n 's/.*listening on \(http:[^ ]*\).*/\1/p' "$work/log") && [ -n "$url" ]; do
-    tries=$((tries + 1))
-    [ "$tries" -le 100 ] || die "the receiver did not start"
-    sleep 0.1
-done
+trap 'exit 1' INT TERM
+receiver_start "$work/receiver" env RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA="$work/data" target/debug/sync-receiver
+url=$receiver_url
 python3 scripts/page/recorder.py make "$work/surveillance.db" scripts/demo/camera-1.mp4 scripts/demo/camera-2.mp4 >"$work/day"
 LOCAL_DB_PATH=$work/surveillance.db BACKEND_URL=$url SYNC_MODE=once target/debug/sync-service >"$work/upload" || die "the upload failed"
 

@@ -34,16 +34,11 @@ is() { [ "$2" = "$3" ] || die "$1: expected '$3', got '$2'"; }
 
 # start NAME DATABASE: a receiver on $clips; sets $at.
 start() {
-    RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA=$clips RECEIVER_CLIPS_URL=$bucket RECEIVER_DATABASE_URL=$postgres_url/$2 \
-        "$receiver" >"$work/$1.out" 2>"$work/$1.log" &
-    pids="$pids $!"
-    pid=$!
-    start_tries=0
-    until at=$(sed -n 's/.*listening on //p' "$work/$1.out" 2>/dev/null) && [ -n "$at" ] && curl -sf "$at/ready" >/dev/null; do
-        start_tries=$((start_tries + 1))
-        [ "$start_tries" -lt 300 ] || { cat "$work/$1.log" >&2; die "$1 did not start"; }
-        sleep 0.1
-    done
+    receiver_start "$work/$1" env RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA="$clips" RECEIVER_CLIPS_URL="$bucket" \
+        RECEIVER_DATABASE_URL="$postgres_url/$2" "$receiver"
+    at=$receiver_url pid=$receiver_pid
+    pids="$pids $pid"
+    curl -sf --retry 6 --retry-all-errors "$at/ready" >/dev/null || { cat "$work/$1.log" >&2; die "$1 is not ready"; }
 }
 end() {
     kill "$1"

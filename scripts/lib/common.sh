@@ -73,6 +73,26 @@ apt_install() {
     retry apt_install_once $apt_missing
 }
 
+# receiver_start FILE COMMAND...: starts a receiver; sets $receiver_pid at once, and $receiver_url when it listens. What it prints goes to
+# FILE.out, what it logs to the end of FILE.log.
+receiver_start() {
+    receiver_file=$1
+    shift
+    : >"$receiver_file.out"
+    "$@" >"$receiver_file.out" 2>>"$receiver_file.log" &
+    receiver_pid=$!
+    receiver_tries=0
+    until receiver_url=$(sed -n 's/^sync-receiver listening on //p' "$receiver_file.out") && [ -n "$receiver_url" ]; do
+        receiver_tries=$((receiver_tries + 1))
+        if [ "$receiver_tries" -gt 300 ] || ! kill -0 "$receiver_pid" 2>/dev/null; then
+            kill "$receiver_pid" 2>/dev/null || :
+            cat "$receiver_file.log" >&2
+            die "the receiver did not start"
+        fi
+        sleep 0.1
+    done
+}
+
 # cargo_tool NAME VERSION: `cargo NAME` of at least that version: the one that is there, else one built into target/tools.
 # Unoptimised: built in a third of the time, for a few seconds of work.
 cargo_tool() {

@@ -45,14 +45,16 @@ fn list(device: &Device, config: &PruneConfig, clock: &SystemClock) -> Result<u8
     let free = device.free_bytes().map_err(|error| error.to_string())?;
     for (nth, why) in reasons.iter().enumerate() {
         let mut after = Some(i64::MIN);
-        while let Some(from) = after {
+        'search: while let Some(from) = after {
             let window = device
                 .prunable(from, why.sent_before())
                 .map_err(|error| error.to_string())?;
             for clip in &window.clips {
+                if matches!(why, Why::Space(keep) if free.saturating_add(total) >= *keep) {
+                    break 'search;
+                }
                 let listed = reasons[..nth].iter().any(|earlier| earlier.takes(clip));
-                let enough = matches!(why, Why::Space(keep) if free.saturating_add(total) >= *keep);
-                if listed || enough || !why.takes(clip) {
+                if listed || !why.takes(clip) {
                     continue;
                 }
                 if clips == 0 {
