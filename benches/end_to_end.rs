@@ -164,20 +164,7 @@ impl Bench {
         let database = self.folder.join("events.db");
         make_database(&database, journal)?;
         add_events(&database, count)?;
-        let plain = median(|| {
-            let start = Instant::now();
-            plain_loop(&self.server.url, count)?;
-            Ok(Cost {
-                wall: start.elapsed(),
-                ..Cost::default()
-            })
-        })?;
-        println!(
-            "{:<34} {:>9.0} {:>8.0}%",
-            "plain loop, no database",
-            rate(count, plain),
-            100.0
-        );
+        let plain = self.plain(count)?;
         let cost = median(|| self.upload(&database, "none"))?;
         println!(
             "{:<34} {:>9.0} {:>8.0}% {:>10.0}",
@@ -193,6 +180,25 @@ impl Bench {
             let _ = fs::remove_file(self.folder.join(format!("events.db{suffix}")));
         }
         Ok(())
+    }
+
+    /// The plain loop, which events are held against; prints its line.
+    fn plain(&self, count: u64) -> Fallible<Cost> {
+        let plain = median(|| {
+            let start = Instant::now();
+            plain_loop(&self.server.url, count)?;
+            Ok(Cost {
+                wall: start.elapsed(),
+                ..Cost::default()
+            })
+        })?;
+        println!(
+            "{:<34} {:>9.0} {:>8.0}%",
+            "plain loop, no database",
+            rate(count, plain),
+            100.0
+        );
+        Ok(plain)
     }
 
     fn memory(&self, sizes: &[u64]) -> Fallible<()> {
@@ -283,11 +289,16 @@ fn median(mut run: impl FnMut() -> Fallible<Cost>) -> Fallible<Cost> {
     Ok(costs[RUNS / 2])
 }
 
-/// User and system time of the children that ended, from /proc/self/stat in ticks of 10 ms.
+/// User and system time of the children that ended.
 fn children_cpu() -> Fallible<Duration> {
-    let text = fs::read_to_string("/proc/self/stat")?;
+    cpu("self", 13)
+}
+
+/// User and system time in ticks of 10 ms, from the fields of a process' `stat` behind its name.
+fn cpu(process: &str, place: usize) -> Fallible<Duration> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks: u64 = fields[13].parse::<u64>()? + fields[14].parse::<u64>()?;
+    let ticks: u64 = fields[place].parse::<u64>()? + fields[place + 1].parse::<u64>()?;
     Ok(Duration::from_millis(ticks * 10))
 }
 

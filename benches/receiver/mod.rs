@@ -4,11 +4,9 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{
-    Bench, Cost, Fallible, MB, RUNS, add_clip, add_events, binary, make_database, median, noise, plain_loop, rate,
-};
+use super::{Bench, Cost, Fallible, MB, RUNS, add_clip, add_events, binary, cpu, make_database, median, noise, rate};
 
 /// A receiver with a folder of its own, which goes with it.
 struct Receiver {
@@ -35,12 +33,9 @@ impl Receiver {
         Ok(Self { child, folder, url })
     }
 
-    /// User and system time so far, in ticks of 10 ms.
+    /// User and system time so far.
     fn cpu(&self) -> Fallible<Duration> {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-        Ok(Duration::from_millis(ticks * 10))
+        cpu(&self.child.id().to_string(), 11)
     }
 }
 
@@ -64,25 +59,41 @@ impl Bench {
         Receiver::start(self.folder.join("receiver"))
     }
 
-    /// Sends what is in `database` to a new receiver: each run begins with nothing on either side.
-    fn to_receiver(&self, fill: &dyn Fn(&Path) -> Fallible<()>) -> Fallible<Both> {
-        let database = self.folder.join("device.db");
+    /// Runs against a receiver that is new each time; the one in the middle by time.
+    fn each_new(
+        &self,
+        prepare: impl Fn() -> Fallible<()>,
+        run: impl Fn(&Receiver) -> Fallible<Cost>,
+    ) -> Fallible<Both> {
         let mut runs = Vec::new();
         for _ in 0..RUNS {
-            make_database(&database, "delete")?;
-            fill(&database)?;
+            prepare()?;
             let receiver = self.receiver()?;
             let cpu = receiver.cpu()?;
-            let mut service = self.service_to(&receiver.url, &database, "auto")?;
-            let client = self.measured(&mut service, |_| ())?;
+            let client = run(&receiver)?;
             runs.push(Both {
                 client,
                 receiver_cpu: receiver.cpu()? - cpu,
             });
-            fs::remove_file(&database)?;
         }
         runs.sort_by_key(|run| run.client.wall);
         Ok(runs[RUNS / 2])
+    }
+
+    /// Sends what `fill` puts into a database: each run begins with nothing on either side.
+    fn to_receiver(&self, fill: &dyn Fn(&Path) -> Fallible<()>) -> Fallible<Both> {
+        let database = self.folder.join("device.db");
+        let prepare = || {
+            let _ = fs::remove_file(&database);
+            make_database(&database, "delete")?;
+            fill(&database)
+        };
+        let both = self.each_new(prepare, |receiver| {
+            let mut service = self.service_to(&receiver.url, &database, "auto")?;
+            self.measured(&mut service, |_| ())
+        })?;
+        fs::remove_file(&database)?;
+        Ok(both)
     }
 
     /// Events in batches.
@@ -92,20 +103,7 @@ impl Bench {
             "{:<34} {:>9} {:>9} {:>10} {:>12}",
             "", "events/s", "of loop", "CPU µs/ev", "receiver's"
         );
-        let plain = median(|| {
-            let start = Instant::now();
-            plain_loop(&self.server.url, count)?;
-            Ok(Cost {
-                wall: start.elapsed(),
-                ..Cost::default()
-            })
-        })?;
-        println!(
-            "{:<34} {:>9.0} {:>8.0}%",
-            "plain loop, no database",
-            rate(count, plain),
-            100.0
-        );
+        let plain = self.plain(count)?;
         let fill = |database: &Path| add_events(database, count);
         let both = self.to_receiver(&fill)?;
         let per_event = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count as f64;
@@ -198,11 +196,8 @@ impl Bench {
     }
 
     fn curl_to_receiver(&self, raw: &Path, size: u64) -> Fallible<Both> {
-        let mut runs = Vec::new();
-        for _ in 0..RUNS {
-            let receiver = self.receiver()?;
-            let cpu = receiver.cpu()?;
-            let client = self.measured(&mut Command::new("curl"), |curl| {
+        let send = |receiver: &Receiver| {
+            self.measured(&mut Command::new("curl"), |curl| {
                 curl.args([
                     "-s",
                     "-S",
@@ -219,14 +214,9 @@ impl Bench {
                 curl.args(["-H", "Content-Type: application/offset+octet-stream", "-H"]);
                 curl.arg(format!("Upload-Length: {size}")).args(["-H", METADATA, "-T"]);
                 curl.arg(raw).arg(format!("{}/api/media/uploads", receiver.url));
-            })?;
-            runs.push(Both {
-                client,
-                receiver_cpu: receiver.cpu()? - cpu,
-            });
-        }
-        runs.sort_by_key(|run| run.client.wall);
-        Ok(runs[RUNS / 2])
+            })
+        };
+        self.each_new(|| Ok(()), send)
     }
 }
 

@@ -5,7 +5,25 @@ use std::path::Path;
 
 use rusqlite::ffi;
 
-use super::error::Kind;
+/// What an error of the local database means for the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The file (or its tables) is not there yet: the recorder may create it any moment.
+    NotYet,
+    /// Passing trouble (locked, disk full, I/O error): worth another try later.
+    Transient,
+    /// Not writable or not to be opened: wrong from the start, or a card that was remounted read-only
+    /// under a running service, which heals.
+    Denied,
+    /// Nothing that time heals: wrong file, wrong tables, no permission, corruption.
+    Unusable,
+    /// The row was deleted while it was being read.
+    Vanished,
+    /// The row was modified while it was being read.
+    Changed,
+    /// This row alone can't be read; those behind it can.
+    Row,
+}
 
 /// What a person is told, in French, without the file and without SQLite's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use rusqlite::{Connection, Row};
 use super::due::Due;
 use super::error::{Context, DeviceError, Kind, Result, is_too_large};
 use super::layout::{Layout, quoted};
-use super::record::{COLUMN_BYTES, STEP_BYTES, StoredRecord};
-use super::scalar::{order_key, scalar};
+use super::record::{STEP_BYTES, StoredRecord};
+use super::scalar::{COLUMN_BYTES, order_key, scalar};
 use crate::row::{Scalar, Table};
 
 /// Index entries one statement looks at.

@@ -4,32 +4,13 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+pub(crate) use super::codes::Kind;
 use super::codes::{self, Advice};
 use crate::text::one_line;
 
-/// What an error of the local database means for the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The file (or its tables) is not there yet: the recorder may create it any moment.
-    NotYet,
-    /// Passing trouble (locked, disk full, I/O error): worth another try later.
-    Transient,
-    /// Not writable or not to be opened: wrong from the start, or a card that was remounted read-only
-    /// under a running service, which heals.
-    Denied,
-    /// Nothing that time heals: wrong file, wrong tables, no permission, corruption.
-    Unusable,
-    /// The row was deleted while it was being read.
-    Vanished,
-    /// The row was modified while it was being read.
-    Changed,
-    /// This row alone can't be read; those behind it can.
-    Row,
-}
-
 /// An error of the local database: one line in French that says what, where and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceError {
+pub(crate) struct DeviceError {
     /// What it means for the work.
     pub kind: Kind,
     /// One line for people.
@@ -67,7 +48,7 @@ impl DeviceError {
     pub(crate) fn too_long(column: &str, bytes: u64) -> Self {
         Self::row(format!(
             "La colonne `{column}` fait {bytes} octets, au plus {} sont envoyés: corrigez la ligne",
-            super::record::COLUMN_BYTES
+            super::scalar::COLUMN_BYTES
         ))
     }
 

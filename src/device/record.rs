@@ -11,16 +11,13 @@ use super::connection::data_version;
 use super::error::{Context, DeviceError, Result};
 use super::layout::Column;
 use super::pages::{self, Cell, PageReader};
-use super::scalar::scalar;
+use super::scalar::{COLUMN_BYTES, scalar};
 use super::span::{self, Span};
 use super::walk::Walk;
 use crate::row::Scalar;
 
 /// Bytes read under one lock: a few milliseconds on a slow card.
 pub(super) const STEP_BYTES: usize = 256 << 10;
-
-/// The longest small column that is sent. A longer one is no date, name or number: its row is refused.
-pub(super) const COLUMN_BYTES: u64 = 64 << 10;
 
 const READING: &str = "lecture d'un média";
 

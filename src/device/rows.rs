@@ -7,8 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::{Context, DeviceError, Result, is_too_large};
 use super::layout::{Layout, quoted};
-use super::record::COLUMN_BYTES;
-use super::scalar::{scalar, unsigned};
+use super::scalar::{COLUMN_BYTES, scalar, unsigned};
 use crate::row::{Event, Scalar, Table};
 
 /// Distinct values of a small column that are tried through its index before the row itself is read.

@@ -6,6 +6,9 @@ use rusqlite::types::ValueRef;
 use crate::local_time;
 use crate::row::Scalar;
 
+/// The longest small column that is sent. A longer one is no date, name or number: its row is refused.
+pub(super) const COLUMN_BYTES: u64 = 64 << 10;
+
 /// A value as it is sent. Text that is not UTF-8 is repaired here; who sends it says so.
 pub(super) fn scalar(value: ValueRef) -> Scalar {
     match value {

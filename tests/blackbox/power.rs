@@ -123,10 +123,8 @@ fn stored(backend: &Backend) -> BTreeMap<String, usize> {
     stored
 }
 
-/// A backlog is sent until the power goes after so many changes; then what survived is carried on. Returns how many rows
-/// the server got that the card did not remember.
-fn cut_after(ops: u64, seed: u64, model: &str, journal: Journal) -> usize {
-    const EVENTS: usize = 12;
+/// A recorder's database on a card of its own.
+fn card(journal: Journal) -> (tempfile::TempDir, Device) {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("store");
     std::fs::create_dir(&store).unwrap();
@@ -134,21 +132,35 @@ fn cut_after(ops: u64, seed: u64, model: &str, journal: Journal) -> usize {
     if journal == Journal::Wal {
         device.sql("PRAGMA journal_mode = wal");
     }
-    let backend = Backend::without_idempotency();
-    Service::once(&device, &backend).run().exits(0);
-    device.events(EVENTS);
-    let mount = folder.path().join("card");
-    let mut power = Power::on(&mount, &store, model);
-    let running = Service::bare()
+    (folder, device)
+}
+
+/// The uploader works on the card until its power goes, after so many changes.
+fn work_until_cut(card: &Path, service: Service, (ops, seed, model): (u64, u64, &str)) {
+    let mount = card.join("card");
+    let mut power = Power::on(&mount, &card.join("store"), model);
+    let running = service
         .env("LOCAL_DB_PATH", mount.join("surveillance.db"))
-        .env("BACKEND_URL", backend.url())
-        .env("SYNC_MODE", "continuous")
         .env("RUST_LOG", "off")
         .start();
     power.arm(ops, seed, running.pid());
     power.is_cut();
     running.kill();
-    drop(power);
+}
+
+/// A backlog is sent until the power goes after so many changes; then what survived is carried on. Returns how many rows
+/// the server got that the card did not remember.
+fn cut_after(ops: u64, seed: u64, model: &str, journal: Journal) -> usize {
+    const EVENTS: usize = 12;
+    let (folder, device) = card(journal);
+    let backend = Backend::without_idempotency();
+    Service::once(&device, &backend).run().exits(0);
+    device.events(EVENTS);
+    work_until_cut(
+        folder.path(),
+        Service::continuous(&device, &backend),
+        (ops, seed, model),
+    );
     // What survived is whole, and at most one row behind what was sent.
     assert_eq!(device.value::<String>("PRAGMA integrity_check"), "ok");
     let sent = stored(&backend).len();
@@ -261,32 +273,15 @@ fn a_power_cut_while_the_first_request_is_on_its_way_leaves_every_row_its_key() 
 /// clips is missing.
 fn cut_while_clips_go(ops: u64, seed: u64, model: &str, journal: Journal) -> usize {
     const CLIPS: usize = 8;
-    let folder = tempfile::tempdir().unwrap();
-    let store = folder.path().join("store");
-    std::fs::create_dir(&store).unwrap();
-    let device = Device::at(&store);
-    if journal == Journal::Wal {
-        device.sql("PRAGMA journal_mode = wal");
-    }
+    let (folder, device) = card(journal);
     let backend = Backend::without_idempotency();
     let all = sent_clips(&device, &backend, CLIPS, 50_000);
     sent_long_ago(&device);
     device.event();
     Service::once(&device, &backend).run().exits(0);
     let (tracking, requests) = (device.tracking(), backend.received().len());
-    let mount = folder.path().join("card");
-    let mut power = Power::on(&mount, &store, model);
-    let running = Service::bare()
-        .env("LOCAL_DB_PATH", mount.join("surveillance.db"))
-        .env("BACKEND_URL", backend.url())
-        .env("SYNC_MODE", "continuous")
-        .env("SYNC_PRUNE_AFTER_DAYS", "30")
-        .env("RUST_LOG", "off")
-        .start();
-    power.arm(ops, seed, running.pid());
-    power.is_cut();
-    running.kill();
-    drop(power);
+    let service = Service::continuous(&device, &backend).env("SYNC_PRUNE_AFTER_DAYS", "30");
+    work_until_cut(folder.path(), service, (ops, seed, model));
     assert_eq!(device.value::<String>("PRAGMA integrity_check"), "ok");
     let left = clips(&device);
     assert_eq!(left, all[all.len() - left.len()..], "not from the old end");

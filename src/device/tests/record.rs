@@ -1,5 +1,6 @@
 use super::*;
-use crate::device::record::{COLUMN_BYTES, StoredRecord};
+use crate::device::record::StoredRecord;
+use crate::device::scalar::COLUMN_BYTES;
 
 /// A database whose `media` is made by `sql`, with one clip of this length and the small columns behind it.
 fn made(sql: &str, length: i64, values: &str) -> Recorder {

@@ -74,6 +74,7 @@ struct Running<'p, 'a> {
 }
 
 impl Pass<'_> {
+    /// Sends what is due.
     ///
     /// # Errors
     /// It was interrupted, or the local database could not be used.
