@@ -83,8 +83,8 @@ async fn complete_in(
             receipt: found.receipt,
         }));
     }
-    let added = insert::run(&tx, std::slice::from_ref(row)).await?.pop().flatten();
-    let Some(added) = added else {
+    let added = insert::run(&tx, std::slice::from_ref(row)).await;
+    let Some(added) = added.map_err(|failed| failed.error)?.pop().flatten() else {
         return Ok(None);
     };
     let expires_ms = now_ms + KEPT_MS;

@@ -219,17 +219,25 @@ fn receipt(row: &NewRow, id: i64) -> Receipt {
     }
 }
 
+/// Why rows were not stored, or why it is not known which of them were there before.
+pub(super) struct Failed {
+    pub(super) error: Error,
+    /// Whether the statement that stores them went well: without a transaction around it they are there.
+    pub(super) is_stored: bool,
+}
+
 /// Stores rows, each unless its key was seen. Fewer outcomes than rows when a key's row was removed at that very moment.
-pub(super) async fn run(client: &impl GenericClient, rows: &[NewRow]) -> Result<Vec<Option<Added>>, Error> {
+pub(super) async fn run(client: &impl GenericClient, rows: &[NewRow]) -> Result<Vec<Option<Added>>, Failed> {
+    let failed = |is_stored| move |error| Failed { error, is_stored };
     let firsts = firsts(rows);
     let mut added: Vec<Option<Added>> = vec![None; rows.len()];
-    for (index, id) in Sent::new(rows, &firsts).store(client).await? {
+    for (index, id) in Sent::new(rows, &firsts).store(client).await.map_err(failed(false))? {
         if let (Some(place), Some(row)) = (added.get_mut(index), rows.get(index)) {
             let receipt = receipt(row, id);
             *place = Some(Added { receipt, is_new: true });
         }
     }
-    seen(client, rows, &mut added, &firsts).await?;
+    seen(client, rows, &mut added, &firsts).await.map_err(failed(true))?;
     for (index, first) in firsts.iter().enumerate() {
         if index != *first {
             let of_first = added.get(*first).cloned().flatten();

@@ -7,6 +7,7 @@ use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
 use super::error::{is_over, is_passing};
+use super::insert::Failed;
 use super::link::{Link, STATEMENT_TIMEOUT};
 use super::queue::{Job, Reply, answer};
 use super::{insert, statuses};
@@ -168,8 +169,14 @@ impl Writer {
         };
         match tokio::time::timeout(STATEMENT_TIMEOUT, insert::run(&client, rows)).await {
             Ok(Ok(added)) => Ok(added),
-            Ok(Err(error)) => {
-                let attempt = Attempt::new(&error, self.link.said(&error));
+            Ok(Err(Failed { error, is_stored })) => {
+                let why = self.link.said(&error);
+                let attempt = if is_stored {
+                    // The next try, or who asks next, finds them by their keys.
+                    Attempt::Lost(why)
+                } else {
+                    Attempt::new(&error, why)
+                };
                 self.link.failed(client, &error);
                 Err(attempt)
             }

@@ -1,5 +1,6 @@
 use super::OwnDatabase;
 use crate::record::{Event, Origin, Scalar};
+use crate::store::StoreError;
 use crate::store::postgres::migrate::Unready;
 use crate::store::postgres::{DatabaseSettings, Link, OnLink, PostgresRows};
 use crate::store::rows::{Content, Key, NewRow, Rows};
@@ -179,6 +180,25 @@ async fn what_is_lost_with_its_connection_is_asked_for_again_by_its_key() {
     );
     // Cut off again and again, each gets through all the same.
     assert_eq!(stored, 400);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+async fn rows_that_are_there_are_never_said_not_to_be() {
+    let database = OwnDatabase::default();
+    let rows = PostgresRows::new(database.ready());
+    rows.add(event(Some("seen"), "d")).await.unwrap();
+    // Whoever stores finds no table from then on: not the one with the receipt of a key that was seen.
+    database.run(
+        "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('search_path', 'none', false); RETURN NULL; END $$;
+CREATE TRIGGER lose AFTER INSERT ON evenement FOR EACH STATEMENT EXECUTE FUNCTION lose()",
+    );
+    let added = rows
+        .add_all(vec![event(Some("new"), "d"), event(Some("seen"), "d")])
+        .await;
+    assert!(matches!(added, Err(StoreError::Uncertain(_))), "{added:?}");
+    let link = database.ready();
+    assert_eq!(count(&link, "SELECT count(*) FROM evenement").await, 2);
 }
 
 #[tokio::test]
