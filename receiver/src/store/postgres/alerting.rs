@@ -1,18 +1,12 @@
 //! [`Alerting`] on PostgreSQL, by its clock.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{Client, Transaction};
 use tokio_postgres::{Error, Row};
 
-use super::keeping::read;
-use super::leases::OnLink;
+use super::desk::{PostgresDesk, clean};
 use crate::store::Pending;
 use crate::store::reading::Cursor;
 use crate::store::upkeep::{Alarm, Alerting, Important, Notice, Subject, Turn};
-
-/// Text comes from devices: PostgreSQL's has no character U+0000.
-fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
-}
 
 const MARK: &str = "
 INSERT INTO important_sensor (device_id, sensor, marked_by, marked_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
@@ -122,12 +116,10 @@ fn important(row: &Row) -> Result<Important, Error> {
     })
 }
 
-impl<D: OnLink> Alerting for D {
+impl Alerting for PostgresDesk {
     fn important(&self) -> Pending<'_, Vec<Important>> {
-        Box::pin(async move {
-            let sql = "SELECT device_id, sensor, marked_by, marked_at FROM important_sensor ORDER BY device_id, sensor";
-            read(self.link(), &self.link().rows(sql, &[]).await?, important)
-        })
+        let sql = "SELECT device_id, sensor, marked_by, marked_at FROM important_sensor ORDER BY device_id, sensor";
+        Box::pin(self.all(sql, &[], important))
     }
 
     fn mark(&self, sensor: Important) -> Pending<'_, ()> {
@@ -136,7 +128,7 @@ impl<D: OnLink> Alerting for D {
             let Important {
                 marked_by, marked_at_s, ..
             } = &sensor;
-            self.link()
+            self.link
                 .rows(MARK, &[&device_id, &name, marked_by, marked_at_s])
                 .await
                 .map(drop)
@@ -147,21 +139,18 @@ impl<D: OnLink> Alerting for D {
         Box::pin(async move {
             let sql = "DELETE FROM important_sensor WHERE device_id = $1 AND sensor = $2";
             let (device_id, sensor) = (clean(&device_id), clean(&sensor));
-            self.link().rows(sql, &[&device_id, &sensor]).await.map(drop)
+            self.link.rows(sql, &[&device_id, &sensor]).await.map(drop)
         })
     }
 
     fn alarms(&self) -> Pending<'_, Vec<Alarm>> {
-        Box::pin(async move {
-            let sql = "SELECT device_id, what, sensor, moment, began_at, last_at FROM alarm";
-            read(self.link(), &self.link().rows(sql, &[]).await?, alarm)
-        })
+        let sql = "SELECT device_id, what, sensor, moment, began_at, last_at FROM alarm";
+        Box::pin(self.all(sql, &[], alarm))
     }
 
     fn turn(&self, turns: Vec<Turn>, followed: Option<Cursor>) -> Pending<'_, ()> {
         Box::pin(async move {
-            let mut client = self.link().client().await?;
-            let turned = async {
+            let turn_all = async |client: &mut Client| {
                 let tx = client.transaction().await?;
                 for one in &turns {
                     turn(&tx, one).await?;
@@ -169,37 +158,32 @@ impl<D: OnLink> Alerting for D {
                 tx.execute(FOLLOW, &[&followed.as_ref().map(Cursor::as_str)]).await?;
                 tx.commit().await
             };
-            let turned = turned.await;
-            turned.map_err(|error| self.link().failed(client, &error))
+            self.link.once(turn_all).await
         })
     }
 
     fn followed(&self) -> Pending<'_, Option<Cursor>> {
         Box::pin(async move {
-            let rows = self.link().rows("SELECT followed FROM alert_watch", &[]).await?;
-            let followed = read(self.link(), &rows, |row| row.try_get::<_, Option<String>>(0))?;
-            Ok(followed.into_iter().flatten().next().as_deref().and_then(Cursor::read))
+            let sql = "SELECT followed FROM alert_watch";
+            let followed: Option<Option<String>> = self.first(sql, &[], |row| row.try_get(0)).await?;
+            Ok(followed.flatten().as_deref().and_then(Cursor::read))
         })
     }
 
     fn looked(&self, now_s: i64, gap_s: i64) -> Pending<'_, i64> {
         Box::pin(async move {
-            let rows = self.link().rows(LOOK, &[&now_s, &gap_s]).await?;
-            let since = read(self.link(), &rows, |row| row.try_get(0))?;
-            Ok(since.first().copied().unwrap_or(0))
+            let since = self.first(LOOK, &[&now_s, &gap_s], |row| row.try_get(0)).await?;
+            Ok(since.unwrap_or(0))
         })
     }
 
     fn next_notice(&self, claim_s: i64) -> Pending<'_, Option<Notice>> {
-        Box::pin(async move {
-            let rows = self.link().rows(NEXT, &[&claim_s]).await?;
-            Ok(read(self.link(), &rows, notice)?.pop())
-        })
+        Box::pin(async move { self.first(NEXT, &[&claim_s], notice).await })
     }
 
     fn notice_taken(&self, id: i64) -> Pending<'_, ()> {
         Box::pin(async move {
-            let taken = self.link().rows("DELETE FROM notice WHERE id = $1", &[&id]).await;
+            let taken = self.link.rows("DELETE FROM notice WHERE id = $1", &[&id]).await;
             taken.map(drop)
         })
     }
@@ -207,14 +191,15 @@ impl<D: OnLink> Alerting for D {
     fn notice_refused(&self, id: i64, again_s: i64) -> Pending<'_, ()> {
         Box::pin(async move {
             let sql = "UPDATE notice SET next_at = extract(epoch FROM now())::bigint + $2 WHERE id = $1";
-            self.link().rows(sql, &[&id, &again_s]).await.map(drop)
+            self.link.rows(sql, &[&id, &again_s]).await.map(drop)
         })
     }
 
     fn notices(&self) -> Pending<'_, usize> {
         Box::pin(async move {
-            let rows = self.link().rows("SELECT count(*) FROM notice", &[]).await?;
-            super::keeping::counted(self.link(), &rows)
+            let sql = "SELECT count(*) FROM notice";
+            let count: Option<i64> = self.first(sql, &[], |row| row.try_get(0)).await?;
+            Ok(count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0))
         })
     }
 }

@@ -6,7 +6,7 @@ use deadpool_postgres::Client;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
-use super::{Link, OnLink};
+use super::Link;
 use crate::store::StoreError;
 
 /// A statement's parameters.
@@ -48,24 +48,15 @@ impl PostgresDesk {
 
     /// Rows that a statement changed, which is tried once: its answer would be another one the second time.
     pub(super) async fn change(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, StoreError> {
-        let client = self.link.client().await?;
-        let changed = async { client.execute(&client.prepare_cached(sql).await?, parameters).await };
-        let changed = changed.await;
-        changed.map_err(|error| self.failed(client, &error))
-    }
-
-    pub(super) fn failed(&self, client: Client, error: &Error) -> StoreError {
-        self.link.failed(client, error)
+        let change = async |client: &mut Client| {
+            let statement = client.prepare_cached(sql).await?;
+            client.execute(&statement, parameters).await
+        };
+        self.link.once(change).await
     }
 
     pub(super) fn read<T>(&self, found: Result<T, Error>) -> Result<T, StoreError> {
         found.map_err(|error| StoreError::Unavailable(self.link.said(&error)))
-    }
-}
-
-impl OnLink for PostgresDesk {
-    fn link(&self) -> &Link {
-        &self.link
     }
 }
 

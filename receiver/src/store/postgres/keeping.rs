@@ -1,11 +1,11 @@
 //! [`Keeping`] on PostgreSQL: each step is one statement, so that there is nothing to go on with.
 
+use deadpool_postgres::Client;
 use tokio_postgres::{Error, Row};
 
-use super::Link;
-use super::leases::OnLink;
+use super::desk::PostgresDesk;
 use crate::store::upkeep::{Doom, Doomed, Keeping, Reason, Removal, Trouble};
-use crate::store::{Kind, Pending, StoreError};
+use crate::store::{Kind, Pending, pattern};
 
 /// How many days it is told what was removed.
 const TOLD_DAYS: i32 = 90;
@@ -117,31 +117,6 @@ fn number(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
 
-/// PostgreSQL's pattern for one with `*` and `?`.
-fn like(pattern: &str) -> String {
-    let mut like = String::new();
-    for letter in pattern.chars() {
-        match letter {
-            '*' => like.push('%'),
-            '?' => like.push('_'),
-            '%' | '_' | '\\' => like.extend(['\\', letter]),
-            '\0' => like.push('\u{fffd}'),
-            _ => like.push(letter),
-        }
-    }
-    like
-}
-
-pub(super) fn read<T>(link: &Link, rows: &[Row], read: fn(&Row) -> Result<T, Error>) -> Result<Vec<T>, StoreError> {
-    let unreadable = |error: Error| StoreError::Unavailable(link.said(&error));
-    rows.iter().map(|row| read(row).map_err(unreadable)).collect()
-}
-
-pub(super) fn counted(link: &Link, rows: &[Row]) -> Result<usize, StoreError> {
-    let counts = read(link, rows, |row| row.try_get::<_, i64>(0))?;
-    Ok(counts.first().map_or(0, |count| usize::try_from(*count).unwrap_or(0)))
-}
-
 fn doomed(row: &Row) -> Result<Doomed, Error> {
     Ok(Doomed {
         id: row.try_get(0)?,
@@ -166,12 +141,15 @@ fn removal(row: &Row) -> Result<Removal, Error> {
     })
 }
 
-impl<D: OnLink> Keeping for D {
+fn count(row: &Row) -> Result<usize, Error> {
+    Ok(usize::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0))
+}
+
+impl Keeping for PostgresDesk {
     fn clip_bytes(&self) -> Pending<'_, u64> {
         Box::pin(async move {
-            let rows = self.link().rows(CLIP_BYTES, &[]).await?;
-            let bytes = read(self.link(), &rows, |row| row.try_get(0))?;
-            Ok(bytes.first().copied().map_or(0, number))
+            let bytes = self.first(CLIP_BYTES, &[], |row| row.try_get(0)).await?;
+            Ok(bytes.map_or(0, number))
         })
     }
 
@@ -181,82 +159,78 @@ impl<D: OnLink> Keeping for D {
                 Doom::Before(before_s) => (DOOM_BEFORE, before_s),
                 Doom::Bytes(bytes) => (DOOM_BYTES, i64::try_from(bytes).unwrap_or(i64::MAX)),
             };
-            let rows = self.link().rows(sql, &[&wanted, &i64::from(limit)]).await?;
-            read(self.link(), &rows, |row| row.try_get(0).map(number))
+            // Tried once: the second time it would doom as much again.
+            let limit = i64::from(limit);
+            let doom = async |client: &mut Client| {
+                let statement = client.prepare_cached(sql).await?;
+                let rows = client.query(&statement, &[&wanted, &limit]).await?;
+                rows.iter().map(|row| row.try_get(0).map(number)).collect()
+            };
+            self.link.once(doom).await
         })
     }
 
     fn doomed(&self, limit: u32) -> Pending<'_, Vec<Doomed>> {
-        Box::pin(async move {
-            let rows = self.link().rows(DOOMED, &[&i64::from(limit)]).await?;
-            read(self.link(), &rows, doomed)
-        })
+        Box::pin(async move { self.all(DOOMED, &[&i64::from(limit)], doomed).await })
     }
 
     fn clips_gone(&self, ids: Vec<i64>) -> Pending<'_, ()> {
         Box::pin(async move {
-            self.link().rows(CLIPS_GONE, &[&ids]).await?;
-            self.link().rows(FORGET_NOTES, &[&TOLD_DAYS]).await.map(drop)
+            self.link.rows(CLIPS_GONE, &[&ids]).await?;
+            self.link.rows(FORGET_NOTES, &[&TOLD_DAYS]).await.map(drop)
         })
     }
 
     fn remove_events(&self, before_s: i64, limit: u32) -> Pending<'_, usize> {
         Box::pin(async move {
-            let link = self.link();
-            let old = link.rows(OLD_EVENTS, &[&before_s, &i64::from(limit)]).await?;
-            let ids: Vec<i64> = read(link, &old, |row| row.try_get(0))?;
+            let old = [&before_s as _, &i64::from(limit) as _];
+            let ids: Vec<i64> = self.all(OLD_EVENTS, &old, |row| row.try_get(0)).await?;
             if ids.is_empty() {
                 return Ok(0);
             }
-            link.rows(KEEP_EVENTS_RECEIPTS, &[&ids]).await?;
-            let removed = link.rows(REMOVE_EVENTS, &[&ids]).await?;
-            link.rows(FORGET_NOTES, &[&TOLD_DAYS]).await?;
-            counted(link, &removed)
+            self.link.rows(KEEP_EVENTS_RECEIPTS, &[&ids]).await?;
+            let removed = self.first(REMOVE_EVENTS, &[&ids], count).await?;
+            self.link.rows(FORGET_NOTES, &[&TOLD_DAYS]).await?;
+            Ok(removed.unwrap_or(0))
         })
     }
 
     fn forget_receipts(&self, before_s: i64, limit: u32) -> Pending<'_, usize> {
         Box::pin(async move {
-            let rows = self
-                .link()
-                .rows(FORGET_RECEIPTS, &[&before_s, &i64::from(limit)])
-                .await?;
-            counted(self.link(), &rows)
+            let limit = i64::from(limit);
+            Ok(self
+                .first(FORGET_RECEIPTS, &[&before_s, &limit], count)
+                .await?
+                .unwrap_or(0))
         })
     }
 
     fn removals(&self, visible: Option<String>, limit: u32) -> Pending<'_, Vec<Removal>> {
         Box::pin(async move {
-            let visible = visible.as_deref().map(like);
-            let rows = self.link().rows(REMOVALS, &[&visible, &i64::from(limit)]).await?;
-            read(self.link(), &rows, removal)
+            let visible = visible.as_deref().map(pattern::like);
+            self.all(REMOVALS, &[&visible, &i64::from(limit)], removal).await
         })
     }
 
     fn put_trouble(&self, reason: Option<String>) -> Pending<'_, ()> {
         Box::pin(async move {
             let put = match &reason {
-                Some(reason) => self.link().rows(PUT_TROUBLE, &[reason]).await,
-                None => self.link().rows("DELETE FROM removal_trouble", &[]).await,
+                Some(reason) => self.link.rows(PUT_TROUBLE, &[reason]).await,
+                None => self.link.rows("DELETE FROM removal_trouble", &[]).await,
             };
             put.map(drop)
         })
     }
 
     fn trouble(&self) -> Pending<'_, Option<Trouble>> {
-        Box::pin(async move {
-            let rows = self
-                .link()
-                .rows("SELECT reason, since_at, last_at FROM removal_trouble", &[])
-                .await?;
-            let trouble = read(self.link(), &rows, |row| {
+        Box::pin(
+            self.first("SELECT reason, since_at, last_at FROM removal_trouble", &[], |row| {
                 Ok(Trouble {
                     reason: row.try_get(0)?,
                     since_s: row.try_get(1)?,
                     last_s: row.try_get(2)?,
                 })
-            });
-            Ok(trouble?.pop())
-        })
+            }),
+        )
     }
 }

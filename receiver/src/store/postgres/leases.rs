@@ -2,14 +2,9 @@
 
 use uuid::Uuid;
 
-use super::Link;
+use super::desk::PostgresDesk;
 use crate::store::Pending;
 use crate::store::upkeep::Leases;
-
-/// Where there is a link to the database there is upkeep.
-pub(in crate::store) trait OnLink: Send + Sync {
-    fn link(&self) -> &Link;
-}
 
 const LEAD: &str = "
 INSERT INTO lease (work, holder, until_at) VALUES ($1, $2, clock_timestamp() + $3::bigint * interval '1 millisecond')
@@ -19,10 +14,10 @@ RETURNING 1";
 
 const RESIGN: &str = "DELETE FROM lease WHERE work = $1 AND holder = $2";
 
-impl<D: OnLink> Leases for D {
+impl Leases for PostgresDesk {
     fn lead(&self, work: &'static str, holder: String, lease_ms: i64) -> Pending<'_, bool> {
         Box::pin(async move {
-            let led = self.link().rows(LEAD, &[&work, &holder, &lease_ms]).await?;
+            let led = self.link.rows(LEAD, &[&work, &holder, &lease_ms]).await?;
             Ok(!led.is_empty())
         })
     }
@@ -33,6 +28,6 @@ impl<D: OnLink> Leases for D {
     }
 
     fn resign(&self, work: &'static str, holder: String) -> Pending<'_, ()> {
-        Box::pin(async move { self.link().rows(RESIGN, &[&work, &holder]).await.map(drop) })
+        Box::pin(async move { self.link.rows(RESIGN, &[&work, &holder]).await.map(drop) })
     }
 }

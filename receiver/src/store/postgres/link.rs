@@ -73,7 +73,7 @@ impl Link {
     ///
     /// # Errors
     /// The settings are of no use.
-    pub(in crate::store) fn of_people(&self) -> Result<Self, StoreError> {
+    pub(super) fn of_people(&self) -> Result<Self, StoreError> {
         let state = Arc::clone(&self.0.state);
         Self::with(
             self.0.settings.clone(),
@@ -147,7 +147,7 @@ impl Link {
     }
 
     /// A connection to a database that is ready.
-    pub(in crate::store) async fn client(&self) -> Result<Client, StoreError> {
+    pub(super) async fn client(&self) -> Result<Client, StoreError> {
         let why_not = self.state(|state| match &state.away {
             Some((why, since)) if !state.ready || since.elapsed() < AWAY => Some(why.clone()),
             _ if !state.ready => Some(format!("{}: not reached yet", self.0.settings)),
@@ -160,11 +160,7 @@ impl Link {
     }
 
     /// The rows that a statement gives which changes nothing, or nothing more when it comes twice.
-    pub(in crate::store) async fn rows(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn rows(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let mut tries = 0;
         loop {
             let client = self.client().await?;
@@ -184,8 +180,21 @@ impl Link {
         }
     }
 
+    /// What comes of work that is tried once: the second time it would do more, or give another answer.
+    pub(super) async fn once<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
+        let mut client = self.client().await?;
+        match tokio::time::timeout(STATEMENT_TIMEOUT, work(&mut client)).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(self.failed(client, &error)),
+            Err(_) => Err(self.silent(client)),
+        }
+    }
+
     /// What an error means where nothing was stored; of a connection that is over, the others hear.
-    pub(in crate::store) fn failed(&self, client: Client, error: &Error) -> StoreError {
+    pub(super) fn failed(&self, client: Client, error: &Error) -> StoreError {
         if is_over(error) {
             drop(deadpool_postgres::Object::take(client));
         }
@@ -193,12 +202,12 @@ impl Link {
     }
 
     /// What is said of a server that says nothing: its connection is given up.
-    pub(in crate::store) fn silent(&self, client: Client) -> StoreError {
+    pub(super) fn silent(&self, client: Client) -> StoreError {
         drop(deadpool_postgres::Object::take(client));
         StoreError::Unavailable(format!("{}: no answer", self.0.settings))
     }
 
-    pub(in crate::store) fn said(&self, error: &Error) -> String {
+    pub(super) fn said(&self, error: &Error) -> String {
         format!("{}: {}", self.0.settings, reason(error))
     }
 

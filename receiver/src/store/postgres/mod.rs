@@ -32,7 +32,6 @@ mod wake;
 mod writer;
 
 pub(super) use desk::PostgresDesk;
-pub(super) use leases::OnLink;
 pub(super) use link::Link;
 pub(super) use migrate::Unready;
 #[cfg(test)]

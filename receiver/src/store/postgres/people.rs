@@ -1,6 +1,6 @@
 //! People and their sessions on PostgreSQL.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{Client, Transaction};
 use tokio_postgres::{Error, Row};
 
 use super::desk::{PostgresDesk, clean};
@@ -178,15 +178,13 @@ impl People for PostgresDesk {
 
     fn attempt(&self, attempts: Vec<Attempt>, now_s: i64) -> Pending<'_, i64> {
         Box::pin(async move {
-            let mut client = self.link.client().await?;
-            let counted = async {
+            let count = async |client: &mut Client| {
                 let tx = client.transaction().await?;
                 let early_s = attempt(&tx, &attempts, now_s).await?;
                 tx.commit().await?;
                 Ok(early_s)
             };
-            let counted: Result<i64, Error> = counted.await;
-            counted.map_err(|error| self.failed(client, &error))
+            self.link.once(count).await
         })
     }
 

@@ -1,5 +1,7 @@
 //! Devices' tokens on PostgreSQL.
 
+use deadpool_postgres::Client;
+
 use super::desk::{PostgresDesk, clean};
 use crate::store::Pending;
 use crate::store::people::{Fingerprint, TOKENS_MOST, TokenRow, Tokens};
@@ -20,16 +22,14 @@ impl Tokens for PostgresDesk {
     fn add_token(&self, device_id: String, token: Fingerprint) -> Pending<'_, Option<i64>> {
         Box::pin(async move {
             let (device_id, most) = (clean(&device_id), i64::from(TOKENS_MOST));
-            let mut client = self.link.client().await?;
-            let added = async {
+            let add = async |client: &mut Client| {
                 let tx = client.transaction().await?;
                 tx.batch_execute(TURN).await?;
                 let row = tx.query_opt(ADD, &[&device_id, &token.as_slice(), &most]).await?;
                 tx.commit().await?;
                 row.map(|row| row.try_get(0)).transpose()
             };
-            let added = added.await;
-            added.map_err(|error| self.failed(client, &error))
+            self.link.once(add).await
         })
     }
 

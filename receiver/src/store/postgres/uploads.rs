@@ -1,8 +1,9 @@
 //! Uploads in PostgreSQL. Statements that may come twice, since an answer can be lost: the second finds what the first left.
 
+use deadpool_postgres::Client;
 use tokio_postgres::{Error, Row};
 
-use super::link::{Link, STATEMENT_TIMEOUT};
+use super::link::Link;
 use crate::store::StoreError;
 use crate::store::uploads::{Claim, Created, Durable, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
 
@@ -85,20 +86,15 @@ pub(super) async fn find(link: &Link, id: &str, now_ms: i64) -> Result<Option<Up
 
 pub(super) async fn create(link: &Link, new: &NewUpload, part: &str, now_ms: i64) -> Result<Created, StoreError> {
     loop {
-        let mut client = link.client().await?;
-        let created = tokio::time::timeout(STATEMENT_TIMEOUT, async {
+        let create = async |client: &mut Client| {
             let tx = client.transaction().await?;
             let created = create_in(&tx, new, part, now_ms).await?;
             tx.commit().await?;
-            Ok::<_, Error>(created)
-        })
-        .await;
-        match created {
-            // It was forgotten between two looks.
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(created))) => return Ok(created),
-            Ok(Err(error)) => return Err(link.failed(client, &error)),
-            Err(_) => return Err(link.silent(client)),
+            Ok(created)
+        };
+        // None: it was forgotten between two looks.
+        if let Some(created) = link.once(create).await? {
+            return Ok(created);
         }
     }
 }

@@ -2,9 +2,8 @@ use super::OwnDatabase;
 use crate::record::{Event, Origin, Scalar};
 use crate::store::StoreError;
 use crate::store::postgres::migrate::Unready;
-use crate::store::postgres::{DatabaseSettings, Link, OnLink, PostgresRows};
+use crate::store::postgres::{DatabaseSettings, Link, PostgresRows};
 use crate::store::rows::{Content, Key, NewRow, Rows};
-use crate::store::upkeep::{Doom, Keeping as _, Leases as _, Reason};
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
@@ -223,58 +222,6 @@ async fn a_row_that_cannot_be_stored_takes_nobody_with_it() {
         }
     }
     rows.check().await.unwrap();
-}
-
-impl OnLink for Link {
-    fn link(&self) -> &Link {
-        self
-    }
-}
-
-#[tokio::test]
-#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
-async fn clips_and_events_leave_in_steps_and_their_receipts_stay() {
-    let database = OwnDatabase::default();
-    let link = database.link();
-    link.prepare().await.unwrap();
-    database.run(
-        "INSERT INTO media (id, device_id, source, file, size_bytes, sha256, moment, idempotency_key, key_owner, received_at)
-         SELECT i, 'shop-1', 's', i || '.mp4', 512, '', '2025', 'key-' || i, '', now() - i * interval '1 day' FROM generate_series(1, 5) AS i;
-UPDATE media SET pinned = true WHERE id = 5;
-INSERT INTO evenement (device_id, source, moment, idempotency_key, key_owner, received_at)
-         SELECT 'home', 's', '2025', 'key-' || i, '', now() - interval '3 days' FROM generate_series(1, 5) AS i",
-    );
-    let before_s = crate::people::now_s() - 3 * 86_400 + 3600;
-    assert_eq!(link.clip_bytes().await.unwrap(), 5 * 512);
-    assert_eq!(link.doom(Doom::Before(before_s), 10).await.unwrap(), [512, 512]);
-    assert_eq!(link.doom(Doom::Bytes(100), 10).await.unwrap(), [512]);
-    let doomed = link.doomed(10).await.unwrap();
-    let told: Vec<_> = doomed.iter().map(|clip| (clip.id, clip.reason)).collect();
-    assert_eq!(told, [(2, Reason::Space), (3, Reason::Age), (4, Reason::Age)]);
-    link.clips_gone(vec![1, 2, 3, 4, 5]).await.unwrap();
-    assert_eq!(link.clip_bytes().await.unwrap(), 2 * 512);
-    assert_eq!(link.remove_events(before_s, 3).await.unwrap(), 3);
-    assert_eq!(link.remove_events(before_s, 10).await.unwrap(), 2);
-    assert_eq!(link.remove_events(before_s, 10).await.unwrap(), 0);
-    let removals = link.removals(Some("shop-?".to_string()), 10).await.unwrap();
-    let rows: Vec<_> = removals
-        .iter()
-        .map(|line| (line.reason, line.rows, line.bytes))
-        .collect();
-    assert_eq!(rows, [(Reason::Age, 2, 1024), (Reason::Space, 1, 512)]);
-    assert_eq!(link.removals(None, 10).await.unwrap().len(), 3);
-    assert_eq!(link.forget_receipts(crate::people::now_s() + 60, 7).await.unwrap(), 7);
-    assert_eq!(link.forget_receipts(crate::people::now_s() + 60, 7).await.unwrap(), 1);
-    link.put_trouble(Some("full".to_string())).await.unwrap();
-    assert_eq!(link.trouble().await.unwrap().unwrap().reason, "full");
-    link.put_trouble(None).await.unwrap();
-    assert_eq!(link.trouble().await.unwrap(), None);
-    let other = database.link();
-    other.prepare().await.unwrap();
-    assert!(link.lead("a", "one".to_string(), 60_000).await.unwrap());
-    assert!(!other.lead("a", "two".to_string(), 60_000).await.unwrap());
-    link.resign("a", "one".to_string()).await.unwrap();
-    assert!(other.lead("a", "two".to_string(), 60_000).await.unwrap());
 }
 
 #[tokio::test]
