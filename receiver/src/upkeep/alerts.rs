@@ -74,6 +74,8 @@ impl Alerts {
         if !self.lead.is_ours().await? {
             // Another one goes on from what is noted.
             (self.followed, self.devices_at, self.watched) = (None, None, None);
+            self.metrics.alarms.set(0);
+            self.metrics.notices_waiting.set(0);
             return Ok(());
         }
         let waiting = self.desk.notices().await?;
@@ -196,7 +198,7 @@ async fn follow(
         .collect();
     loop {
         let (changes, end) = desk.changes(cursor, None, ROWS_MOST).await?;
-        let is_last = changes.is_empty();
+        let is_last = changes.len() < ROWS_MOST as usize;
         for (change, _) in changes {
             if let Change::Event(event) = change {
                 let sensor = sensor_of(&event);

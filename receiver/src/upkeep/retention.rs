@@ -51,6 +51,12 @@ pub(super) struct Retention {
     store: Arc<Store>,
     desk: Arc<dyn Desk>,
     metrics: UpkeepMetrics,
+    known: Known,
+}
+
+/// What is known of the database for as long as nobody else leads.
+#[derive(Default)]
+struct Known {
     /// Bytes beyond what is kept, and when they were added up.
     excess: Option<(u64, Instant)>,
     /// What stands in the way, as it was told last.
@@ -67,9 +73,7 @@ impl Retention {
             store,
             desk,
             metrics,
-            excess: None,
-            trouble: None,
-            looked: false,
+            known: Known::default(),
         }
     }
 
@@ -102,13 +106,17 @@ impl Retention {
             return Ok(Step::Nothing);
         }
         if !self.lead.is_ours().await? {
+            self.known = Known::default();
+            self.metrics.stuck.set(0);
             return Ok(Step::Nothing);
         }
         let doomed = self.desk.doomed(CLIPS_MOST).await?;
         let stuck = self.remove(&doomed).await?;
         let more = self.remove_rows().await?;
         let room = CLIPS_MOST.saturating_sub(u32::try_from(stuck).unwrap_or(u32::MAX));
-        let found = if room > 0 { self.doom(room).await? } else { 0 };
+        // What was removed may have taken longer than the lead lasts: then another one has added up what is to go.
+        let may_doom = room > 0 && self.lead.is_ours().await?;
+        let found = if may_doom { self.doom(room).await? } else { 0 };
         if doomed.len() > stuck || more || found > 0 {
             Ok(Step::Did)
         } else if stuck > 0 {
@@ -151,10 +159,11 @@ impl Retention {
 
     /// Says what stands in the way, in the log when that changes, and to people for as long as it lasts.
     async fn tell(&mut self, trouble: Option<String>, stuck: usize) -> Result<(), StoreError> {
-        if !std::mem::replace(&mut self.looked, true) {
-            self.trouble = self.desk.trouble().await?.map(|trouble| trouble.reason);
+        if !self.known.looked {
+            self.known.trouble = self.desk.trouble().await?.map(|trouble| trouble.reason);
+            self.known.looked = true;
         }
-        match (&trouble, &self.trouble) {
+        match (&trouble, &self.known.trouble) {
             (None, None) => return Ok(()),
             (None, Some(_)) => log::warn!("retention: what could not be removed is gone"),
             (Some(now), before) if before.as_ref() != Some(now) => {
@@ -163,7 +172,7 @@ impl Retention {
             _ => {}
         }
         self.desk.put_trouble(trouble.clone()).await?;
-        self.trouble = trouble;
+        self.known.trouble = trouble;
         Ok(())
     }
 
@@ -187,7 +196,7 @@ impl Retention {
             let found = self.desk.doom(Doom::Before(before_s), room).await?;
             if !found.is_empty() {
                 // They count for space as well.
-                self.excess = None;
+                self.known.excess = None;
                 return Ok(found.len());
             }
         }
@@ -195,10 +204,11 @@ impl Retention {
         if excess == 0 {
             return Ok(0);
         }
+        // Where the answer is lost, they are added up again.
+        let added_up = self.known.excess.take();
         let found = self.desk.doom(Doom::Bytes(excess), room).await?;
-        if let Some((left, _)) = &mut self.excess {
-            *left = left.saturating_sub(found.iter().sum());
-        }
+        let left = |(left, at): (u64, Instant)| (left.saturating_sub(found.iter().sum()), at);
+        self.known.excess = added_up.map(left);
         Ok(found.len())
     }
 
@@ -207,11 +217,11 @@ impl Retention {
         let Some(most) = self.keep.clips_bytes else {
             return Ok(0);
         };
-        if let Some((excess, _)) = self.excess.filter(|(_, at)| at.elapsed() < SUM_EVERY) {
+        if let Some((excess, _)) = self.known.excess.filter(|(_, at)| at.elapsed() < SUM_EVERY) {
             return Ok(excess);
         }
         let excess = self.desk.clip_bytes().await?.saturating_sub(most);
-        self.excess = Some((excess, Instant::now()));
+        self.known.excess = Some((excess, Instant::now()));
         Ok(excess)
     }
 
@@ -231,4 +241,34 @@ impl Retention {
 fn before(days: u64) -> i64 {
     let days = i64::try_from(days).unwrap_or(i64::MAX);
     now_s().saturating_sub(days.saturating_mul(DAY_S))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Places, open};
+
+    #[tokio::test]
+    async fn trouble_that_another_receiver_told_ends_with_it() {
+        let data = tempfile::tempdir().unwrap();
+        let (store, desk) = open(data.path(), &Places::default()).await.unwrap();
+        let metrics = UpkeepMetrics::default();
+        let lead = || Lead::new(WORK, "one".to_string(), Arc::clone(&desk), &metrics);
+        let keep = Keep {
+            clips_days: Some(1),
+            ..Keep::default()
+        };
+        let mut retention = Retention::new(keep, lead(), Arc::new(store), Arc::clone(&desk), metrics.clone());
+        retention.step().await.unwrap();
+        // The other one leads, finds something in its way, and is gone.
+        desk.resign(WORK, "one".to_string()).await.unwrap();
+        assert!(desk.lead(WORK, "two".to_string(), 60_000).await.unwrap());
+        retention.lead = lead();
+        assert_eq!(retention.step().await.unwrap(), Step::Nothing);
+        desk.put_trouble(Some("a disk".to_string())).await.unwrap();
+        desk.resign(WORK, "two".to_string()).await.unwrap();
+        retention.lead = lead();
+        retention.step().await.unwrap();
+        assert_eq!(desk.trouble().await.unwrap(), None);
+    }
 }

@@ -10,6 +10,9 @@ use crate::store::{Kind, Pending, pattern};
 /// How many days it is told what was removed.
 const TOLD_DAYS: i32 = 90;
 
+/// What is to go is added up when nobody dooms any more: one whose answer was lost may still be at it.
+const TURN: &str = "SELECT pg_advisory_xact_lock(7308324468)";
+
 /// Each half by its own index, which holds all that is asked for.
 const CLIP_BYTES: &str = "
 SELECT ((SELECT coalesce(sum(size_bytes), 0) FROM media WHERE NOT pinned AND removing IS NULL)
@@ -148,8 +151,14 @@ fn count(row: &Row) -> Result<usize, Error> {
 impl Keeping for PostgresDesk {
     fn clip_bytes(&self) -> Pending<'_, u64> {
         Box::pin(async move {
-            let bytes = self.first(CLIP_BYTES, &[], |row| row.try_get(0)).await?;
-            Ok(bytes.map_or(0, number))
+            let sum = async |client: &mut Client| {
+                let tx = client.transaction().await?;
+                tx.batch_execute(TURN).await?;
+                let bytes = tx.query_one(CLIP_BYTES, &[]).await?.try_get(0);
+                tx.commit().await?;
+                bytes.map(number)
+            };
+            self.link.once(sum).await
         })
     }
 
@@ -162,8 +171,10 @@ impl Keeping for PostgresDesk {
             // Tried once: the second time it would doom as much again.
             let limit = i64::from(limit);
             let doom = async |client: &mut Client| {
-                let statement = client.prepare_cached(sql).await?;
-                let rows = client.query(&statement, &[&wanted, &limit]).await?;
+                let tx = client.transaction().await?;
+                tx.batch_execute(TURN).await?;
+                let rows = tx.query(&tx.prepare_cached(sql).await?, &[&wanted, &limit]).await?;
+                tx.commit().await?;
                 rows.iter().map(|row| row.try_get(0).map(number)).collect()
             };
             self.link.once(doom).await

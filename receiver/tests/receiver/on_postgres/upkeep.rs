@@ -4,8 +4,8 @@ use rustix::process::Signal;
 
 use super::together::two_with;
 use crate::support::hook::Hook;
-use crate::support::postgres::{Database, ask};
-use crate::support::{Receiver, clip, post, wait_until};
+use crate::support::postgres::{Database, Line, ask};
+use crate::support::{Receiver, clip, noise, post, wait_until};
 
 const CLIPS: i64 = 2_000;
 
@@ -119,4 +119,41 @@ fn alerts_of_two_receivers_are_told_once_each_also_when_one_of_them_dies() {
     let mut expected: Vec<String> = lines("begins").chain(lines("over")).collect();
     expected.sort();
     assert_eq!(told, expected);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+fn no_more_goes_for_space_where_the_answer_is_lost() {
+    let (database, line) = (Database::new(), Line::at("127.0.0.1:0"));
+    let receiver = Receiver::with(&[("RECEIVER_DATABASE_URL", &database.url())]);
+    for number in 0..6 {
+        let body = clip(&noise(1_000_000, number));
+        assert_eq!(receiver.ask(post("/api/media", "", body)).status, 201);
+    }
+    // The first commit takes long enough for its answer to be lost.
+    ask(
+        &database.url(),
+        "CREATE SEQUENCE times;
+         CREATE FUNCTION wait_once() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN IF nextval('times') = 1 THEN PERFORM pg_sleep(2); END IF; RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER wait_once AFTER UPDATE OF removing ON media INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION wait_once()",
+    );
+    let url = database.url_at(&line.address);
+    let settings = [("RECEIVER_DATABASE_URL", url.as_str()), ("RECEIVER_KEEP_GB", "0.003")];
+    let folder = receiver.kill();
+    ask(&database.url(), "DELETE FROM lease");
+    let receiver = Receiver::on(folder, &settings);
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    wait_until("clips are to go", || database.number(waits) == 1);
+    line.cut();
+    wait_until("some of them are gone", || database.count("media") <= 3);
+    // What it found to do then is done when it has looked twice more.
+    let looked = "SELECT max(query_start) FROM pg_stat_activity
+                  WHERE datname = current_database() AND query LIKE '%ORDER BY id LIMIT%' AND pid <> pg_backend_pid()";
+    for _ in 0..2 {
+        let before = ask(&database.url(), looked);
+        wait_until("it looks again", || ask(&database.url(), looked) > before);
+    }
+    assert_eq!((database.count("media"), receiver.files().0.len()), (3, 3));
 }
