@@ -58,7 +58,7 @@ pub(super) fn refused(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     }
 }
 
-/// Takes from others what an older version let them read in `folder`.
+/// Takes from others what an older version let them read in `folder`, and one that is still empty.
 pub(super) fn tighten(folder: &Path) {
     match tighten_all(folder) {
         Ok(0) => {}
@@ -74,6 +74,11 @@ pub(super) fn tighten(folder: &Path) {
 }
 
 fn tighten_all(folder: &Path) -> io::Result<usize> {
+    if fs::read_dir(folder)?.next().is_none() {
+        // Somebody has just made it for us: nothing was there to be read.
+        tighten_one(folder, FOLDER)?;
+        return Ok(0);
+    }
     let mut count = 0;
     for name in [
         "receiver.db",

@@ -111,6 +111,19 @@ fn a_folder_that_holds_other_things_too_stays_as_it_is() {
 }
 
 #[test]
+fn an_empty_folder_that_others_may_read_is_closed_at_once_and_no_later_start_blames_an_older_version() {
+    let folder = TempDir::new().unwrap();
+    set_mode(folder.path(), 0o755);
+    let receiver = Receiver::on(folder, &[]);
+    assert_eq!(receiver.ask(post("/api/media", "", clip(&noise(5_000, 1)))).id(), 1);
+    assert_private(receiver.path());
+    // However it ended.
+    let (folder, first) = said(Receiver::on(receiver.kill(), &[]));
+    let (_folder, second) = said(Receiver::on(folder, &[]));
+    assert_eq!((first.as_str(), second.as_str()), ("", ""));
+}
+
+#[test]
 fn a_tokens_file_that_others_can_read_is_warned_about() {
     let file = NamedTempFile::new().unwrap();
     write(file.path(), "raspberry-1 hushhush").unwrap();
