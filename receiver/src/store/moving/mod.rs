@@ -50,7 +50,7 @@ pub(crate) async fn run(folder: &Path, to: &Destination, tell: &(dyn Fn(&str) + 
     }
     if let Some(settings) = &to.database {
         let link = Link::new(settings.clone())?;
-        link.prepare().await?;
+        link.prepare_to_fill().await?;
         let target = Target::new(link);
         target.begin(&marker.id).await?;
         tables::move_all(&source, &target, tell).await?;

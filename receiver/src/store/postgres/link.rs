@@ -60,6 +60,13 @@ struct State {
     away: Option<(String, Instant)>,
 }
 
+/// What a database is prepared for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Use,
+    Filling,
+}
+
 impl Link {
     /// Connects to nothing yet.
     ///
@@ -117,11 +124,23 @@ impl Link {
 
     /// Connects, and makes the tables what this program needs.
     pub(in crate::store) async fn prepare(&self) -> Result<(), Unready> {
+        self.prepare_for(For::Use).await
+    }
+
+    /// The same, of a database that another one is being moved into.
+    pub(in crate::store) async fn prepare_to_fill(&self) -> Result<(), Unready> {
+        self.prepare_for(For::Filling).await
+    }
+
+    async fn prepare_for(&self, what: For) -> Result<(), Unready> {
         let mut client = self.connect().await?;
-        let migrated = migrate::run(&mut client).await;
+        let migrated = match migrate::run(&mut client).await {
+            Ok(()) if what == For::Use => migrate::refuse_half(&client).await,
+            migrated => migrated,
+        };
         if let Err(error) = migrated {
             let unready = match error {
-                migrate::Failure::Newer(sentence) => Unready::Never(format!("{}: {sentence}", self.0.settings)),
+                migrate::Failure::Refused(sentence) => Unready::Never(format!("{}: {sentence}", self.0.settings)),
                 migrate::Failure::Database(error) => self.unready(&error),
             };
             drop(deadpool_postgres::Object::take(client));

@@ -58,7 +58,8 @@ impl From<Unready> for StoreError {
 }
 
 pub(super) enum Failure {
-    Newer(String),
+    /// A person has to do something, which it says.
+    Refused(String),
     Database(Error),
 }
 
@@ -82,7 +83,7 @@ pub(super) async fn run(client: &mut Client) -> Result<(), Failure> {
             .await?;
         let version: i32 = row.get(0);
         if version > known {
-            return Err(Failure::Newer(format!(
+            return Err(Failure::Refused(format!(
                 "its tables are of version {version}, and this program knows {known}: a newer sync-receiver was here; update this one"
             )));
         }
@@ -99,4 +100,23 @@ pub(super) async fn run(client: &mut Client) -> Result<(), Failure> {
         .await?;
         tx.commit().await?;
     }
+}
+
+/// Refuses a database that another one is being moved into: half of it is nobody's to serve, and rows that come meanwhile
+/// would take the ids of those that are still to be moved.
+pub(super) async fn refuse_half(client: &Client) -> Result<(), Failure> {
+    let has_been = client
+        .query_one("SELECT to_regclass('moved_from') IS NOT NULL", &[])
+        .await?;
+    if !has_been.get::<_, bool>(0) {
+        return Ok(());
+    }
+    let half = "SELECT EXISTS (SELECT 1 FROM moved_from WHERE NOT is_finished)";
+    if client.query_one(half, &[]).await?.get(0) {
+        return Err(Failure::Refused(
+            "a receiver's folder is being moved into it: run the same `sync-receiver move` again until it says `moved`, or empty it to begin anew"
+                .to_string(),
+        ));
+    }
+    Ok(())
 }

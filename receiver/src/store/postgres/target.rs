@@ -1,5 +1,7 @@
 //! The database as it is filled when all of another one moves into it: no receiver uses it yet.
 
+use std::time::Duration;
+
 use super::Link;
 use crate::store::StoreError;
 use crate::store::moving::tables::{FOLLOWED, TABLES, Table, Type};
@@ -17,6 +19,15 @@ const FOLLOW: &str = r"
 UPDATE alert_watch SET followed = coalesce((
     SELECT 'c' || xid || '.e' || id FROM evenement WHERE id <= split_part(followed, '.', 1)::bigint ORDER BY id DESC LIMIT 1
 ), 'c0.e0') WHERE followed ~ '^\d+\.\d+$'";
+
+/// Another one of this program.
+const OTHERS: &str = "
+SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND application_name IN ('sync-receiver', current_setting('application_name')))";
+
+/// How often that is looked for before it is believed.
+const LISTED_LOOKS: u32 = 15;
+const LISTED_EVERY: Duration = Duration::from_millis(200);
 
 pub(in crate::store) struct Target(Link);
 
@@ -71,7 +82,27 @@ impl Target {
         // Nothing was followed that is of use here.
         self.run("DELETE FROM alert_watch", &[]).await?;
         self.run("INSERT INTO moved_from (source) VALUES ($1)", &[&source])
-            .await
+            .await?;
+        // Whoever starts from now on sees that; whoever runs does not.
+        if self.is_used().await? {
+            self.run("DELETE FROM moved_from", &[]).await?;
+            return Err(refusal(&format!(
+                "{}: a sync-receiver uses it: stop it, and start it when everything is there",
+                self.0.settings()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether a receiver is connected. One that has just ended may still be listed.
+    async fn is_used(&self) -> Result<bool, StoreError> {
+        for _ in 0..LISTED_LOOKS {
+            if !self.one(OTHERS, &[]).await? {
+                return Ok(false);
+            }
+            tokio::time::sleep(LISTED_EVERY).await;
+        }
+        Ok(true)
     }
 
     pub(in crate::store) async fn finish(&self) -> Result<(), StoreError> {

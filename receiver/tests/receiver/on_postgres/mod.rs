@@ -2,6 +2,7 @@
 
 mod any_may_die;
 mod failover;
+mod moving;
 mod people;
 mod starting;
 mod together;

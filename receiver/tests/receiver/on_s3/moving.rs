@@ -77,6 +77,7 @@ fn move_with_kills(bucket: &Bucket, grown: &Grown, database: Option<&str>) {
 fn clips_move_into_a_bucket_though_killed_and_everything_is_found_again() {
     let bucket = Bucket::new();
     let mut grown = Grown::new();
+    let trying = grown.with_a_device();
     move_with_kills(&bucket, &grown, None);
     let folder = std::mem::replace(&mut grown.folder, TempDir::new().unwrap());
     // Not without the bucket.
@@ -89,6 +90,13 @@ fn clips_move_into_a_bucket_though_killed_and_everything_is_found_again() {
     let hook = Hook::new(&[]);
     let receiver = bucket.receiver_on(folder, &[("RECEIVER_ALERT_URL", &hook.url())]);
     grown.assert_all_there(&receiver, &hook);
+    trying.assert_goes_on(&receiver, |table, device| {
+        let database = receiver.database();
+        let rows = format!("SELECT id, date FROM {table} WHERE device_id = ?1 ORDER BY id");
+        let mut rows = database.prepare(&rows).unwrap();
+        let rows = rows.query_map([device], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().map(Result::unwrap).collect()
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::device::{Balancer, Device};
 use super::hook::Hook;
 use super::tus::{creation, offset, patch, place};
 use super::{PASSWORD, Receiver, clip, event, noise, post, wait_until};
@@ -30,6 +31,15 @@ pub struct Grown {
     authorization: String,
     /// Of ada's session.
     cookie: String,
+    /// Events of others that came after.
+    others: i64,
+}
+
+/// A device that goes on sending while everything is moved, whoever is there.
+pub struct Trying {
+    device: Device,
+    balancer: Balancer,
+    _recordings: TempDir,
 }
 
 fn keyed(name: &str, number: i64) -> String {
@@ -70,9 +80,7 @@ impl Grown {
             31
         );
         wait_until("somebody is to be told", || receiver.count("notice") == 1);
-        let token = receiver.command(&["token", "add", "raspberry-1"], "");
-        let token = String::from_utf8(token.stdout).unwrap();
-        let authorization = format!("Authorization: Bearer {}\r\n", token.trim());
+        let authorization = format!("Authorization: Bearer {}\r\n", token_of(&receiver, "raspberry-1"));
         let grown = Self {
             folder: TempDir::new().unwrap(),
             clips,
@@ -80,6 +88,7 @@ impl Grown {
             sent,
             authorization,
             cookie,
+            others: 0,
         };
         grown.tell(&receiver, 50);
         Self {
@@ -88,8 +97,36 @@ impl Grown {
         }
     }
 
+    /// One more device sends some of what it has, until nobody answers any more.
+    pub fn with_a_device(&mut self) -> Trying {
+        let receiver = Receiver::on(std::mem::replace(&mut self.folder, TempDir::new().unwrap()), &[]);
+        let balancer = Balancer::before(&[&receiver.address]);
+        let recordings = TempDir::new().unwrap();
+        let mut device = Device::new(recordings.path(), 0, &balancer.address);
+        device.set_token(&token_of(&receiver, &device.name));
+        device.record(640, None);
+        device.tend();
+        let theirs = format!("evenement WHERE device_id = '{}'", device.name);
+        wait_until("it has sent", || receiver.count(&theirs) == 640);
+        // What was stored and not told comes again.
+        balancer.loses_answers(true);
+        device.record(100, None);
+        wait_until("more is sent", || receiver.count(&theirs) > 640);
+        self.folder = receiver.kill();
+        balancer.loses_answers(false);
+        self.others = super::database(self.folder.path())
+            .query_row(&format!("SELECT count(*) FROM {theirs}"), [], |row| row.get(0))
+            .unwrap();
+        device.record(20, Some(3_000_000));
+        Trying {
+            device,
+            balancer,
+            _recordings: recordings,
+        }
+    }
+
     /// A request of the device.
-    pub fn post(&self, path: &str, key: &str, body: String) -> Vec<u8> {
+    fn post(&self, path: &str, key: &str, body: String) -> Vec<u8> {
         post(path, &format!("{key}{}", self.authorization), body)
     }
 
@@ -183,18 +220,44 @@ impl Grown {
     fn assert_told_once(&self, receiver: &Receiver, hook: &Hook) {
         let mut expected = vec!["raspberry-1 event begins"];
         let told = |expected: &[&str]| {
-            wait_until(&format!("{expected:?} is told, not {:?}", hook.told()), || {
-                hook.told().len() >= expected.len()
-            });
-            assert_eq!(hook.told(), expected);
+            let theirs = || {
+                let mut told = hook.told();
+                told.retain(|line| line.starts_with("raspberry-1 "));
+                told
+            };
+            wait_until(&format!("{expected:?} is told"), || theirs().len() >= expected.len());
+            assert_eq!(theirs(), expected);
         };
         told(&expected);
         let request = self.post("/api/evenements", "Idempotency-Key: new\r\n", door());
-        assert_eq!(receiver.ask(request).id(), 32);
+        assert_eq!(receiver.ask(request).id(), 32 + self.others);
         // Whoever tells this has seen that event.
         self.tell(receiver, 5);
         expected.push("raspberry-1 disk_low begins");
         told(&expected);
+    }
+}
+
+fn token_of(receiver: &Receiver, device: &str) -> String {
+    let token = receiver.command(&["token", "add", device], "");
+    String::from_utf8(token.stdout).unwrap().trim().to_string()
+}
+
+impl Trying {
+    /// Somebody answers again: all is sent, and is there once, under the id that the device was told, as `kept` tells of a
+    /// table (ids and dates of a device, by id).
+    pub fn assert_goes_on(mut self, receiver: &Receiver, kept: impl Fn(&str, &str) -> Vec<(i64, String)>) {
+        assert!(self.device.unsent() > 20, "nothing was left to be sent");
+        self.balancer.replace(0, &receiver.address);
+        wait_until("all is sent", || {
+            self.device.tend();
+            self.device.unsent() == 0
+        });
+        for (table, count) in [("evenement", self.device.events), ("media", self.device.clips)] {
+            let kept = kept(table, &self.device.name);
+            assert_eq!(kept.len(), count, "{table}");
+            assert_eq!(self.device.told(table), kept, "{table}");
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 mod bodies;
 mod client;
 #[cfg(feature = "fleet")]
+pub mod device;
+#[cfg(feature = "fleet")]
 pub mod grown;
 pub mod hook;
 mod people;
