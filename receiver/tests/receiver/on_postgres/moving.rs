@@ -1,6 +1,7 @@
 //! `sync-receiver move --to-database`: the rows into PostgreSQL while the clips stay where they are.
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -22,13 +23,15 @@ fn moving(folder: &TempDir, database: &Database) -> Command {
     command
 }
 
-/// A start with these settings, which is refused.
+/// A start with these settings, which is refused; one that is not finds its address taken.
 fn refused(folder: &TempDir, settings: &[(&str, &str)]) -> String {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
     let mut command = program();
     command
         .envs(settings.iter().copied())
         .env("RECEIVER_DATA", folder.path());
-    said(&command.env("RECEIVER_LISTEN", "127.0.0.1:0").output().unwrap())
+    said(&command.env("RECEIVER_LISTEN", address).output().unwrap())
 }
 
 /// The one line of a refusal.
