@@ -6,12 +6,14 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
+use super::Device;
 use super::error::{self, Context, DeviceError, Result};
 use super::layout::Layout;
 use super::record::{STEP_BYTES, StoredRecord, Wanted};
 use super::rows::{self, ClipColumns};
+use super::scalar::unsigned;
 use super::span::Span;
 use crate::row::{Clip, Scalar};
 
@@ -22,6 +24,9 @@ const WHOLE_BYTES: u64 = 64 << 10;
 
 /// By its id (PRIMARY KEY); of a video that is text or a number, the bytes as SQLite converts them.
 pub(super) const VIDEO: &str = "SELECT CAST(video AS BLOB) FROM media WHERE id_media = ?1";
+
+/// By its id (PRIMARY KEY); the length stands in the record's header, and nothing else is read.
+pub(super) const LENGTH: &str = "SELECT octet_length(video) FROM media WHERE id_media = ?1";
 
 /// The video of one clip. Errors are [`DeviceError`]s inside [`io::Error`]s.
 pub(crate) struct ClipReader<'a> {
@@ -48,6 +53,22 @@ struct Paged<'a> {
     columns: ClipColumns,
     /// Whether the columns came from the indexes.
     indexed: bool,
+}
+
+impl Device {
+    /// The length of a clip's video, without opening it; `None` when it is gone.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub(crate) fn clip_bytes(&self, id: i64) -> Result<Option<u64>> {
+        let bytes: Option<Option<i64>> = self
+            .conn
+            .prepare_cached(LENGTH)
+            .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+            .optional()
+            .context(&self.path, READING)?;
+        Ok(bytes.map(|bytes| bytes.map_or(0, unsigned)))
+    }
 }
 
 /// Opens a clip: its small columns and its video, as of one moment. `None` when the row is gone.

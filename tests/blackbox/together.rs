@@ -95,6 +95,24 @@ fn of_each_clip_what_was_sent_is_kept_however_many_share_a_commit() {
 }
 
 #[test]
+fn a_long_clip_is_not_read_to_learn_that_it_goes_alone() {
+    const LONG: u64 = 16_000_000;
+    let (device, backend) = (Device::new(), Backend::start());
+    // What is behind the video is found by reading through it.
+    device.sql("DROP INDEX idx_media_date; DROP INDEX idx_media_capteur; DROP INDEX idx_media_camera");
+    device.event();
+    device.big_clip(LONG as usize);
+    backend.always(several());
+    let mut service = Service::continuous(&device, &backend).start();
+    service.prints("Médias échoués");
+    let read = service.read_bytes();
+    service.stop().exits(0);
+    // For its date when the page is put in order, for what is sent with it, and to send it.
+    assert!(read <= LONG * 7 / 2, "{read} bytes");
+    assert_everything_arrived_once(&device, &backend);
+}
+
+#[test]
 fn a_result_does_not_wait_for_another_clip() {
     let (device, gate, backend) = (device_with(2), Gate::default(), Backend::start());
     let held = gate.clone();

@@ -64,6 +64,7 @@ fn statements(layout: &Layout) -> Vec<(String, String)> {
         ("requeue::RETRY_ONE", requeue::RETRY_ONE),
         ("state::LAST_SUCCESS", state::LAST_SUCCESS),
         ("clip::VIDEO", clip::VIDEO),
+        ("clip::LENGTH", clip::LENGTH),
         ("pages::PAGE", pages::PAGE),
         ("record::ROWID", record::ROWID),
         ("sent_clips::KEEP", sent_clips::KEEP),

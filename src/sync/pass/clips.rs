@@ -74,7 +74,7 @@ impl Running<'_, '_> {
 
     /// Starts to send a clip beside another, if it suits.
     fn starts(&mut self, due: &Due) -> Result<bool, PassError> {
-        if self.pass.wire.clip_lanes(0) < 2 || !self.is_untried(due.id)? {
+        if self.pass.wire.clip_lanes(0) < 2 || !self.is_short(due.id) || !self.is_untried(due.id)? {
             return Ok(false);
         }
         // What is wrong with a row shows when it goes alone.
@@ -102,7 +102,13 @@ impl Running<'_, '_> {
         Ok(true)
     }
 
-    /// A clip that is short enough to be held in memory beside another.
+    /// Whether a clip is short enough to go beside another. To open a long one can mean to read through it.
+    fn is_short(&mut self, id: i64) -> bool {
+        let bytes = self.pass.device.clip_bytes(id).ok().flatten();
+        bytes.is_some_and(|bytes| self.pass.wire.clip_lanes(bytes) > 1)
+    }
+
+    /// A short clip, held in memory.
     fn short_clip(&mut self, due: &Due) -> Option<(Clip, Vec<u8>)> {
         let pass = &mut *self.pass;
         let (clip, mut reader) = pass.device.clip(due.id, due.date.as_ref()).ok()??;
