@@ -62,10 +62,7 @@ impl Bucket {
 
     /// The folders whose names tell that they are old. What was not named here is nobody's business.
     pub(super) async fn leftovers(&self, from: Option<String>) -> Result<Leftovers, StoreError> {
-        let prefix = match self.settings.prefix.as_ref() {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        };
+        let prefix = self.listed();
         let options = PaginatedListOptions {
             delimiter: Some("/".into()),
             page_token: from,

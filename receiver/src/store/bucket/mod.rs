@@ -190,6 +190,14 @@ impl Bucket {
         self.settings.prefix.clone().join(name)
     }
 
+    /// What all that is here begins with.
+    fn listed(&self) -> String {
+        match self.settings.prefix.as_ref() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        }
+    }
+
     fn object(&self, name: &str, object: &str) -> Path {
         self.folder(name).join(object)
     }
@@ -259,7 +267,9 @@ impl Bucket {
                 max_keys: Some(1),
                 ..Default::default()
             };
-            let list = self.objects.list_paginated(None, one);
+            // Keys that may do no more than they need list below the prefix alone.
+            let prefix = self.listed();
+            let list = self.objects.list_paginated(Some(&prefix), one);
             let listed = self.ask(list).await?;
             listed.map(|_| ()).ok_or_else(|| self.failed("there is nothing"))
         };

@@ -9,6 +9,7 @@ macro_rules! uploads_keep_their_promises {
     ($(#$needs:tt)? $implementation:ident, $database:ty) => {
         promises! { $(#$needs)? $implementation, $database:
             an_upload_is_created_once_for_its_metadata_and_length
+            an_id_that_none_has_is_gone_whatever_it_is
             other_metadata_or_another_length_take_its_place
             one_holder_at_a_time_writes
             a_holder_that_is_silent_gives_way
@@ -89,6 +90,15 @@ async fn an_upload_is_created_once_for_its_metadata_and_length(database: impl Da
     assert_eq!(find(&*rows, "b").await, None);
     assert!(ok(rows.awaits_part("1".to_string())).await);
     assert!(!ok(rows.awaits_part("2".to_string())).await);
+}
+
+/// It is what an address ends with, which anybody may write.
+async fn an_id_that_none_has_is_gone_whatever_it_is(database: impl Database) {
+    let rows = database.open();
+    for id in ["", "\0", "a\0", "\u{10ffff}'\\%"] {
+        assert_eq!(find(&*rows, id).await, None);
+        assert_eq!(ok(rows.claim_upload(id.to_string(), NOW)).await, Claim::Gone);
+    }
 }
 
 async fn other_metadata_or_another_length_take_its_place(database: impl Database) {

@@ -1,5 +1,7 @@
 //! The way to the database: a few connections, made as they are needed, and what is said when there is none.
 
+mod preparing;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
 use super::error::{is_over, is_passing, reason};
-use super::migrate::{self, Unready};
+use super::migrate::Unready;
 use super::settings::DatabaseSettings;
 use super::tls;
 use crate::store::StoreError;
@@ -39,9 +41,6 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 /// How long nobody else tries to connect after somebody failed to.
 const AWAY: Duration = Duration::from_millis(300);
 
-/// How often a database is looked for that was away at the start.
-const TRY_EVERY: Duration = Duration::from_secs(1);
-
 /// The way to one database. Clones lead to the same connections.
 #[derive(Clone)]
 pub(in crate::store) struct Link(Arc<Inner>);
@@ -58,13 +57,6 @@ struct State {
     ready: bool,
     /// Why the last connection could not be made, and when that was.
     away: Option<(String, Instant)>,
-}
-
-/// What a database is prepared for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum For {
-    Use,
-    Filling,
 }
 
 impl Link {
@@ -96,8 +88,7 @@ impl Link {
         connections: usize,
         statement_s: u32,
     ) -> Result<Self, StoreError> {
-        let unusable = |error: String| StoreError::Unavailable(error);
-        let tls = tls::connector(&settings.trust).map_err(unusable)?;
+        let tls = tls::connector(&settings.trust).map_err(StoreError::Unavailable)?;
         let config = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
@@ -114,55 +105,12 @@ impl Link {
                 Box::pin(async move { client.batch_execute(&set_up).await.map_err(HookError::Backend) })
             }))
             .build()
-            .map_err(|error| unusable(error.to_string()))?;
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self(Arc::new(Inner { settings, pool, state })))
     }
 
     pub(super) fn settings(&self) -> &DatabaseSettings {
         &self.0.settings
-    }
-
-    /// Connects, and makes the tables what this program needs.
-    pub(in crate::store) async fn prepare(&self) -> Result<(), Unready> {
-        self.prepare_for(For::Use).await
-    }
-
-    /// The same, of a database that another one is being moved into.
-    pub(in crate::store) async fn prepare_to_fill(&self) -> Result<(), Unready> {
-        self.prepare_for(For::Filling).await
-    }
-
-    async fn prepare_for(&self, what: For) -> Result<(), Unready> {
-        let mut client = self.connect().await?;
-        let migrated = match migrate::run(&mut client).await {
-            Ok(()) if what == For::Use => migrate::refuse_half(&client).await,
-            migrated => migrated,
-        };
-        if let Err(error) = migrated {
-            let unready = match error {
-                migrate::Failure::Refused(sentence) => Unready::Never(format!("{}: {sentence}", self.0.settings)),
-                migrate::Failure::Database(error) => self.unready(&error),
-            };
-            drop(deadpool_postgres::Object::take(client));
-            return Err(unready);
-        }
-        self.state(|state| state.ready = true);
-        Ok(())
-    }
-
-    /// Prepares as soon as the database is there.
-    pub(in crate::store) fn prepare_when_there(&self) {
-        let link = self.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(TRY_EVERY).await;
-                match link.prepare().await {
-                    Ok(()) => return log::warn!("{}: it is there", link.0.settings),
-                    Err(Unready::Away(why)) => log::info!("{why}"),
-                    Err(Unready::Never(why)) => log::error!("{why}"),
-                }
-            }
-        });
     }
 
     /// A connection to a database that is ready.
@@ -257,9 +205,14 @@ impl Link {
             Err(PoolError::Timeout(_)) => Unready::Away(format!("{}: no answer", self.0.settings)),
             Err(error) => Unready::Away(format!("{}: {error}", self.0.settings)),
         };
+        self.is_away(&unready);
+        Err(unready)
+    }
+
+    /// Who asks now is told why.
+    fn is_away(&self, unready: &Unready) {
         let away = Some((unready.to_string(), Instant::now()));
         self.state(|state| state.away = away);
-        Err(unready)
     }
 
     fn unready(&self, error: &Error) -> Unready {
@@ -275,12 +228,6 @@ impl Link {
         } else {
             Unready::Away(why)
         }
-    }
-
-    /// Somebody else has prepared it.
-    #[cfg(test)]
-    pub(super) fn assume_ready(&self) {
-        self.state(|state| state.ready = true);
     }
 
     fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {

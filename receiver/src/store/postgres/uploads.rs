@@ -3,6 +3,7 @@
 use deadpool_postgres::Client;
 use tokio_postgres::{Error, Row};
 
+use super::desk::clean;
 use super::link::Link;
 use crate::store::StoreError;
 use crate::store::uploads::{Claim, Created, Durable, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
@@ -80,7 +81,7 @@ fn integer(bytes: u64) -> i64 {
 }
 
 pub(super) async fn find(link: &Link, id: &str, now_ms: i64) -> Result<Option<Upload>, StoreError> {
-    let rows = link.rows(FIND, &[&id]).await?;
+    let rows = link.rows(FIND, &[&clean(id)]).await?;
     Ok(rows.first().map(read).filter(|upload| upload.expires_ms > now_ms))
 }
 
@@ -149,7 +150,7 @@ async fn create_in(
 
 pub(super) async fn claim(link: &Link, id: &str, now_ms: i64) -> Result<Claim, StoreError> {
     let until = (now_ms + LEASE_MS, now_ms + KEPT_MS);
-    let claimed = link.rows(CLAIM, &[&id, &now_ms, &until.0, &until.1]).await?;
+    let claimed = link.rows(CLAIM, &[&clean(id), &now_ms, &until.0, &until.1]).await?;
     if let Some(row) = claimed.first() {
         return Ok(Claim::Taken(read(row)));
     }

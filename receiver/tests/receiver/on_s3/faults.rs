@@ -106,6 +106,17 @@ fn without_its_bucket_it_starts_and_comes_back_by_itself() {
 
 #[test]
 #[ignore = "needs an S3 server: scripts/test-fleet.sh"]
+fn keys_that_are_for_its_prefix_alone_are_enough() {
+    let bucket = Bucket::new();
+    bucket.proxy.set(Fault::Narrow);
+    let receiver = bucket.receiver(&[]);
+    assert_eq!(receiver.ask(post("/api/media", "", clip(b"video"))).id(), 1);
+    wait_until("it is ready", || receiver.ask(READY).status == 200);
+    assert!(video(&receiver, 1, "").1 == b"video");
+}
+
+#[test]
+#[ignore = "needs an S3 server: scripts/test-fleet.sh"]
 fn a_bucket_that_stalls_while_a_clip_is_read_ends_that_answer_alone() {
     let bucket = Bucket::new();
     let receiver = bucket.receiver(&[("AWS_TIMEOUT", "1s")]);

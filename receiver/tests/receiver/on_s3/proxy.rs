@@ -14,6 +14,8 @@ pub enum Fault {
     Stall,
     /// Nobody is there.
     Away,
+    /// 403 to listings of the whole bucket, as to keys that are for a prefix of it.
+    Narrow,
     /// Sometimes 503, sometimes a break in the middle of a request or of an answer, by a seed.
     Sometimes,
 }
@@ -31,6 +33,7 @@ pub struct Proxy {
     state: Arc<Mutex<State>>,
 }
 
+const DENIED: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const BUSY: &[u8] = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 impl Proxy {
@@ -110,6 +113,10 @@ impl Proxy {
                     break;
                 }
                 Fault::Away => break,
+                Fault::Narrow if is_request && lists_all(&buffer[..count]) => {
+                    let _ = from.write_all(DENIED);
+                    break;
+                }
                 Fault::Stall => {
                     self.count();
                     self.stall(&from);
@@ -139,4 +146,10 @@ impl Proxy {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+fn lists_all(request: &[u8]) -> bool {
+    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    line.starts_with("GET ") && line.contains("list-type=2") && !line.contains("prefix=")
 }

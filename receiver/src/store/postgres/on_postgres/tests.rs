@@ -30,9 +30,15 @@ async fn tables_of_a_newer_program_are_refused() {
     let database = OwnDatabase::default();
     database.link().prepare().await.unwrap();
     database.run("INSERT INTO schema_migration (version, name) VALUES (1000, 'later')");
-    let Err(Unready::Never(sentence)) = database.link().prepare().await else {
+    let link = database.link();
+    let Err(Unready::Never(sentence)) = link.prepare().await else {
         panic!("taken");
     };
+    // Who asks is told as much.
+    let Err(told) = link.client().await else {
+        panic!("used");
+    };
+    assert_eq!(told.to_string(), sentence);
     assert!(
         sentence.contains("version 1000") && sentence.contains("update"),
         "{sentence}"
