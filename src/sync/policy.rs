@@ -74,7 +74,7 @@ pub(super) const PRUNE_OVERRAN_S: i64 = DAY_S;
 
 /// Clips get too old, and reasons to stay go away, slowly.
 pub(super) const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
-pub(super) const PRUNE_WHOLE_EVERY: Duration = Duration::from_secs(86_400);
+pub(super) const PRUNE_WHOLE_EVERY_S: i64 = DAY_S;
 
 /// So many clips in a row that are too young: those behind them are too, but for clocks that jumped.
 pub(super) const PRUNE_YOUNG_ROWS: u64 = 500;

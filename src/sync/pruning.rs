@@ -11,6 +11,10 @@ use crate::config::PruneConfig;
 use crate::device::{Device, DeviceError};
 use crate::notice::{Notice, Reporter};
 
+/// The key under which the database remembers when the table was last gone through to its end, in Unix seconds: also a run from cron
+/// knows it.
+const SWEPT_WHOLE: &str = "prune_swept_whole";
+
 /// What is kept from pass to pass.
 pub(super) struct Pruning {
     config: PruneConfig,
@@ -21,9 +25,8 @@ pub(super) struct Pruning {
     /// Where the sweeps by age and for room go on; what is above was not looked at yet.
     by_age: Option<i64>,
     for_room: Option<i64>,
-    /// When (monotonic) the table was last gone through by age, and when to its end.
+    /// When (monotonic) the table was last gone through by age.
     swept: Option<Duration>,
-    swept_whole: Option<Duration>,
     /// When (monotonic) nothing more was found that could make room.
     exhausted: Option<Duration>,
     /// What was said, by what it is about.
@@ -39,7 +42,6 @@ impl Pruning {
             by_age: None,
             for_room: None,
             swept: None,
-            swept_whole: None,
             exhausted: None,
             said: BTreeMap::new(),
         }
@@ -110,12 +112,15 @@ impl Pruning {
                     if self.by_age.is_none() && !is_due(self.swept, policy::PRUNE_EVERY) {
                         continue;
                     }
-                    let whole = is_due(self.swept_whole, policy::PRUNE_WHOLE_EVERY);
+                    let unix_s = sweep.clock.unix_seconds();
+                    let whole = is_whole_due(sweep.device, unix_s)?;
                     let end = sweep.run(why, self.by_age.unwrap_or(i64::MIN), whole)?;
                     self.by_age = goes_on_at(end, self.by_age);
                     if end == End::Done {
                         self.swept = Some(now);
-                        self.swept_whole = if whole { Some(now) } else { self.swept_whole };
+                        if whole {
+                            sweep.device.set_meta(SWEPT_WHOLE, &unix_s.to_string())?;
+                        }
                     }
                     end
                 }
@@ -167,6 +172,12 @@ impl Pruning {
             Some(_) => {}
         }
     }
+}
+
+/// Whether the table is to be gone through to its end. A time to come is a clock that was wrong.
+fn is_whole_due(device: &Device, now: i64) -> Result<bool, DeviceError> {
+    let last: Option<i64> = device.meta(SWEPT_WHOLE)?.and_then(|text| text.parse().ok());
+    Ok(last.is_none_or(|last| !(0..policy::PRUNE_WHOLE_EVERY_S).contains(&now.saturating_sub(last))))
 }
 
 /// Where a sweep that began at `before` goes on another time.

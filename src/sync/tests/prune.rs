@@ -17,6 +17,12 @@ const FOR_ROOM: PruneConfig = PruneConfig {
     keep_free_mb: Some(100_000_000),
 };
 
+/// What is older than a month.
+const BY_AGE: PruneConfig = PruneConfig {
+    after_days: Some(30),
+    keep_free_mb: None,
+};
+
 /// Does something after each statement of the search.
 struct AfterEach<F>(F);
 
@@ -80,4 +86,23 @@ fn new_rows_come_before_the_search_which_goes_on_where_it_was() {
     // A clip more at the server is a reason to begin anew.
     pruning.after_pass(&mut device, &mut quiet, &clock, 1);
     assert_eq!(clips(&recorder), CLIPS - 1);
+}
+
+#[test]
+fn the_whole_table_is_gone_through_once_a_day_and_not_by_every_process() {
+    let recorder = recorder();
+    let (mut device, clock) = (recorder.device(), SimClock::new());
+    let mut search = || {
+        let mut statements = 0;
+        // Each a process of its own, as cron starts them.
+        Pruning::new(BY_AGE, false).after_pass(&mut device, &mut AfterEach(|| statements += 1), &clock, 0);
+        statements
+    };
+    let whole = search();
+    assert!(whole >= 4, "{whole}");
+    assert!(search() < whole);
+    clock.jump(86_401);
+    assert!(search() >= 4);
+    clock.jump(-1_000_000_000);
+    assert!(search() >= 4, "the clock was wrong");
 }
