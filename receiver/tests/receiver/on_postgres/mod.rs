@@ -4,6 +4,7 @@ mod any_may_die;
 mod failover;
 mod moving;
 mod people;
+mod service;
 mod starting;
 mod together;
 mod upkeep;

@@ -79,7 +79,7 @@ pub struct Device {
     child: Option<Child>,
     pub events: usize,
     pub clips: usize,
-    token: String,
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Device {
@@ -99,13 +99,13 @@ impl Device {
             child: None,
             events: 0,
             clips: 0,
-            token: String::new(),
+            settings: Vec::new(),
         }
     }
 
-    /// With a token to show.
-    pub fn set_token(&mut self, token: &str) {
-        self.token = token.to_string();
+    /// One more setting of its `sync-service`, from its next start on.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.settings.push((name, value.to_string()));
     }
 
     /// As the recorder does, in one commit.
@@ -154,7 +154,7 @@ impl Device {
             .env("DEVICE_ID", &self.name)
             .env("SYNC_MODE", if realtime { "realtime" } else { "once" })
             .env("SYNC_INTERVAL_MINUTES", "0.01")
-            .envs((!self.token.is_empty()).then_some(("BACKEND_TOKEN", &self.token)))
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

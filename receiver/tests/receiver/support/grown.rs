@@ -103,7 +103,7 @@ impl Grown {
         let balancer = Balancer::before(&[&receiver.address]);
         let recordings = TempDir::new().unwrap();
         let mut device = Device::new(recordings.path(), 0, &balancer.address);
-        device.set_token(&token_of(&receiver, &device.name));
+        device.set("BACKEND_TOKEN", &token_of(&receiver, &device.name));
         device.record(640, None);
         device.tend();
         let theirs = format!("evenement WHERE device_id = '{}'", device.name);
