@@ -1,7 +1,9 @@
 //! What PostgreSQL's errors mean here.
 
-use std::error::Error as _;
+use std::error::Error as StdError;
+use std::io;
 
+use rustls::CertificateError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -20,6 +22,29 @@ pub(super) fn reason(error: &Error) -> String {
         cause = inner.source();
     }
     text.replace('\n', " ")
+}
+
+/// What is to be done about a server's certificate that is not taken; `None` where that is not the trouble.
+pub(super) fn mistrust(error: &Error) -> Option<&'static str> {
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(inner) = cause {
+        // That of an I/O error is the source of what it wraps, not that itself.
+        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let found = wrapped.and_then(|wrapped| wrapped.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(why)) = found.or_else(|| inner.downcast_ref()) {
+            return Some(match why {
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    "write the host as its certificate does"
+                }
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                    "name the authority that signed its certificate with sslrootcert=/path/ca.pem"
+                }
+                _ => "give it another certificate",
+            });
+        }
+        cause = inner.source();
+    }
+    None
 }
 
 /// Whether the connection is of no more use: it broke, or leads to a server that ends or is a standby by now.

@@ -9,7 +9,7 @@ use deadpool_postgres::{Client, Hook, HookError, Manager, ManagerConfig, Pool, P
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
-use super::error::{is_over, is_passing, reason};
+use super::error::{is_over, is_passing, mistrust, reason};
 use super::migrate::Unready;
 use super::settings::DatabaseSettings;
 use super::tls;
@@ -217,6 +217,9 @@ impl Link {
 
     fn unready(&self, error: &Error) -> Unready {
         let why = self.said(error);
+        if let Some(way_out) = mistrust(error) {
+            return Unready::Never(format!("{why}; {way_out}"));
+        }
         // Who we say to be, or what we ask for, is wrong; waiting does not help.
         let refused = error.code().is_some_and(|code| {
             ["28", "3D", "42", "0A"]

@@ -54,19 +54,25 @@ fn in_order_of(seed: u64) -> Vec<Trouble> {
 }
 
 /// A PostgreSQL of this test's own, since it is killed.
-struct Cluster {
+pub(super) struct Cluster {
     folder: TempDir,
     port: u16,
+    /// More options of the server.
+    options: String,
 }
 
 impl Cluster {
     fn start() -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::with(TempDir::new().unwrap(), String::new())
+    }
+
+    /// In a folder that becomes PostgreSQL's own with all that is in it.
+    pub(super) fn with(folder: TempDir, options: String) -> Self {
         if rustix::process::geteuid().is_root() {
-            succeed(Command::new("chown").arg("postgres").arg(folder.path()));
+            succeed(Command::new("chown").args(["-R", "postgres"]).arg(folder.path()));
         }
         let port = free_port();
-        let cluster = Self { folder, port };
+        let cluster = Self { folder, port, options };
         let mut create = as_postgres(&bin("initdb"));
         create.current_dir("/").arg("-D").arg(cluster.data());
         succeed(create.args(["-U", "fleet", "--auth=trust", "--encoding=UTF8", "--no-sync"]));
@@ -79,14 +85,14 @@ impl Cluster {
         self.folder.path().join("data")
     }
 
-    fn url(&self, database: &str) -> String {
+    pub(super) fn url(&self, database: &str) -> String {
         format!("postgres://fleet@127.0.0.1:{}/{database}", self.port)
     }
 
     fn control(&self, action: &[&str]) {
         let options = format!(
-            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories= -c fsync=off",
-            self.port
+            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories= -c fsync=off {}",
+            self.port, self.options
         );
         let mut command = as_postgres(&bin("pg_ctl"));
         command.current_dir("/").arg("-D").arg(self.data()).arg("-w");

@@ -6,5 +6,6 @@ mod moving;
 mod people;
 mod service;
 mod starting;
+mod tls;
 mod together;
 mod upkeep;

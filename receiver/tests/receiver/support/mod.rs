@@ -11,6 +11,7 @@ mod people;
 #[cfg(feature = "fleet")]
 pub mod postgres;
 mod receiver;
+pub mod tls;
 pub mod tus;
 
 pub use bodies::{chunked, clip, event, media_body, noise, post, sha256};
