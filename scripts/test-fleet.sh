@@ -25,7 +25,7 @@ export SYNC_TEST_POSTGRES="$postgres_url" SYNC_TEST_POSTGRES_BIN="$postgres_bin"
 
 s3_or_die
 s3_start "$work"
-export SYNC_TEST_S3="$s3_bucket"
+export SYNC_TEST_S3="$s3_bucket" SYNC_TEST_S3_SERVER="$PWD/$s3_server"
 
 cargo build --workspace --locked --quiet
 whole=

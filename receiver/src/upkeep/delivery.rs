@@ -161,6 +161,9 @@ fn reason(error: reqwest::Error) -> String {
         text = format!("{text}: {inner}");
         cause = inner.source();
     }
+    if text.contains("certificate") {
+        text += "; the authorities that are trusted may be named with SSL_CERT_FILE";
+    }
     text.replace('\n', " ")
 }
 

@@ -23,6 +23,7 @@ mod packing;
 mod page;
 mod people;
 mod power;
+mod private_authority;
 mod reading;
 mod retention;
 mod starting;

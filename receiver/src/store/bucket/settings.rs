@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, Certificate, ClientOptions, RetryConfig};
 
 use super::error::reason;
 use crate::store::StoreError;
@@ -76,20 +76,26 @@ impl BucketSettings {
 
     /// The way to it. Asks nobody.
     pub(super) fn connect(&self) -> Result<AmazonS3, StoreError> {
-        let options = ClientOptions::new()
+        let mut options = ClientOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_timeout(REQUEST_TIMEOUT);
-        let mut builder = AmazonS3Builder::new().with_client_options(options);
+        let mut builder = AmazonS3Builder::new();
         for (variable, value) in std::env::vars_os() {
             let (Some(variable), Some(value)) = (variable.to_str(), value.to_str()) else {
                 continue;
             };
-            if variable.starts_with("AWS_") && !value.is_empty() {
-                if let Ok(key) = variable.to_ascii_lowercase().parse() {
-                    builder = builder.with_config(key, value);
+            if !variable.starts_with("AWS_") || value.is_empty() {
+                continue;
+            }
+            if variable == "AWS_CA_BUNDLE" {
+                for authority in authorities(value)? {
+                    options = options.with_root_certificate(authority);
                 }
+            } else if let Ok(key) = variable.to_ascii_lowercase().parse() {
+                builder = builder.with_config(key, value);
             }
         }
+        builder = builder.with_client_options(options);
         builder = builder.with_bucket_name(&self.bucket);
         let endpoints = [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint];
         // Who names an address without TLS means it.
@@ -109,6 +115,17 @@ impl BucketSettings {
         let built = builder.with_retry(retry).build();
         built.map_err(|error| StoreError::Unavailable(format!("{self}: {}; see the AWS_* variables", reason(&error))))
     }
+}
+
+/// Authorities that are trusted beside the machine's, in a file as AWS' own tools are told of it.
+fn authorities(path: &str) -> Result<Vec<Certificate>, StoreError> {
+    let wrong = |error: &dyn fmt::Display| StoreError::Unavailable(format!("AWS_CA_BUNDLE={path}: {error}"));
+    let text = std::fs::read(path).map_err(|error| wrong(&error))?;
+    let found = Certificate::from_pem_bundle(&text).map_err(|error| wrong(&reason(&error)))?;
+    if found.is_empty() {
+        return Err(wrong(&"no certificate in it"));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

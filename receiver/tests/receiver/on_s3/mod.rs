@@ -6,6 +6,7 @@ mod memory;
 mod moving;
 mod proxy;
 mod retention;
+mod tls;
 mod together;
 mod whole;
 

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// What becomes of a request.
@@ -24,28 +25,46 @@ struct Seen {
     /// Bodies that were taken, and all that came.
     taken: Vec<Value>,
     asked: Vec<(String, Value)>,
-    held: Vec<TcpStream>,
+    held: Vec<Box<dyn Send>>,
 }
 
 #[derive(Clone)]
 pub struct Hook {
     pub address: String,
+    scheme: &'static str,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Hook {
     /// Takes everything after these.
     pub fn new(acts: &[Act]) -> Self {
+        Self::listening("http", acts, |stream| Box::new(stream))
+    }
+
+    /// Takes everything, behind TLS.
+    pub fn behind_tls(tls: Arc<ServerConfig>) -> Self {
+        Self::listening("https", &[], move |stream| {
+            let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
+            Box::new(StreamOwned::new(connection, stream))
+        })
+    }
+
+    fn listening(
+        scheme: &'static str,
+        acts: &[Act],
+        accept: impl Fn(TcpStream) -> Box<dyn Stream> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let hook = Self {
             address: listener.local_addr().unwrap().to_string(),
+            scheme,
             seen: Arc::default(),
         };
         hook.then(acts);
         let seen = Arc::clone(&hook.seen);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (stream, seen) = (stream.unwrap(), Arc::clone(&seen));
+                let (stream, seen) = (accept(stream.unwrap()), Arc::clone(&seen));
                 std::thread::spawn(move || serve(stream, &seen));
             }
         });
@@ -57,7 +76,7 @@ impl Hook {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/hook", self.address)
+        format!("{}://{}/hook", self.scheme, self.address)
     }
 
     pub fn taken(&self) -> Vec<Value> {
@@ -84,8 +103,13 @@ impl Hook {
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+/// Plain or behind TLS.
+trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
+
+fn serve(stream: Box<dyn Stream>, seen: &Mutex<Seen>) {
+    let mut reader = BufReader::new(stream);
     loop {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -117,9 +141,11 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
                 } else {
                     "Content-Length: 0\r\n"
                 };
+                let stream = reader.get_mut();
                 write!(stream, "HTTP/1.1 {answer}\r\n{length}\r\n").unwrap();
+                stream.flush().unwrap();
             }
-            Act::Stall => return seen.lock().unwrap().held.push(stream),
+            Act::Stall => return seen.lock().unwrap().held.push(Box::new(reader)),
             Act::Drop => return,
         }
     }
