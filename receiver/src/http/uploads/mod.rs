@@ -2,6 +2,7 @@
 
 mod checksum;
 mod create;
+mod handover;
 mod headers;
 mod one;
 mod report;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::conflict;
+use super::handover::Giver;
 use super::transfer::Reached;
 use crate::answer::Refusal;
 use crate::http::App;
@@ -169,14 +169,14 @@ impl Report {
         &mut self,
         mut next: Option<Bytes>,
         pieces: &mut BodyReader,
-        sender: mpsc::Sender<Bytes>,
+        mut giver: Giver,
         held: &mut Held,
     ) -> End {
         while let Some(piece) = next {
             if let Err(end) = self.renew().await {
                 return end;
             }
-            if sender.send(piece).await.is_err() {
+            if !giver.give(piece).await {
                 return End::Writer;
             }
             let unsaved_bytes = self.written.load(Ordering::Acquire) - self.begun_bytes;

@@ -4,19 +4,14 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::body::Bytes;
-use tokio::sync::mpsc;
-
 use super::checksum::Checksum;
+use super::handover::{Taker, handover};
 use super::headers;
 use super::report::{End, Report, lost, reason};
 use crate::answer::Refusal;
 use crate::http::App;
 use crate::http::body::BodyReader;
 use crate::store::{Held, Key, PartWriter, Prefix, Receipt, Then};
-
-/// Pieces of a body that wait to be written.
-const QUEUE_MAX_PIECES: usize = 4;
 
 /// Bytes that go on an upload.
 pub(super) struct Transfer {
@@ -57,10 +52,10 @@ impl Transfer {
             Err(error) => return report.let_go(start, End::Refused(Refusal::unavailable(error))).await,
         };
         report.sync = Some(Arc::from(sync));
-        let (sender, receiver) = mpsc::channel(QUEUE_MAX_PIECES);
+        let (giver, taker) = handover();
         let (written, checksum) = (Arc::clone(&report.written), self.checksum);
-        let writing = tokio::task::spawn_blocking(move || write(writer, receiver, checksum, &written));
-        let end = report.feed(first, pieces, sender, &mut self.held).await;
+        let writing = tokio::task::spawn_blocking(move || write(writer, taker, checksum, &written));
+        let end = report.feed(first, pieces, giver, &mut self.held).await;
         let done = writing.await.map_err(Refusal::unavailable)?;
         report.finish(start, done, end, self.key).await
     }
@@ -73,23 +68,16 @@ struct Done {
     written: std::io::Result<()>,
 }
 
-fn write(
-    mut writer: Box<dyn PartWriter>,
-    mut pieces: mpsc::Receiver<Bytes>,
-    mut checksum: Option<Checksum>,
-    count: &AtomicU64,
-) -> Done {
-    let mut written = Ok(());
-    while let Some(piece) = pieces.blocking_recv() {
-        written = writer.write_all(&piece);
+fn write(mut writer: Box<dyn PartWriter>, pieces: Taker, mut checksum: Option<Checksum>, count: &AtomicU64) -> Done {
+    let written = pieces.each(|piece| {
+        let written = writer.write_all(piece);
         count.store(writer.prefix().bytes(), Ordering::Release);
-        if written.is_err() {
-            break;
-        }
+        written?;
         if let Some(checksum) = &mut checksum {
-            checksum.update(&piece);
+            checksum.update(piece);
         }
-    }
+        Ok(())
+    });
     Done {
         writer,
         checksum,
