@@ -17,10 +17,16 @@ use super::scalar::unsigned;
 use super::span::Span;
 use crate::row::{Clip, Scalar};
 
+const CACHE_SIZE: &str = "cache_size";
+
 const READING: &str = "lecture d'un média";
 
 /// Records up to this size are read whole, in one statement.
 const WHOLE_BYTES: u64 = 64 << 10;
+
+/// Memory for pages while a large clip is read, in KiB: none of its pages is read twice, and in SQLite's usual 2 MB each would leave the
+/// processor's own cache before it is copied.
+const CACHE_KIB: i64 = 128;
 
 /// By its id (PRIMARY KEY); of a video that is text or a number, the bytes as SQLite converts them.
 pub(super) const VIDEO: &str = "SELECT CAST(video AS BLOB) FROM media WHERE id_media = ?1";
@@ -53,6 +59,30 @@ struct Paged<'a> {
     columns: ClipColumns,
     /// Whether the columns came from the indexes.
     indexed: bool,
+    _cache: SmallCache<'a>,
+}
+
+/// SQLite's page cache is small until this is dropped. Not for anything that writes: what does not fit would be written early.
+struct SmallCache<'a> {
+    conn: &'a Connection,
+    /// As `PRAGMA cache_size` has it.
+    usual: i64,
+}
+
+impl<'a> SmallCache<'a> {
+    fn new(conn: &'a Connection) -> rusqlite::Result<Self> {
+        let usual = conn.pragma_query_value(None, CACHE_SIZE, |row| row.get(0))?;
+        conn.pragma_update(None, CACHE_SIZE, -CACHE_KIB)?;
+        Ok(Self { conn, usual })
+    }
+}
+
+impl Drop for SmallCache<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.conn.pragma_update(None, CACHE_SIZE, self.usual) {
+            log::debug!("cache_size: {error}");
+        }
+    }
 }
 
 impl Device {
@@ -106,6 +136,7 @@ pub(super) fn open<'a>(
                 video,
                 columns: columns.clone(),
                 indexed: is_indexed,
+                _cache: SmallCache::new(conn).context(path, READING)?,
             };
             let source = Source::Paged(Box::new(paged));
             (columns, ClipReader::new(source, Vec::new()), video.length)

@@ -4,8 +4,8 @@
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// Bytes that are read at a time.
-const PIECE: usize = 128 << 10;
+/// Bytes that are read at a time, as many as the card's reader takes under one lock: each piece wakes the other side.
+const PIECE: usize = 256 << 10;
 
 /// Pieces on their way from one thread to the other, at most.
 const PIECES: usize = 3;

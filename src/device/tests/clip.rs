@@ -33,6 +33,24 @@ fn clips_of_every_length_are_read_as_they_are() {
 }
 
 #[test]
+fn the_pages_of_a_large_clip_are_not_kept() {
+    let recorder = Recorder::new();
+    let id = recorder.clip(&noise(1_000_000, 1));
+    let device = recorder.device();
+    let cache_size = || -> i64 {
+        let size = device.conn.pragma_query_value(None, "cache_size", |row| row.get(0));
+        size.unwrap()
+    };
+    let usual = cache_size();
+    let (_, mut reader) = device.clip(id, None).unwrap().unwrap();
+    assert_eq!(cache_size(), -128);
+    read_all(&mut reader).unwrap();
+    drop(reader);
+    // What is written has its room again: the recorder would wait for pages that leave early.
+    assert_eq!(cache_size(), usual);
+}
+
+#[test]
 fn a_clip_with_a_known_date_is_described_by_the_indexes_alone() {
     let recorder = Recorder::new();
     let video = noise(2_000_000, 1);
