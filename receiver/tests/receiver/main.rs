@@ -18,6 +18,7 @@ mod odd_rows;
 mod older;
 #[cfg(feature = "fleet")]
 mod on_postgres;
+#[cfg(feature = "fleet")]
 mod on_s3;
 mod packing;
 mod page;

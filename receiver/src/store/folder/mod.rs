@@ -63,10 +63,6 @@ pub(super) enum Use {
     /// One receiver, whose rows are in it too.
     Alone,
     /// All receivers on one database elsewhere.
-    #[cfg_attr(
-        not(feature = "fleet"),
-        expect(dead_code, reason = "rows elsewhere are of that feature")
-    )]
     Shared,
 }
 

@@ -7,10 +7,25 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
 use super::Link;
-use crate::store::StoreError;
+use crate::store::{StoreError, pattern};
 
 /// A statement's parameters.
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// Parameters that a statement owns.
+pub(super) type Own = Vec<Box<dyn ToSql + Sync + Send>>;
+
+pub(super) fn borrowed(own: &Own) -> Vec<&(dyn ToSql + Sync)> {
+    own.iter().map(|one| &**one as &(dyn ToSql + Sync)).collect()
+}
+
+/// The pattern and its range.
+pub(super) fn push_pattern(own: &mut Own, visible: &str) {
+    let (start, end) = pattern::range(visible);
+    own.push(Box::new(pattern::like(visible)));
+    own.push(Box::new(start));
+    own.push(Box::new(end));
+}
 
 /// Rows to read, people and tokens to keep.
 pub(in crate::store) struct PostgresDesk {

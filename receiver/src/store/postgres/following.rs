@@ -5,10 +5,9 @@
 
 use tokio_postgres::{Error, Row};
 
-use super::desk::{PostgresDesk, clean};
+use super::desk::{Own, PostgresDesk, borrowed, clean, push_pattern};
 use super::read_rows::{clip, event};
 use super::read_sql as sql;
-use super::reading::{Own, borrowed, push_pattern};
 use crate::store::StoreError;
 use crate::store::reading::{Change, Changes, Cursor, NEW_AT_FIRST, UNSEEN_MOST, Unseen};
 

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use tokio::sync::watch;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
-use super::desk::{PostgresDesk, clean};
+use super::desk::{Own, PostgresDesk, borrowed, clean, push_pattern};
 use super::following::Place;
 use super::read_rows::{clip, device, event};
 use super::read_sql::{self as sql, List, Narrowed};
@@ -16,25 +15,10 @@ use crate::store::reading::{
     Backlog, Changes, ClipRow, Cursor, DeviceRow, EventRow, FEW_ROWS, Filter, HourRow, Reading, Slice, Unseen,
 };
 use crate::store::rows::Load;
-use crate::store::{Pending, StoreError, pattern};
+use crate::store::{Pending, StoreError};
 
 /// After every moment: they begin with a digit.
 const END_OF_TIME: &str = "~";
-
-/// Parameters that a statement owns.
-pub(super) type Own = Vec<Box<dyn ToSql + Sync + Send>>;
-
-pub(super) fn borrowed(own: &Own) -> Vec<&(dyn ToSql + Sync)> {
-    own.iter().map(|one| &**one as &(dyn ToSql + Sync)).collect()
-}
-
-/// The pattern and its range.
-pub(super) fn push_pattern(own: &mut Own, visible: &str) {
-    let (start, end) = pattern::range(visible);
-    own.push(Box::new(pattern::like(visible)));
-    own.push(Box::new(start));
-    own.push(Box::new(end));
-}
 
 /// What a filter narrows a list to, and its parameters after those that are there.
 fn narrowed(filter: &Filter, own: &mut Own) -> Narrowed {

@@ -5,8 +5,8 @@ use std::iter::Peekable;
 use rusqlite::{Connection, params};
 
 use super::read_rows::{clip, event};
-use super::reading::glob;
 use super::reading_sql::List;
+use crate::store::pattern;
 use crate::store::reading::{Change, Changes, Cursor};
 
 /// The last id of each table: one writer commits them in their order.
@@ -56,7 +56,7 @@ pub(super) fn changes(
 ) -> rusqlite::Result<Changes> {
     // One look at both tables.
     let tx = conn.transaction()?;
-    let visible = glob(visible);
+    let visible = visible.as_deref().map(pattern::glob);
     let newest = Ids::newest(&tx)?;
     let mut end = after;
     let mut found = Vec::new();

@@ -3,9 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::desk::SqliteDesk;
-use super::reading::glob;
 use crate::store::upkeep::{Doom, Doomed, Keeping, Reason, Removal, Trouble};
-use crate::store::{Kind, Pending};
+use crate::store::{Kind, Pending, pattern};
 
 /// How many days it is told what was removed.
 const TOLD_DAYS: u32 = 90;
@@ -219,7 +218,7 @@ impl Keeping for SqliteDesk {
     fn removals(&self, visible: Option<String>, limit: u32) -> Pending<'_, Vec<Removal>> {
         Box::pin(self.pool.with(move |conn| {
             let mut statement = conn.prepare_cached(REMOVALS)?;
-            let rows = statement.query_map(params![glob(visible), limit], removal)?;
+            let rows = statement.query_map(params![visible.as_deref().map(pattern::glob), limit], removal)?;
             rows.collect()
         }))
     }

@@ -18,11 +18,6 @@ use crate::store::{Pending, pattern};
 /// After every moment: they begin with a digit.
 const END_OF_TIME: &str = "~";
 
-/// SQLite's pattern.
-pub(super) fn glob(visible: Option<String>) -> Option<String> {
-    visible.map(|visible| pattern::glob(&visible))
-}
-
 fn along(filter: &Filter) -> Along {
     match (&filter.device, &filter.sensor) {
         (Some(_), _) => Along::Device,
@@ -54,7 +49,7 @@ fn page<T>(
             end,
             filter.device,
             filter.sensor,
-            glob(filter.visible),
+            filter.visible.as_deref().map(pattern::glob),
             filter.camera,
             slice.limit
         ],
@@ -89,7 +84,7 @@ fn count_hours(conn: &Connection, list: List, filter: &Filter) -> rusqlite::Resu
             filter.to,
             filter.device,
             filter.sensor,
-            glob(filter.visible.clone()),
+            filter.visible.as_deref().map(pattern::glob),
             filter.camera,
             none
         ],
@@ -101,7 +96,7 @@ fn count_hours(conn: &Connection, list: List, filter: &Filter) -> rusqlite::Resu
 
 fn unseen(conn: &mut Connection, person: &str, visible: Option<String>, limit: u32) -> rusqlite::Result<Unseen> {
     let tx = conn.transaction()?;
-    let visible = glob(visible);
+    let visible = visible.as_deref().map(pattern::glob);
     let newest: i64 = tx
         .prepare_cached(&List::Clips.newest())?
         .query_row([], |row| row.get(0))?;

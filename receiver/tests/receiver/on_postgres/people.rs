@@ -1,15 +1,13 @@
 //! People at several receivers on one database: what they follow, and who they are.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::together::two;
 use crate::live::Stream;
 use crate::support::postgres::Database;
-use crate::support::{PASSWORD, Receiver, clip, event, noise, post, program, wait_until};
+use crate::support::{PASSWORD, Receiver, clip, event, noise, post, program, run, wait_until};
 
 type Row = (String, i64);
 
@@ -87,16 +85,8 @@ fn one_who_followed_a_receiver_that_was_killed_goes_on_at_the_other() {
 }
 
 fn command(database: &Database, arguments: &[&str], input: &str) -> String {
-    let mut child = program()
-        .args(arguments)
-        .env("RECEIVER_DATABASE_URL", database.url())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let url = database.url();
+    let output = run(program().args(arguments).env("RECEIVER_DATABASE_URL", url), input);
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }

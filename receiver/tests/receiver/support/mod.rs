@@ -16,6 +16,8 @@ pub mod tus;
 
 pub use bodies::{chunked, clip, event, media_body, noise, post, sha256};
 pub use client::{Answer, Client};
+#[cfg(feature = "fleet")]
+pub use people::run;
 pub use people::{PASSWORD, json};
 pub use receiver::{Receiver, database, program};
 

@@ -1,7 +1,7 @@
 //! People at the built program: added by its own command, signed in over HTTP.
 
 use std::io::Write;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -15,19 +15,21 @@ pub struct SignedIn<'a> {
     pub cookie: String,
 }
 
+/// What a command comes to that reads `input`.
+pub fn run(command: &mut Command, input: &str) -> Output {
+    let piped = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
 impl Receiver {
     /// Runs a command beside the running receiver, on its folder.
     pub fn command(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = program()
-            .args(arguments)
-            .env("RECEIVER_DATA", self.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+        run(program().args(arguments).env("RECEIVER_DATA", self.path()), input)
     }
 
     /// Adds a person whose password is [`PASSWORD`].
