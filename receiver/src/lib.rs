@@ -26,3 +26,6 @@ mod store;
 pub mod tls;
 mod tokens;
 mod upkeep;
+
+#[doc(hidden)]
+pub use json::measured;

@@ -4,8 +4,7 @@
 mod base64_sink;
 mod batch;
 mod fields;
-#[cfg(test)]
-mod measure;
+pub mod measured;
 mod parser;
 #[cfg(test)]
 mod tests;
