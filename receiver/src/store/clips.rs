@@ -27,6 +27,11 @@ pub(crate) trait Clips: Parts {
     /// Keeps a complete clip whose row is there, or removes one whose row will never be.
     fn settle(&self, name: String, has_row: bool) -> Pending<'_, ()>;
 
+    /// The most that it is wise to read at once: where each read is a journey, more of it in each.
+    fn read_most(&self) -> usize {
+        256 << 10
+    }
+
     /// As much of a settled clip as there is of `length` bytes from `offset`; nothing of one that is gone.
     fn read(&self, name: String, manifest: String, offset: u64, length: usize) -> Pending<'_, Vec<u8>>;
 

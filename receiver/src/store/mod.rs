@@ -185,6 +185,11 @@ impl Store {
         Ok(OpenClip { name, manifest })
     }
 
+    /// The most that it is wise to read of a clip at once.
+    pub(crate) fn read_most(&self) -> usize {
+        self.clips.read_most()
+    }
+
     /// As much of a clip as there is of `length` bytes from `offset`; nothing of one that is gone.
     pub(crate) async fn read_clip(&self, clip: &OpenClip, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
         match &clip.manifest {
@@ -207,11 +212,9 @@ impl Store {
     /// Removes what crashes left of clips long ago: a page of what there is, and where the next begins.
     pub(crate) async fn sweep(&self, from: Option<String>) -> Result<Option<String>, StoreError> {
         let page = self.of_clips(self.clips.leftovers(from).await)?;
+        let owned = self.rows.owned(page.names.clone()).await?;
         for name in page.names {
-            // In this order: an upload that is not awaited any more has its row already.
-            let part = name.split('.').next().unwrap_or_default().to_string();
-            let has_owner = self.rows.awaits_part(part).await? || self.rows.names_clip(name.clone()).await?;
-            if !has_owner && self.clips.remove_leftover(name.clone()).await? {
+            if !owned.contains(&name) && self.clips.remove_leftover(name.clone()).await? {
                 log::info!("removed {name}: it has had no row for a day");
             }
         }

@@ -1,5 +1,6 @@
 //! What is asked of a database. Plain values and boxed futures, so that the settings can choose among several.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::clips::StoredClip;
@@ -135,6 +136,21 @@ pub(crate) trait Rows: UploadRows {
     /// Whether a row names a clip.
     fn names_clip(&self, name: String) -> Pending<'_, bool> {
         Box::pin(async move { Ok(self.manifest(name).await?.is_some()) })
+    }
+
+    /// Which of some clips and parts somebody needs: a row names it, or an upload goes on with it.
+    fn owned(&self, names: Vec<String>) -> Pending<'_, HashSet<String>> {
+        Box::pin(async move {
+            let mut owned = HashSet::new();
+            for name in names {
+                // In this order: an upload that is not awaited any more has its row already.
+                let part = name.split('.').next().unwrap_or_default().to_string();
+                if self.awaits_part(part).await? || self.names_clip(name.clone()).await? {
+                    owned.insert(name);
+                }
+            }
+            Ok(owned)
+        })
     }
 
     /// Whether rows can be stored; writes nothing to find out while all is well.

@@ -171,15 +171,16 @@ fn file_name(clip: &ClipRow, media_type: &str) -> String {
     format!("{}-{}-{}.{ending}", plain(&clip.device_id), plain(moment), clip.id)
 }
 
-/// Read as fast as the browser takes it: a paused player holds a piece, no thread and no file.
+/// Read as fast as the browser takes it: a paused player holds a piece, no thread and no file. The pieces grow, where that
+/// helps: who seeks reads little, who goes on gets more at a time.
 fn bytes(reader: Arc<Reader>, clip: OpenClip, part: Range<u64>) -> Body {
     Body::from_stream(stream::try_unfold(
-        (reader, clip, part),
-        |(reader, clip, part)| async move {
+        (reader, clip, part, PIECE),
+        |(reader, clip, part, most)| async move {
             if part.is_empty() {
                 return Ok(None);
             }
-            let length = usize::try_from(part.end - part.start).unwrap_or(PIECE).min(PIECE);
+            let length = usize::try_from(part.end - part.start).unwrap_or(most).min(most);
             let piece = reader.store.read_clip(&clip, part.start, length).await?;
             if piece.is_empty() {
                 // Shorter than its row says: the browser must not take what came for all of it.
@@ -189,7 +190,8 @@ fn bytes(reader: Arc<Reader>, clip: OpenClip, part: Range<u64>) -> Body {
                 )));
             }
             let rest = part.start + piece.len() as u64..part.end;
-            Ok(Some((Bytes::from(piece), (reader, clip, rest))))
+            let more = (most * 2).min(reader.store.read_most());
+            Ok(Some((Bytes::from(piece), (reader, clip, rest, more))))
         },
     ))
 }

@@ -45,6 +45,9 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Age from which a video without a row is nobody's: longer than any request or upload is silent.
 const LEFT_AFTER_MS: i64 = 24 * 3_600 * 1_000;
 
+/// Bytes read at once, at most: half an object.
+const READ_MOST: usize = 2 << 20;
+
 /// Clips that are removed at a time.
 const REMOVED_AT_A_TIME: usize = 8;
 
@@ -138,6 +141,10 @@ impl Clips for BucketClips {
             }
             Ok(())
         })
+    }
+
+    fn read_most(&self) -> usize {
+        READ_MOST
     }
 
     fn read(&self, name: String, manifest: String, offset: u64, length: usize) -> Pending<'_, Vec<u8>> {

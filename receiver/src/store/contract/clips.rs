@@ -58,6 +58,29 @@ impl Place for Folder {
     }
 }
 
+/// The same as several receivers use it, for whom everything without a row is old.
+#[cfg(feature = "fleet")]
+#[derive(Default)]
+pub(super) struct SharedFolder(Folder);
+
+#[cfg(feature = "fleet")]
+impl Place for SharedFolder {
+    const KNOWS_UNSETTLED: bool = false;
+
+    fn open(&self) -> Box<dyn Clips> {
+        let folder = self.0.0.path();
+        Box::new(FolderClips::leaving(folder, std::time::Duration::ZERO).unwrap())
+    }
+
+    async fn video(&self, clip: &StoredClip) -> Option<Vec<u8>> {
+        self.0.video(clip).await
+    }
+
+    async fn count(&self) -> usize {
+        self.0.count().await
+    }
+}
+
 macro_rules! clips_keep_their_promises {
     ($(#$needs:tt)? $implementation:ident, $place:ty) => {
         promises! { $(#$needs)? $implementation, $place:

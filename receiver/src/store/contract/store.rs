@@ -57,6 +57,15 @@ stores_keep_their_promises!(
     super::super::s3::Bucket
 );
 
+#[cfg(feature = "fleet")]
+promises! { #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"] two_on_postgres_and_folder, super::Both<super::super::rows::Postgres, super::super::clips::SharedFolder>:
+    two_that_sweep_at_once_remove_what_is_nobodys_alone
+}
+#[cfg(feature = "fleet")]
+promises! { #[ignore = "needs PostgreSQL and an S3 server: scripts/test-fleet.sh"] two_on_postgres_and_s3, super::Both<super::super::rows::Postgres, super::super::s3::Bucket>:
+    two_that_sweep_at_once_remove_what_is_nobodys_alone
+}
+
 async fn add(both: &Store, video: &'static [u8], of: &str) -> Result<Receipt, StoreError> {
     let mut writer = both.begin_clip().await?;
     let writer = tokio::task::spawn_blocking(move || writer.write_all(video).map(|()| writer));
@@ -231,4 +240,35 @@ async fn what_expired_is_removed_with_its_bytes<D: Database, P: Place>(both: Bot
     drop((rows, clips));
     both.open().await;
     assert_eq!(both.1.count().await, 0);
+}
+
+#[cfg(feature = "fleet")]
+async fn two_that_sweep_at_once_remove_what_is_nobodys_alone<D: Database, P: Place>(both: Both<D, P>) {
+    let (rows, clips) = (both.0.open(), both.1.open());
+    let (mut needed, mut left) = (Vec::new(), Vec::new());
+    for _ in 0..6 {
+        let with = store(&*clips, b"with").await;
+        let content = Content::Clip(a_clip(), with.clone());
+        ok(rows.add(NewRow { content, key: None })).await;
+        ok(clips.settle(with.name.clone(), true)).await;
+        needed.push(with);
+        left.push(store(&*clips, b"without").await);
+        let part = uuid::Uuid::now_v7().to_string();
+        super::parts::part(&*clips, &part, b"nobody's").await;
+    }
+    let part = uuid::Uuid::now_v7().to_string();
+    let new = super::uploads::new("a", 10);
+    ok(rows.create_upload(new, part.clone(), crate::clock::unix_ms())).await;
+    super::parts::part(&*clips, &part, b"awaited").await;
+    let stores = [Store::new(rows, clips), Store::new(both.0.open(), both.1.open())];
+    let (one, other) = tokio::join!(stores[0].sweep(None), stores[1].sweep(None));
+    assert_eq!((one, other), (Ok(None), Ok(None)));
+    for clip in &needed {
+        assert_eq!(both.1.video(clip).await.as_deref(), Some(&b"with"[..]));
+    }
+    for clip in &left {
+        assert_eq!(both.1.video(clip).await, None);
+    }
+    // And what an upload goes on with.
+    assert_eq!(both.1.count().await, needed.len() + 1);
 }

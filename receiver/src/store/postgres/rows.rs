@@ -8,6 +8,7 @@ use super::{complete, uploads};
 use crate::store::rows::{Added, Key, Kind, Load, NewRow, NewStatus, Receipt, Rows};
 use crate::store::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows};
 use crate::store::{Pending, StoreError};
+use std::collections::HashSet;
 
 /// Transactions at a time: while one waits for the disk, the next one gathers.
 const WRITERS: usize = 3;
@@ -105,6 +106,13 @@ impl Rows for PostgresRows {
         })
     }
 
+    fn owned(&self, names: Vec<String>) -> Pending<'_, HashSet<String>> {
+        Box::pin(async move {
+            let rows = self.link.rows(OWNED, &[&names]).await?;
+            Ok(rows.iter().map(|row| row.get(0)).collect())
+        })
+    }
+
     fn check(&self) -> Pending<'_, ()> {
         Box::pin(async move {
             if self.writer.trouble().is_none() {
@@ -116,6 +124,12 @@ impl Rows for PostgresRows {
         })
     }
 }
+
+/// One question for a thousand names.
+const OWNED: &str = "
+SELECT name FROM unnest($1::text[]) AS name
+WHERE EXISTS (SELECT 1 FROM upload WHERE part = split_part(name, '.', 1) AND media_id IS NULL)
+   OR EXISTS (SELECT 1 FROM media WHERE file = name)";
 
 impl UploadRows for PostgresRows {
     fn create_upload(&self, new: NewUpload, part: String, now_ms: i64) -> Pending<'_, Created> {

@@ -1,7 +1,10 @@
 //! With a database elsewhere: there, not there, there again.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
+use super::failover::as_postgres;
 use crate::support::postgres::{Database, Line, server};
 use crate::support::{Receiver, event, post, program, wait_until};
 
@@ -112,4 +115,34 @@ fn a_receiver_with_its_own_database_and_one_without_do_not_share_a_folder() {
     let error = String::from_utf8(other.stderr).unwrap();
     assert!(error.contains("another sync-receiver"), "{error}");
     assert!(!receiver.path().join("receiver.db").exists());
+}
+
+#[test]
+#[ignore = "needs the user that PostgreSQL brings: scripts/test-fleet.sh"]
+fn a_folder_of_another_owner_is_named_with_both_users() {
+    // Where nobody but root may write, by somebody who is not root.
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = place.path().join("sync-receiver");
+    std::fs::copy(program().get_program(), &copy).unwrap();
+    let mut who = as_postgres(Path::new("id"));
+    let user = String::from_utf8(who.arg("-u").output().unwrap().stdout).unwrap();
+    let user = user.trim();
+    let database = Database::new();
+    for (folder, owned) in [("/usr", "/usr"), ("/root", "/root"), ("/usr/no/such", "/usr")] {
+        for url in ["", &database.url()] {
+            let mut command = as_postgres(&copy);
+            command.current_dir("/").env("RECEIVER_DATA", folder);
+            command
+                .env("RECEIVER_DATABASE_URL", url)
+                .env("RECEIVER_LISTEN", "127.0.0.1:0");
+            let output = command.output().unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");
+            let said = format!(
+                "permission denied: {owned} belongs to user 0, and this runs as user {user}; chown -R {user} {owned}"
+            );
+            assert!(error.contains(&said), "{error}");
+        }
+    }
 }

@@ -25,6 +25,8 @@ struct State {
     random: u64,
     /// Faults made so far.
     made: usize,
+    /// Objects and lists asked for.
+    gets: usize,
 }
 
 #[derive(Clone)]
@@ -43,6 +45,7 @@ impl Proxy {
             fault: Fault::None,
             random: 1,
             made: 0,
+            gets: 0,
         };
         let proxy = Self {
             address: listener.local_addr().unwrap().to_string(),
@@ -80,6 +83,11 @@ impl Proxy {
         self.state.lock().unwrap().made
     }
 
+    /// How many objects and lists were asked for until now.
+    pub fn gets(&self) -> usize {
+        self.state.lock().unwrap().gets
+    }
+
     fn fault(&self) -> Fault {
         self.state.lock().unwrap().fault
     }
@@ -106,6 +114,9 @@ impl Proxy {
                 Ok(0) | Err(_) => break,
                 Ok(count) => count,
             };
+            if is_request && buffer[..count].starts_with(b"GET ") {
+                self.state.lock().unwrap().gets += 1;
+            }
             match self.fault() {
                 Fault::Busy if is_request => {
                     self.count();

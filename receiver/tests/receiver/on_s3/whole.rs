@@ -70,3 +70,25 @@ fn who_sends_nothing_to_the_end_leaves_nothing() {
     );
     assert_eq!(bucket.objects(), []);
 }
+
+#[test]
+#[ignore = "needs an S3 server: scripts/test-fleet.sh"]
+fn a_long_clip_is_read_in_few_requests_and_a_place_in_it_with_little() {
+    const BYTES: usize = 40_000_000;
+    let bucket = Bucket::new();
+    let receiver = bucket.receiver(&[]);
+    let bytes = noise(BYTES, 5);
+    let created = receiver.ask(creation(BYTES, "Idempotency-Key: long\r\n", &bytes));
+    assert_eq!(created.status, 201, "{created:?}");
+    assert!(video(&receiver, 1, "").1 == bytes);
+    let begun = bucket.proxy.gets();
+    assert!(video(&receiver, 1, "").1 == bytes);
+    // Of 2 MiB each, but for the first few, and two where one object ends and the next begins; and what it is.
+    let whole = bucket.proxy.gets() - begun;
+    assert!(whole <= 45, "{whole} requests");
+    let begun = bucket.proxy.gets();
+    let range = "Range: bytes=30000000-30099999\r\n";
+    assert!(video(&receiver, 1, range).1 == bytes[30_000_000..30_100_000]);
+    let place = bucket.proxy.gets() - begun;
+    assert!(place <= 3, "{place} requests");
+}
