@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc::channel;
 
 use crate::prune::{clips, sent_clips, sent_long_ago};
-use crate::support::{Act, Backend, Device, Journal, Service};
+use crate::support::{Act, Backend, Device, Gate, Journal, Service, eventually};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/powerfs.py");
 
@@ -239,31 +238,23 @@ fn a_power_cut_while_the_first_request_is_on_its_way_leaves_every_row_its_key() 
     let device = Device::at(&store);
     device.events(3);
     let backend = Backend::without_idempotency();
-    let (arrived, first) = channel();
-    let (cut, is_cut) = channel::<()>();
-    backend.script(move |_| {
-        // Only the first one waits; by the next, nobody listens any more.
-        if arrived.send(()).is_ok() {
-            let _ = is_cut.recv();
-        }
-        Act::created()
-    });
+    let gate = Gate::default();
+    backend.acts([Act::created().held_after(100, &gate)]);
     let mut power = Power::on(&mount, &store, "strict");
     let running = Service::bare()
         .env("LOCAL_DB_PATH", mount.join("surveillance.db"))
         .env("BACKEND_URL", backend.url())
         .env("SYNC_MODE", "continuous")
         .start();
-    first.recv().unwrap();
+    backend.wait_until("the first request is out", |received| {
+        received.iter().any(|request| request.wire_len >= 100)
+    });
     power.tell(&format!("cut 1 {}", running.pid()));
     power.answer("cut");
-    drop(first);
-    drop(cut);
+    gate.open();
     running.kill();
     drop(power);
-    backend.wait_until("the first request is stored", |received| {
-        received.iter().any(|request| request.answered.is_some())
-    });
+    eventually("the first request is stored", || backend.stored_count() == 1);
     Service::once(&device, &backend).run().exits(0);
     let stored = stored(&backend);
     assert_eq!(stored.len(), 3, "the row went out under a second key: {stored:?}");
