@@ -34,7 +34,7 @@ pub(super) type Exchanges = [Arc<Exchange>; LANES];
 
 fn with_token(request: http::request::Builder, token: Option<&Secret>) -> http::request::Builder {
     match token {
-        Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
+        Some(token) => request.header("Authorization", token.bearer()),
         None => request,
     }
 }
@@ -85,10 +85,7 @@ impl Backend {
             Some(key) => request.header("Idempotency-Key", format!("\"{key}\"")),
             None => request,
         };
-        match token {
-            Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
-            None => request,
-        }
+        client::authorized(request, token)
     }
 
     /// A request of tus: where to, and how ([`sync_protocol::uploads`]).
@@ -163,11 +160,7 @@ impl Backend {
             .timeout_recv_response(Some(timeout))
             .timeout_recv_body(Some(timeout))
             .build();
-        match token {
-            Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
-            None => request,
-        }
-        .call()
+        client::authorized(request, token).call()
     }
 
     /// It answered a request of an extension that there is no such thing.

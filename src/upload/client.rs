@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use ureq::tls::TlsConfig;
-use ureq::{Agent, Proxy, Timeout};
+use ureq::{Agent, Proxy, RequestBuilder, Timeout};
 
-use super::config::{Timeouts, UploadConfig, UploadError};
+use super::config::{Secret, Timeouts, UploadConfig, UploadError};
 use super::exchange::Exchange;
 use super::resolver::Remembering;
 use super::tls;
@@ -31,6 +31,14 @@ pub(crate) fn http_agent(url: &WebUrl, config: &UploadConfig) -> Result<Agent, U
     let identity = config.client_identity().filter(|_| ours);
     let tls = tls::settings(config, std::slice::from_ref(url), identity)?;
     Ok(agent(url, tls, config.timeouts, Remembering::default(), Arc::default()))
+}
+
+/// The request with our token, where there is one.
+pub(super) fn authorized<B>(request: RequestBuilder<B>, token: Option<&Secret>) -> RequestBuilder<B> {
+    match token {
+        Some(token) => request.header("Authorization", token.bearer()),
+        None => request,
+    }
 }
 
 /// An agent that follows no redirect (a token must not travel elsewhere) and takes every status for an answer.

@@ -22,10 +22,10 @@ impl Secret {
         Self(value)
     }
 
-    /// The value itself, for the header it is meant for.
+    /// The value of `Authorization`: the one place where it shows.
     #[must_use]
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
+    pub(super) fn bearer(&self) -> String {
+        format!("Bearer {}", self.0)
     }
 
     /// `text` without the value, also as JSON (`\/`) and URLs (`%2F`) write it.

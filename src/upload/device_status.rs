@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sync_protocol::status::{MAX_BYTES, Status, path};
 
-use super::client::http_agent;
+use super::client::{authorized, http_agent};
 use super::config::UploadConfig;
 
 /// A status that is not taken in this time is let go.
@@ -26,10 +26,7 @@ pub(crate) fn put_status(config: &UploadConfig, status: &Status) -> Result<u16, 
     let request = agent
         .put(format!("{}{}", url.as_str(), path(&config.device_id)))
         .header("Content-Type", "application/json");
-    let request = match &config.token {
-        Some(token) => request.header("Authorization", format!("Bearer {}", token.reveal())),
-        None => request,
-    };
+    let request = authorized(request, config.token.as_ref());
     let answer = request.config().timeout_global(Some(PATIENCE)).build().send(&body);
     answer
         .map(|answer| answer.status().as_u16())

@@ -29,11 +29,8 @@ fn ask(base: &WebUrl, tls: &TlsConfig, config: &UploadConfig) -> Vec<Fact> {
     let agent = client::agent(base, tls.clone(), config.timeouts, connections, exchange);
     let url = base.as_str();
     // GET where only POST is served: 405 from a server that has the place, and nothing happens.
-    let mut request = agent.get(format!("{url}/api/evenements"));
-    if let Some(token) = &config.token {
-        request = request.header("Authorization", format!("Bearer {}", token.reveal()));
-    }
-    let result = request
+    let request = agent.get(format!("{url}/api/evenements"));
+    let result = client::authorized(request, config.token.as_ref())
         .config()
         .timeout_global(Some(config.timeouts.event + config.timeouts.connect))
         .build()

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use sync_protocol::Extension;
 use sync_protocol::uploads::CONTENT_TYPE;
 use ureq::SendBody;
 use ureq::http::request::Builder;
@@ -131,7 +132,7 @@ impl Uploader {
     /// The request of a clip, with its body whole; `None` where it does not suit.
     fn parcel(&self, clip: &Clip, video: Vec<u8>, key: &str) -> Option<Parcel> {
         let upload = self
-            .has(sync_protocol::Extension::Uploads)
+            .has(Extension::Uploads)
             .then(|| Upload::of(clip, key, &self.device_id));
         if let Some(upload) = upload.flatten() {
             let request = self

@@ -44,9 +44,7 @@ impl Upload {
             length: clip.video_len,
         })
     }
-}
 
-impl Upload {
     pub(super) fn length(&self) -> u64 {
         self.length
     }

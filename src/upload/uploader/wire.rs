@@ -70,7 +70,7 @@ impl Wire for Uploader {
     }
 
     fn takes_batches(&self) -> bool {
-        self.has(sync_protocol::Extension::Batch)
+        self.has(Extension::Batch)
     }
 
     fn post_events(&mut self, events: &[(Event, String)]) -> BatchVerdict {
