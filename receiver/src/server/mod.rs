@@ -102,7 +102,6 @@ async fn start(config: Config) -> Result<(), StartError> {
             "listening on {address} without tokens: anyone who reaches it can store; set RECEIVER_TOKENS_FILE or run `sync-receiver token add`"
         );
     }
-    announce(&format!("sync-receiver listening on http://{address}"));
     let room = files::make_room(config.max_connections, config.max_requests.min(config.max_connections));
     let sockets = SocketMetrics::default();
     let connections = Connections::new(room, sockets.clone());
@@ -116,6 +115,8 @@ async fn start(config: Config) -> Result<(), StartError> {
     let metrics = Metrics::new(store.metrics(), &sockets, &counted);
     let upkeep =
         Upkeep::start(&config, &store, &desk, &counted, format!("http://{address}")).map_err(StartError::Alerts)?;
+    // What could stand in its way has not.
+    announce(&format!("sync-receiver listening on http://{address}"));
     let app = App::new(config, store, access, commits, metrics);
     let reader = Reader::new(&app, desk, committed);
     let app = Arc::new(app);

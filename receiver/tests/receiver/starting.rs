@@ -83,6 +83,35 @@ fn an_address_for_alerts_that_is_not_usable_is_not_shown() {
 }
 
 #[test]
+fn only_alerts_over_tls_need_certificates_and_without_them_nothing_is_announced() {
+    let settings = |url| {
+        [
+            ("RECEIVER_ALERT_URL", url),
+            ("SSL_CERT_FILE", "/dev/null"),
+            ("SSL_CERT_DIR", "/nowhere"),
+        ]
+    };
+    let output = run(
+        &[],
+        &[
+            &settings("https://hook.example/hush")[..],
+            &[("RECEIVER_LISTEN", "127.0.0.1:0")],
+        ]
+        .concat(),
+    );
+    let error = String::from_utf8(output.stderr).unwrap();
+    let line = error.lines().find(|line| line.starts_with("sync-receiver: ")).unwrap();
+    assert!(
+        line.contains("RECEIVER_ALERT_URL=https://hook.example: ") && line.contains("install ca-certificates"),
+        "{error}"
+    );
+    assert!(!error.contains("hush"), "{error}");
+    assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()));
+    let receiver = Receiver::with(&settings("http://127.0.0.1:1/"));
+    assert_eq!(receiver.ask("GET /health HTTP/1.1\r\nHost: r\r\n\r\n").status, 200);
+}
+
+#[test]
 fn a_wrong_argument_stops_the_start_in_one_line() {
     for arguments in [&["--nonsense"][..], &["nonsense"], &["--listen"], &["health", "a", "b"]] {
         let output = run(arguments, &[]);
