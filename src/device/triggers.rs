@@ -11,8 +11,9 @@ const FORMER: [&str; 1] = ["sync_tracking_undone"];
 /// - The counts follow every change of status. What `REPLACE` removes fires no trigger: the counts are unsure
 ///   then (`checked` = 0), and taken anew at the next look.
 /// - Each failed row has a row in `sync_retry`, so that what is due is found there; `unknown` when it was not us who
-///   failed it.
-const TRIGGERS: [(&str, &str); 7] = [
+///   failed it. Apart from what every new row fires: for an INSERT that reads its own table SQLite makes a temporary one, found
+///   anything or not.
+const TRIGGERS: [(&str, &str); 8] = [
     (
         "sync_tracking_replaced",
         "CREATE TRIGGER sync_tracking_replaced BEFORE INSERT ON sync_tracking
@@ -27,9 +28,14 @@ END",
         failed = failed + (new.sync_status = 'failed'), pending = pending + (new.sync_status = 'pending')
         WHERE table_name = new.table_name;
     DELETE FROM sync_retry WHERE new.sync_status <> 'failed' AND table_name = new.table_name AND local_id = new.local_id;
+END",
+    ),
+    (
+        "sync_tracking_added_failed",
+        "CREATE TRIGGER sync_tracking_added_failed AFTER INSERT ON sync_tracking WHEN new.sync_status = 'failed' BEGIN
     INSERT INTO sync_retry (table_name, local_id, reason, attempts, refusals, since, due_at)
-        SELECT new.table_name, new.local_id, 'unknown', 0, 0, 0, 0 WHERE new.sync_status = 'failed'
-        AND NOT EXISTS (SELECT 1 FROM sync_retry WHERE table_name = new.table_name AND local_id = new.local_id);
+        SELECT new.table_name, new.local_id, 'unknown', 0, 0, 0, 0
+        WHERE NOT EXISTS (SELECT 1 FROM sync_retry WHERE table_name = new.table_name AND local_id = new.local_id);
 END",
     ),
     (
