@@ -41,7 +41,8 @@ fn a_backlog_goes_in_batches_once_the_server_has_named_them() {
     let run = Service::once(&device, &backend).run().exits(0);
     let sizes = sizes(&backend);
     assert_eq!(sizes[0], 1, "nothing was known yet: {sizes:?}");
-    assert!(sizes.len() <= 20 && sizes.iter().all(|size| *size <= 500), "{sizes:?}");
+    // On a slow machine more and smaller ones, since none may keep the recorder waiting.
+    assert!(sizes.len() <= 100 && sizes.iter().all(|size| *size <= 500), "{sizes:?}");
     assert_eq!(sizes.iter().sum::<usize>(), 2_000);
     assert_everything_arrived_once(&device, &backend);
     // In order, and told row by row.

@@ -1,10 +1,9 @@
 //! Values of any size in any column, and columns behind videos of any size: little memory, little reading, short locks.
 
 use std::io::Read;
-use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::service::{binary, most_kb};
+use crate::support::service::most_kb;
 use crate::support::{Backend, Device, Service, assert_everything_arrived_once};
 
 const NO_INDEXES: &str = "DROP INDEX idx_media_date; DROP INDEX idx_media_capteur; DROP INDEX idx_media_camera;
@@ -85,12 +84,8 @@ fn who_reads_failures_page_by_page_keeps_nobody_waiting() {
          SELECT 'evenement', id_evenement, strftime('%Y-%m-%dT%H:%M:%S', 1700000000 + (id_evenement * 7919) % 12000, 'unixepoch'),
             'failed', 'HTTP 400: no' FROM evenement",
     );
-    let mut failures = std::process::Command::new(binary())
-        .arg("failures")
-        .env("LOCAL_DB_PATH", device.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let failures = Service::command(&["failures"]).env("LOCAL_DB_PATH", device.path());
+    let mut failures = failures.into_command().spawn().unwrap();
     let mut out = failures.stdout.take().unwrap();
     let mut shown = vec![0; 1_000];
     out.read_exact(&mut shown).unwrap();

@@ -140,6 +140,11 @@ impl Service {
         }
     }
 
+    /// For a test that reads what it writes bit by bit; standard output is a pipe.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Standard output and standard error go to a terminal of 100 columns; what it shows is captured as standard output.
     pub fn on_a_terminal(mut self) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
