@@ -92,7 +92,7 @@ impl PartWriter for BucketPart {
         Ok(StoredClip {
             name: self.hold.part.clone(),
             size_bytes: self.prefix.bytes(),
-            sha256: self.prefix.sha256().iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: self.prefix.sha256_hex(),
             manifest: objects.manifest().to_string(),
         })
     }

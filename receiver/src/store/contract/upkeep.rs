@@ -164,11 +164,10 @@ async fn a_doomed_clip_is_seen_by_nobody_and_keeps_its_receipt(database: impl Wi
         assert_eq!(ok(desk.unseen("anna".to_string(), None, 10)).await.count, 0);
         // What is still named must not be taken for a left-over.
         assert_eq!(ok(rows.names_clip("a.mp4".to_string())).await, !is_gone);
-        for key in [key("a", None)] {
-            assert_eq!(ok(rows.receipt(Kind::Clip, key.clone())).await.as_ref(), Some(&first));
-            let again = ok(rows.add(clip_of("shop-1", "b.mp4", Some(key)))).await;
-            assert_eq!((again.is_new, &again.receipt), (false, &first));
-        }
+        let same = key("a", None);
+        assert_eq!(ok(rows.receipt(Kind::Clip, same.clone())).await.as_ref(), Some(&first));
+        let again = ok(rows.add(clip_of("shop-1", "b.mp4", Some(same)))).await;
+        assert_eq!((again.is_new, &again.receipt), (false, &first));
         assert_eq!(ok(rows.receipt(Kind::Event, tokened.clone())).await, None);
         ok(desk.clips_gone(vec![first.id])).await;
     }

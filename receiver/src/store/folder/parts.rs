@@ -157,7 +157,7 @@ impl FilePart {
         Ok(StoredClip {
             name,
             size_bytes: self.prefix.bytes(),
-            sha256: hex(&self.prefix.sha256()),
+            sha256: self.prefix.sha256_hex(),
             manifest: String::new(),
         })
     }
@@ -224,8 +224,4 @@ impl PartSync for FileSync {
         };
         self.folders.written(sync())
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

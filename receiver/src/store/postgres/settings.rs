@@ -158,10 +158,7 @@ mod tests {
     fn what_is_shown_names_user_hosts_and_database_but_no_password() {
         let settings = DatabaseSettings::new("postgres://rec:s%40cret@one,two:5433/rows?sslmode=require").unwrap();
         for shown in [settings.to_string(), format!("{settings:?}")] {
-            assert!(
-                shown.contains("rec@one:5432,two:5433/rows") || shown.contains("rec@one"),
-                "{shown}"
-            );
+            assert!(shown.contains("rec@one:5432,two:5433/rows"), "{shown}");
             assert!(!shown.contains("cret"), "{shown}");
         }
         assert_eq!(settings.config.get_password(), Some(&b"s@cret"[..]));

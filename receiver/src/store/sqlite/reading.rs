@@ -1,4 +1,4 @@
-//! [`Reading`] on SQLite and a folder.
+//! [`Reading`] on SQLite.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};

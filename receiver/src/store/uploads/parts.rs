@@ -26,6 +26,11 @@ impl Prefix {
         self.sha256.clone().finalize().into()
     }
 
+    /// As a row has it.
+    pub(in crate::store) fn sha256_hex(&self) -> String {
+        self.sha256().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     pub(in crate::store) fn extend(&mut self, bytes: &[u8]) {
         self.sha256.update(bytes);
         self.bytes += bytes.len() as u64;
