@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, oneshot};
@@ -20,12 +21,18 @@ pub(super) trait Job: Send + 'static {
 /// The way to the tasks. They end with it.
 pub(super) struct Queue<J> {
     jobs: UnboundedSender<J>,
+    patience: Duration,
     waiting: AtomicUsize,
 }
 
 impl<J: Job> Queue<J> {
-    /// Starts `tasks` tasks, each of which does up to `most` at a time.
-    pub(super) fn start<F>(tasks: usize, most: usize, work: impl Fn(Vec<J>) -> F + Clone + Send + 'static) -> Self
+    /// Starts `tasks` tasks, each of which does up to `most` at a time. Who asks has an answer within `patience`, whatever
+    /// the work does.
+    pub(super) fn start<F>(
+        (tasks, most): (usize, usize),
+        patience: Duration,
+        work: impl Fn(Vec<J>) -> F + Clone + Send + 'static,
+    ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -44,7 +51,11 @@ impl<J: Job> Queue<J> {
             });
         }
         let waiting = AtomicUsize::default();
-        Self { jobs, waiting }
+        Self {
+            jobs,
+            patience,
+            waiting,
+        }
     }
 
     /// Questions without an answer yet.
@@ -57,7 +68,14 @@ impl<J: Job> Queue<J> {
         let (reply, answer) = oneshot::channel();
         let _waiting = Waiting::new(&self.waiting);
         self.jobs.send(job(reply)).map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())?
+        match tokio::time::timeout(self.patience, answer).await {
+            Ok(answer) => answer.map_err(|_| ended())?,
+            // The work may go on, and go well.
+            Err(_) => Err(StoreError::Uncertain(format!(
+                "the database gave no answer within {} s",
+                self.patience.as_secs()
+            ))),
+        }
     }
 }
 
@@ -77,4 +95,34 @@ async fn gather<J: Job>(jobs: &mut UnboundedReceiver<J>, most: usize) -> Vec<J> 
 /// The request may have been given up meanwhile: then nobody is there to be told.
 pub(super) fn answer<T>(reply: Reply<T>, result: Result<T, StoreError>) {
     let _ = reply.send(result);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Question(Reply<u32>);
+
+    impl Job for Question {
+        fn weight(&self) -> usize {
+            usize::from(!self.0.is_closed())
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_has_an_answer_even_if_the_work_never_ends() {
+        let queue = Queue::start((1, 1), Duration::from_millis(50), |held: Vec<Question>| async move {
+            let _held = held;
+            std::future::pending().await
+        });
+        // The second one never gets a turn.
+        let (first, second) = tokio::join!(queue.ask(Question), queue.ask(Question));
+        for answer in [first, second] {
+            assert!(
+                matches!(&answer, Err(StoreError::Uncertain(why)) if why.contains("no answer within")),
+                "{answer:?}"
+            );
+        }
+        assert_eq!(queue.waiting(), 0);
+    }
 }

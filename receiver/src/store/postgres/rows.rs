@@ -9,6 +9,7 @@ use crate::store::rows::{Added, Key, Kind, Load, NewRow, NewStatus, Receipt, Row
 use crate::store::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows};
 use crate::store::{Pending, StoreError};
 use std::collections::HashSet;
+use std::time::Duration;
 
 /// Transactions at a time: while one waits for the disk, the next one gathers.
 const WRITERS: usize = 3;
@@ -18,6 +19,9 @@ const TOGETHER_MOST_ROWS: usize = 1_000;
 
 /// Look-ups of keys at a time.
 const READERS: usize = 2;
+
+/// How long a request waits for its answer. A device gives up after 30 s without a word; a 503 tells it more.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const MANIFEST: &str = "SELECT manifest FROM media WHERE file = $1";
 
@@ -47,8 +51,10 @@ impl PostgresRows {
         Self {
             link,
             writer,
-            writes: Queue::start(WRITERS, TOGETHER_MOST_ROWS, move |together| own.clone().run(together)),
-            questions: Queue::start(READERS, TOGETHER_MOST_ROWS, move |together| {
+            writes: Queue::start((WRITERS, TOGETHER_MOST_ROWS), PATIENCE, move |together| {
+                own.clone().run(together)
+            }),
+            questions: Queue::start((READERS, TOGETHER_MOST_ROWS), PATIENCE, move |together| {
                 look_up(asked.clone(), together)
             }),
         }

@@ -59,6 +59,8 @@ impl Writer {
         let (mut requests, mut statuses) = (Vec::new(), Vec::new());
         for job in together {
             match job {
+                // It waited too long: who sent it was told so, and sends it again.
+                Write::Rows(_, reply) if reply.is_closed() => {}
                 Write::Rows(rows, reply) => requests.push((rows, reply)),
                 Write::Status(status, reply) => statuses.push((status, reply)),
             }
