@@ -182,3 +182,38 @@ fn object(table: &Table, row: &Row<'_>) -> rusqlite::Result<String> {
 fn quoted(text: &str) -> String {
     crate::store::postgres::to_json(&Scalar::Text(text.to_string())).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::moving::tables::TABLES;
+    use crate::store::moving::tables::tests::assert_all_is_moved;
+    use crate::store::sqlite::SqliteRows;
+
+    #[test]
+    fn every_table_and_column_of_sqlite_is_moved_or_left_behind_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("receiver.db");
+        drop(SqliteRows::open(&path).unwrap());
+        let conn = Connection::open(&path).unwrap();
+        let mut query = conn
+            .prepare(
+                "SELECT it.name, of.name
+                 FROM sqlite_schema AS it, pragma_table_xinfo(it.name) AS of
+                 WHERE it.type = 'table' AND it.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+            )
+            .unwrap();
+        let columns = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let mut columns: Vec<(String, String)> = columns.collect::<rusqlite::Result<_>>().unwrap();
+        // The owner of a key is its device there.
+        for table in ["evenement", "media", "receipt"] {
+            columns.push((table.to_string(), "key_owner".to_string()));
+        }
+        assert_all_is_moved(&columns, &[]);
+        let has_ids = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = ?1 AND sql LIKE '%AUTOINCREMENT%'";
+        for table in &TABLES {
+            let has_ids: bool = conn.query_row(has_ids, [table.name], |row| row.get(0)).unwrap();
+            assert_eq!(table.has_ids, has_ids, "{}", table.name);
+        }
+    }
+}
