@@ -1,5 +1,8 @@
 //! [`Rows`] on PostgreSQL.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use super::link::Link;
 use super::queue::{Job, Queue, Reply, answer};
 use super::receipts::{self, Question};
@@ -8,8 +11,6 @@ use super::{complete, uploads};
 use crate::store::rows::{Added, Key, Kind, Load, NewRow, NewStatus, Receipt, Rows};
 use crate::store::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows};
 use crate::store::{Pending, StoreError};
-use std::collections::HashSet;
-use std::time::Duration;
 
 /// Transactions at a time: while one waits for the disk, the next one gathers.
 const WRITERS: usize = 3;
@@ -24,6 +25,12 @@ const READERS: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const MANIFEST: &str = "SELECT manifest FROM media WHERE file = $1";
+
+/// One question for a thousand names.
+const OWNED: &str = "
+SELECT name FROM unnest($1::text[]) AS name
+WHERE EXISTS (SELECT 1 FROM upload WHERE part = split_part(name, '.', 1) AND media_id IS NULL)
+   OR EXISTS (SELECT 1 FROM media WHERE file = name)";
 
 /// Changes nothing, and is a write to the last byte.
 const PROBE: &str = "UPDATE schema_migration SET name = name WHERE version = 1";
@@ -130,12 +137,6 @@ impl Rows for PostgresRows {
         })
     }
 }
-
-/// One question for a thousand names.
-const OWNED: &str = "
-SELECT name FROM unnest($1::text[]) AS name
-WHERE EXISTS (SELECT 1 FROM upload WHERE part = split_part(name, '.', 1) AND media_id IS NULL)
-   OR EXISTS (SELECT 1 FROM media WHERE file = name)";
 
 impl UploadRows for PostgresRows {
     fn create_upload(&self, new: NewUpload, part: String, now_ms: i64) -> Pending<'_, Created> {
