@@ -196,10 +196,6 @@ impl Alerting for PostgresDesk {
     }
 
     fn notices(&self) -> Pending<'_, usize> {
-        Box::pin(async move {
-            let sql = "SELECT count(*) FROM notice";
-            let count: Option<i64> = self.first(sql, &[], |row| row.try_get(0)).await?;
-            Ok(count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0))
-        })
+        Box::pin(self.count("SELECT count(*) FROM notice", &[]))
     }
 }

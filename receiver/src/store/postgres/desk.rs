@@ -61,6 +61,12 @@ impl PostgresDesk {
         rows.first().map(|row| self.read(read(row))).transpose()
     }
 
+    /// The number that such a statement gives.
+    pub(super) async fn count(&self, sql: &str, parameters: Parameters<'_>) -> Result<usize, StoreError> {
+        let count: Option<i64> = self.first(sql, parameters, |row| row.try_get(0)).await?;
+        Ok(count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0))
+    }
+
     /// Rows that a statement changed, which is tried once: its answer would be another one the second time.
     pub(super) async fn change(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, StoreError> {
         let change = async |client: &mut Client| {

@@ -144,10 +144,6 @@ fn removal(row: &Row) -> Result<Removal, Error> {
     })
 }
 
-fn count(row: &Row) -> Result<usize, Error> {
-    Ok(usize::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0))
-}
-
 impl Keeping for PostgresDesk {
     fn clip_bytes(&self) -> Pending<'_, u64> {
         Box::pin(async move {
@@ -200,20 +196,14 @@ impl Keeping for PostgresDesk {
                 return Ok(0);
             }
             self.link.rows(KEEP_EVENTS_RECEIPTS, &[&ids]).await?;
-            let removed = self.first(REMOVE_EVENTS, &[&ids], count).await?;
+            let removed = self.count(REMOVE_EVENTS, &[&ids]).await?;
             self.link.rows(FORGET_NOTES, &[&TOLD_DAYS]).await?;
-            Ok(removed.unwrap_or(0))
+            Ok(removed)
         })
     }
 
     fn forget_receipts(&self, before_s: i64, limit: u32) -> Pending<'_, usize> {
-        Box::pin(async move {
-            let limit = i64::from(limit);
-            Ok(self
-                .first(FORGET_RECEIPTS, &[&before_s, &limit], count)
-                .await?
-                .unwrap_or(0))
-        })
+        Box::pin(async move { self.count(FORGET_RECEIPTS, &[&before_s, &i64::from(limit)]).await })
     }
 
     fn removals(&self, visible: Option<String>, limit: u32) -> Pending<'_, Vec<Removal>> {
