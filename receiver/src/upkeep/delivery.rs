@@ -1,5 +1,6 @@
 //! Alerts on their way: one at a time, until they are taken.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ impl Delivery {
             .user_agent(concat!("sync-receiver/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| {
-                let why = reason(error);
+                let why = causes(&error);
                 format!("RECEIVER_ALERT_URL={url}: {why}; install ca-certificates, or name a file of them with SSL_CERT_FILE")
             })?;
         Ok(Self {
@@ -162,15 +163,20 @@ fn reason(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_string();
     }
-    let error = error.without_url();
+    let mut text = causes(&error.without_url());
+    if text.contains("certificate") {
+        text += "; the authorities that are trusted may be named with SSL_CERT_FILE";
+    }
+    text
+}
+
+/// What an error says, and what each of its causes does, in one line.
+fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
+    let mut cause = error.source();
     while let Some(inner) = cause {
         text = format!("{text}: {inner}");
         cause = inner.source();
-    }
-    if text.contains("certificate") {
-        text += "; the authorities that are trusted may be named with SSL_CERT_FILE";
     }
     text.replace('\n', " ")
 }

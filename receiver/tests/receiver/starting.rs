@@ -105,6 +105,7 @@ fn only_alerts_over_tls_need_certificates_and_without_them_nothing_is_announced(
         line.contains("RECEIVER_ALERT_URL=https://hook.example: ") && line.contains("install ca-certificates"),
         "{error}"
     );
+    assert_eq!(line.matches("SSL_CERT_FILE").count(), 1, "{line}");
     assert!(!error.contains("hush"), "{error}");
     assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()));
     let receiver = Receiver::with(&settings("http://127.0.0.1:1/"));
