@@ -17,7 +17,7 @@ use crate::store::{ClipWriter, Kind, Receipt};
 
 type ClipParser = BodyParser<Box<dyn ClipWriter>>;
 
-/// BodyReader of a body that wait to be written.
+/// Pieces of a body that wait for the disk: a few keep it busy, more would only cost memory for each clip on its way.
 const QUEUE_MAX_PIECES: usize = 4;
 
 pub(super) async fn post(
