@@ -1,9 +1,12 @@
 //! `RECEIVER_DATABASE_URL`: where PostgreSQL is, and how to speak to it.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
@@ -86,7 +89,7 @@ impl DatabaseSettings {
                     return wrong("sslmode=verify-ca: not known here; use verify-full, which is safer");
                 }
                 _ => match parameter.split_once('=') {
-                    Some(("sslrootcert", path)) => root = Some(PathBuf::from(path)),
+                    Some(("sslrootcert", path)) => root = Some(decoded(path)),
                     _ => rest.push(parameter),
                 },
             }
@@ -150,6 +153,11 @@ impl DatabaseSettings {
     }
 }
 
+/// A path as it stands in a URL, where what means something else there is written `%3F`.
+fn decoded(path: &str) -> PathBuf {
+    PathBuf::from(OsString::from_vec(percent_decode_str(path).collect()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +198,10 @@ mod tests {
         assert_eq!(trust("postgres://u@h/d?sslmode=verify-full"), Trust::Host(None));
         let settings = DatabaseSettings::new("postgres://u@h/d?sslrootcert=/ca.pem&sslmode=verify-full").unwrap();
         assert_eq!(settings.trust, Trust::Host(Some("/ca.pem".into())));
+        assert_eq!(
+            trust("postgres://u@h/d?sslmode=verify-full&sslrootcert=%2Fhome%2Four%20ca%26more.pem"),
+            Trust::Host(Some("/home/our ca&more.pem".into()))
+        );
         assert_eq!(settings.config.get_ssl_mode(), SslMode::Require);
     }
 }
