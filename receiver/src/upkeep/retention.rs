@@ -16,6 +16,9 @@ pub(super) const WORK: &str = "retention";
 /// Clips that are on their way out at a time.
 const CLIPS_MOST: u32 = 50;
 
+/// Clips that can't be removed, in a round, beyond which no more are doomed: it is the place for clips that is at fault.
+const STUCK_MOST: u32 = 1_000;
+
 /// Events looked at in a step, and receipts.
 const ROWS_MOST: u32 = 200;
 
@@ -63,6 +66,26 @@ struct Known {
     trouble: Option<String>,
     /// Whether what another receiver found in its way has been looked at.
     looked: bool,
+    round: Round,
+}
+
+/// Once through all that is doomed: what can't be removed is passed by, and tried again in the next one.
+struct Round {
+    begun: Instant,
+    /// The last clip that stays.
+    past: i64,
+    /// How many do.
+    stuck: u32,
+}
+
+impl Default for Round {
+    fn default() -> Self {
+        Self {
+            begun: Instant::now(),
+            past: 0,
+            stuck: 0,
+        }
+    }
 }
 
 impl Retention {
@@ -91,10 +114,10 @@ impl Retention {
                 Step::Nothing => LOOK_EVERY,
                 Step::Stuck => wait,
             };
-            wait = if step == Step::Stuck {
-                (wait * 2).min(TROUBLE_MOST)
-            } else {
-                TROUBLE_FIRST
+            wait = match step {
+                Step::Did => wait,
+                Step::Nothing => TROUBLE_FIRST,
+                Step::Stuck => (wait * 2).min(TROUBLE_MOST),
             };
             tokio::time::sleep(rest).await;
         }
@@ -102,7 +125,7 @@ impl Retention {
 
     async fn step(&mut self) -> Result<Step, StoreError> {
         // Without a setting there may still be what an earlier one began.
-        if !self.keep.removes() && self.desk.doomed(1).await?.is_empty() {
+        if !self.keep.removes() && self.desk.doomed(0, 1).await?.is_empty() {
             return Ok(Step::Nothing);
         }
         if !self.lead.is_ours().await? {
@@ -110,41 +133,47 @@ impl Retention {
             self.metrics.stuck.set(0);
             return Ok(Step::Nothing);
         }
-        let doomed = self.desk.doomed(CLIPS_MOST).await?;
-        let stuck = self.remove(&doomed).await?;
+        let doomed = self.desk.doomed(self.known.round.past, CLIPS_MOST).await?;
+        let count = u32::try_from(doomed.len()).unwrap_or(u32::MAX);
+        let is_through = count < CLIPS_MOST;
+        let stuck = self.remove(&doomed, is_through).await?;
         let more = self.remove_rows().await?;
-        let room = CLIPS_MOST.saturating_sub(u32::try_from(stuck).unwrap_or(u32::MAX));
+        let room = CLIPS_MOST
+            .saturating_sub(stuck)
+            .min(STUCK_MOST.saturating_sub(self.known.round.stuck));
         // What was removed may have taken longer than the lead lasts: then another one has added up what is to go.
         let may_doom = room > 0 && self.lead.is_ours().await?;
         let found = if may_doom { self.doom(room).await? } else { 0 };
-        if doomed.len() > stuck || more || found > 0 {
-            Ok(Step::Did)
-        } else if stuck > 0 {
-            Ok(Step::Stuck)
+        let step = if count > stuck || more || found > 0 || !is_through {
+            Step::Did
+        } else if self.known.round.stuck > 0 {
+            Step::Stuck
         } else {
-            Ok(Step::Nothing)
+            Step::Nothing
+        };
+        // Where there is always something to do, what is stuck has its turn all the same.
+        if step != Step::Did || is_through && self.known.round.begun.elapsed() > TROUBLE_MOST {
+            self.known.round = Round::default();
         }
+        Ok(step)
     }
 
-    /// Removes the bytes of clips, then their rows; says how many stay.
-    async fn remove(&mut self, doomed: &[Doomed]) -> Result<usize, StoreError> {
+    /// Removes the bytes of clips, then their rows; says how many stay. `is_through` says that there are no more.
+    async fn remove(&mut self, doomed: &[Doomed], is_through: bool) -> Result<u32, StoreError> {
         let places = doomed.iter().map(|clip| (clip.file.clone(), clip.manifest.clone()));
         let removed = if doomed.is_empty() {
             Vec::new()
         } else {
             self.store.remove_clips(places.collect()).await
         };
-        let (mut gone, mut trouble, mut stuck) = (Vec::new(), None, 0);
+        let (mut gone, mut stuck) = (Vec::new(), Vec::new());
         for (clip, removed) in doomed.iter().zip(removed) {
             match removed {
                 Ok(()) => gone.push(clip),
-                Err(error) => {
-                    stuck += 1;
-                    self.metrics.removal_errors.inc();
-                    trouble = trouble.or(Some(error.to_string()));
-                }
+                Err(error) => stuck.push((clip.id, error)),
             }
         }
+        self.metrics.removal_errors.inc_by(stuck.len() as u64);
         if !gone.is_empty() {
             self.desk.clips_gone(gone.iter().map(|clip| clip.id).collect()).await?;
             for clip in &gone {
@@ -152,13 +181,31 @@ impl Retention {
             }
             log::info!("retention: removed {} clips", gone.len());
         }
-        self.metrics.stuck.set(i64::try_from(stuck).unwrap_or(i64::MAX));
-        self.tell(trouble, stuck).await?;
-        Ok(stuck)
+        self.pass_by(&stuck, is_through).await?;
+        Ok(u32::try_from(stuck.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Remembers and tells what can't be removed.
+    async fn pass_by(&mut self, stuck: &[(i64, StoreError)], is_through: bool) -> Result<(), StoreError> {
+        let is_first = self.known.round.stuck == 0;
+        if let Some((last, _)) = stuck.last() {
+            self.known.round.past = *last;
+            self.known.round.stuck += u32::try_from(stuck.len()).unwrap_or(u32::MAX);
+        }
+        let all = i64::from(self.known.round.stuck);
+        // Less than the last time is known at the end alone.
+        if is_through || all > self.metrics.stuck.get() {
+            self.metrics.stuck.set(all);
+        }
+        match stuck.first() {
+            Some((_, error)) if is_first => self.tell(Some(error.to_string())).await,
+            None if is_first && is_through => self.tell(None).await,
+            _ => Ok(()),
+        }
     }
 
     /// Says what stands in the way, in the log when that changes, and to people for as long as it lasts.
-    async fn tell(&mut self, trouble: Option<String>, stuck: usize) -> Result<(), StoreError> {
+    async fn tell(&mut self, trouble: Option<String>) -> Result<(), StoreError> {
         if !self.known.looked {
             self.known.trouble = self.desk.trouble().await?.map(|trouble| trouble.reason);
             self.known.looked = true;
@@ -167,7 +214,7 @@ impl Retention {
             (None, None) => return Ok(()),
             (None, Some(_)) => log::warn!("retention: what could not be removed is gone"),
             (Some(now), before) if before.as_ref() != Some(now) => {
-                log::error!("retention: {stuck} clips can't be removed, the first because {now}; it is tried again");
+                log::error!("retention: a clip can't be removed: {now}; it is tried again");
             }
             _ => {}
         }

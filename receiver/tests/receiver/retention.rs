@@ -1,5 +1,7 @@
 //! What is removed by age and for space, what never is, and what is told of it. Rows are made old, nobody waits.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rusqlite::params;
@@ -224,13 +226,8 @@ fn a_clip_that_cannot_be_removed_is_told_and_tried_again_and_keeps_no_other() {
     for id in 1..=3 {
         age(&folder, "media", id, 100);
     }
-    let file: String = database(folder.path())
-        .query_row("SELECT file FROM media WHERE id = 2", [], |row| row.get(0))
-        .unwrap();
-    // Nobody can remove this as a file, whatever their rights.
-    let place = folder.path().join("clips").join(&file);
-    std::fs::remove_file(&place).unwrap();
-    std::fs::create_dir(&place).unwrap();
+    let place = lock_in(&folder, "id = 2").remove(0);
+    let file = place.file_name().unwrap().to_string_lossy().into_owned();
     let receiver = Receiver::on(folder, &[("RECEIVER_KEEP_DAYS", "30")]);
     wait_for(&receiver, "media", &[2]);
     wait_until("it is told", || retention(&receiver)["trouble"].is_object());
@@ -248,7 +245,7 @@ fn a_clip_that_cannot_be_removed_is_told_and_tried_again_and_keeps_no_other() {
     receiver.add_person("ben", &[]);
     let ben = receiver.sign_in("ben").json("/api/retention")["trouble"].clone();
     assert_eq!((ben["error"].clone(), ben["since"].is_string()), (Value::Null, true));
-    std::fs::remove_dir(&place).unwrap();
+    fs::remove_dir(&place).unwrap();
     wait_for(&receiver, "media", &[]);
     wait_until("it is over", || receiver.count("removal_trouble") == 0);
     assert!(metric(&receiver, "receiver_removal_stuck_clips").abs() < 1e-9);
@@ -264,9 +261,71 @@ fn a_clip_that_cannot_be_removed_is_told_and_tried_again_and_keeps_no_other() {
         .collect();
     assert_eq!(about.len(), 2, "{receiver_errors}");
     assert!(
-        about[0].contains("1 clips can't be removed") && about[1].contains("is gone"),
+        about[0].contains("a clip can't be removed") && about[0].contains(&file) && about[1].contains("is gone"),
         "{about:?}"
     );
+}
+
+/// Puts a folder in place of each clip's file: nobody can remove that as a file, whatever their rights.
+fn lock_in(folder: &TempDir, condition: &str) -> Vec<PathBuf> {
+    let database = database(folder.path());
+    let sql = format!("SELECT file FROM media WHERE {condition} ORDER BY id");
+    let mut statement = database.prepare(&sql).unwrap();
+    let files = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let lock_in = |file: String| {
+        let place = folder.path().join("clips").join(file);
+        let _ = fs::remove_file(&place);
+        fs::create_dir(&place).unwrap();
+        place
+    };
+    files.map(|file| lock_in(file.unwrap())).collect()
+}
+
+#[test]
+fn many_clips_that_cannot_be_removed_keep_no_other() {
+    let folder = with_clips(&[500; 64]);
+    for id in 1..=63 {
+        age(&folder, "media", id, 100 + 64 - id);
+    }
+    // More than are on their way out at a time, and all of them before the others.
+    let places = lock_in(&folder, "id <= 60");
+    let receiver = Receiver::on(folder, &[("RECEIVER_KEEP_DAYS", "30")]);
+    wait_until("the others are gone", || {
+        ids(&receiver, "media") == [(1..=60).collect(), vec![64]].concat()
+    });
+    wait_until("all that stay are counted", || {
+        (metric(&receiver, "receiver_removal_stuck_clips") - 60.0).abs() < 1e-9
+    });
+    let trouble = retention(&receiver)["trouble"].to_string();
+    assert!(
+        trouble.contains(places[0].file_name().unwrap().to_str().unwrap()),
+        "{trouble}"
+    );
+    for place in places {
+        fs::remove_dir(place).unwrap();
+    }
+    wait_for(&receiver, "media", &[64]);
+    wait_until("it is over", || receiver.count("removal_trouble") == 0);
+    assert!(metric(&receiver, "receiver_removal_stuck_clips").abs() < 1e-9);
+}
+
+#[test]
+fn a_place_that_lets_no_clip_go_does_not_take_all_of_them_out_of_sight() {
+    let folder = with_clips(&[500]);
+    age(&folder, "media", 1, 100);
+    let copies = "
+        WITH RECURSIVE copy (number) AS (SELECT 2 UNION ALL SELECT number + 1 FROM copy WHERE number < 1100)
+        INSERT INTO media (date, device_id, source, file, size_bytes, sha256, received_at)
+        SELECT date, device_id, source, number || file, size_bytes, sha256, received_at FROM media, copy";
+    assert_eq!(database(folder.path()).execute(copies, []).unwrap(), 1099);
+    lock_in(&folder, "true");
+    let receiver = Receiver::on(folder, &[("RECEIVER_KEEP_DAYS", "30")]);
+    wait_until("all that may have been tried, and some of them again", || {
+        metric(&receiver, "receiver_removal_errors_total") > 1000.0
+    });
+    let doomed = "SELECT count(*) FROM media WHERE removing IS NOT NULL";
+    let doomed: i64 = receiver.database().query_row(doomed, [], |row| row.get(0)).unwrap();
+    assert_eq!(doomed, 1000);
 }
 
 #[test]
@@ -279,7 +338,7 @@ fn killed_in_the_middle_the_next_one_goes_on() {
     let file: String = database
         .query_row("SELECT file FROM media WHERE id = 2", [], |row| row.get(0))
         .unwrap();
-    std::fs::remove_file(folder.path().join("clips").join(file)).unwrap();
+    fs::remove_file(folder.path().join("clips").join(file)).unwrap();
     drop(database);
     age(&folder, "media", 3, 100);
     let receiver = Receiver::on(folder, &[("RECEIVER_KEEP_DAYS", "30")]);

@@ -126,19 +126,21 @@ async fn the_oldest_clips_are_doomed_and_pinned_ones_are_not(database: impl With
     ok(desk.pin(old[1], true)).await;
     let before = Doom::Before(now_s() - 3600);
     assert_eq!(ok(desk.doom(before, 2)).await, [512, 512]);
-    let doomed = ok(desk.doomed(10)).await;
+    let doomed = ok(desk.doomed(0, 10)).await;
     let ids: Vec<_> = doomed.iter().map(|clip| clip.id).collect();
     assert_eq!(ids, [old[0], old[2]]);
     assert_eq!((doomed[0].file.as_str(), doomed[0].reason), ("a.mp4", Reason::Age));
+    assert_eq!(ok(desk.doomed(old[0], 10)).await, doomed[1..]);
+    assert_eq!(ok(desk.doomed(0, 1)).await, doomed[..1]);
     assert_eq!(ok(desk.doom(before, 10)).await, [512]);
     assert_eq!(ok(desk.doom(before, 10)).await, [0; 0]);
     assert_eq!(ok(desk.clip_bytes()).await, 2 * 512);
     // A pin that comes too late pins nothing.
     ok(desk.pin(old[0], true)).await;
-    assert_eq!(ok(desk.doomed(10)).await.len(), 3);
+    assert_eq!(ok(desk.doomed(0, 10)).await.len(), 3);
     // Rows that are not doomed stay, whoever asks.
     ok(desk.clips_gone([old.clone(), young.clone()].concat())).await;
-    assert_eq!(ok(desk.doomed(10)).await, []);
+    assert_eq!(ok(desk.doomed(0, 10)).await, []);
     assert!(ok(desk.clip(old[1])).await.is_some() && ok(desk.clip(young[0])).await.is_some());
     assert!(!ok(rows.names_clip("a.mp4".to_string())).await);
 }
@@ -183,7 +185,7 @@ async fn as_many_clips_are_doomed_as_make_room_and_no_more(database: impl WithDe
     assert_eq!(ok(desk.doom(Doom::Bytes(513), 10)).await.len(), 2);
     assert_eq!(ok(desk.clip_bytes()).await, 2 * 512);
     assert_eq!(ok(desk.doom(Doom::Bytes(5_000), 1)).await.len(), 1);
-    let doomed = ok(desk.doomed(10)).await;
+    let doomed = ok(desk.doomed(0, 10)).await;
     let files: Vec<_> = doomed.iter().map(|clip| clip.file.as_str()).collect();
     assert_eq!(files, ["a.mp4", "b.mp4", "c.mp4"]);
     assert!(doomed.iter().all(|clip| clip.reason == Reason::Space));
@@ -226,7 +228,7 @@ async fn what_was_removed_is_told_by_device_and_reason(database: impl WithDesk) 
     ok(desk.remove_events(now_s(), 10)).await;
     for _ in 0..3 {
         ok(desk.doom(Doom::Bytes(1), 10)).await;
-        let ids = ok(desk.doomed(10)).await.iter().map(|clip| clip.id).collect();
+        let ids = ok(desk.doomed(0, 10)).await.iter().map(|clip| clip.id).collect();
         ok(desk.clips_gone(ids)).await;
     }
     let told = ok(desk.removals(None, 10)).await;

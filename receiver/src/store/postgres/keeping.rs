@@ -47,7 +47,8 @@ const DOOM_BYTES: &str = doom!("true", "space", "bytes_before < $1::bigint");
 
 /// `media_removing`.
 const DOOMED: &str = "
-SELECT id, file, coalesce(manifest, ''), size_bytes, removing FROM media WHERE removing IS NOT NULL ORDER BY id LIMIT $1";
+SELECT id, file, coalesce(manifest, ''), size_bytes, removing FROM media
+WHERE removing IS NOT NULL AND id > $1 ORDER BY id LIMIT $2";
 
 macro_rules! noted {
     ($gone:literal, $kind:literal, $reason:literal, $bytes:literal) => {
@@ -177,8 +178,8 @@ impl Keeping for PostgresDesk {
         })
     }
 
-    fn doomed(&self, limit: u32) -> Pending<'_, Vec<Doomed>> {
-        Box::pin(async move { self.all(DOOMED, &[&i64::from(limit)], doomed).await })
+    fn doomed(&self, after: i64, limit: u32) -> Pending<'_, Vec<Doomed>> {
+        Box::pin(async move { self.all(DOOMED, &[&after, &i64::from(limit)], doomed).await })
     }
 
     fn clips_gone(&self, ids: Vec<i64>) -> Pending<'_, ()> {

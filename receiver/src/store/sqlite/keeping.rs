@@ -32,7 +32,7 @@ WHERE id = ?1 AND idempotency_key IS NOT NULL";
 /// By name: SQLite would read all clips in the order of their ids rather than put the few of this index in order.
 const DOOMED: &str = "
 SELECT id, file, manifest, size_bytes, removing FROM media INDEXED BY media_removing
-WHERE removing IS NOT NULL ORDER BY id LIMIT ?1";
+WHERE removing IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2";
 
 const NOTE: &str = "
 ON CONFLICT (day, device_id, kind, reason) DO UPDATE SET rows = rows + excluded.rows, bytes = bytes + excluded.bytes,
@@ -176,10 +176,10 @@ impl Keeping for SqliteDesk {
         })
     }
 
-    fn doomed(&self, limit: u32) -> Pending<'_, Vec<Doomed>> {
+    fn doomed(&self, after: i64, limit: u32) -> Pending<'_, Vec<Doomed>> {
         Box::pin(self.pool.with(move |conn| {
             let mut statement = conn.prepare_cached(DOOMED)?;
-            let rows = statement.query_map([limit], doomed)?;
+            let rows = statement.query_map(params![after, limit], doomed)?;
             rows.collect()
         }))
     }

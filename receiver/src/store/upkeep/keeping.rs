@@ -83,8 +83,8 @@ pub(crate) trait Keeping: Send + Sync {
     /// Dooms at most `limit` clips; gives the bytes of each.
     fn doom(&self, doom: Doom, limit: u32) -> Pending<'_, Vec<u64>>;
 
-    /// Clips that are doomed and still have their row, oldest first.
-    fn doomed(&self, limit: u32) -> Pending<'_, Vec<Doomed>>;
+    /// Clips that are doomed and still have their row, in the order of their ids, after this one.
+    fn doomed(&self, after: i64, limit: u32) -> Pending<'_, Vec<Doomed>>;
 
     /// Removes the rows of doomed clips whose bytes are gone, and notes what went.
     fn clips_gone(&self, ids: Vec<i64>) -> Pending<'_, ()>;
