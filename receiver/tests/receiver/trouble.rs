@@ -2,7 +2,8 @@
 
 use tempfile::TempDir;
 
-use crate::support::{Receiver, clip, event, noise, post, program};
+use crate::support::tus::{UPLOADS, metadata_of, request};
+use crate::support::{Receiver, clip, event, noise, post, program, wait_until};
 
 const READY: &str = "GET /ready HTTP/1.1\r\nHost: receiver\r\n\r\n";
 
@@ -73,6 +74,62 @@ fn a_database_that_somebody_holds_is_503_until_it_is_let_go() {
     assert!(receiver.holds_nothing());
     assert_eq!(receiver.ask(READY).status, 200);
     assert_eq!(receiver.ask(post("/api/media", "", clip(b"hello"))).id(), 1);
+}
+
+/// Devices called `poison` find a trigger that refuses each of their rows.
+const POISON: &str = "
+CREATE TRIGGER no_event BEFORE INSERT ON evenement WHEN new.device_id = 'poison' BEGIN SELECT raise(ABORT, 'no'); END;
+CREATE TRIGGER no_clip BEFORE INSERT ON media WHEN new.device_id = 'poison' BEGIN SELECT json(new.file); END;
+CREATE TRIGGER no_status BEFORE INSERT ON device WHEN new.status LIKE '%poison%' BEGIN SELECT raise(FAIL, 'no'); END;
+CREATE TRIGGER no_upload BEFORE INSERT ON upload WHEN new.device_id = 'poison' BEGIN SELECT raise(IGNORE); END;";
+
+#[test]
+fn what_cannot_be_stored_is_the_trouble_of_who_sent_it_alone() {
+    let receiver = Receiver::start();
+    let database = receiver.database();
+    database.execute_batch(POISON).unwrap();
+    let requests_of = |device: &str| {
+        let of = |body: String| body.replace("raspberry-1", device);
+        let entry = |key: &str, event: String| format!(r#"{{"key":"{device}{key}","evenement":{event}}}"#);
+        // All or nothing, as ever: one of the two could be stored.
+        let batch = format!("[{},{}]", entry("1", event()), entry("2", of(event())));
+        let status = format!(r#"{{"version":1,"tables":{{}},"program_version":"{device}"}}"#);
+        let announced = metadata_of(&of(clip(b"")).replace(r#""video_data":"","#, ""));
+        [
+            post("/api/evenements", "", of(event())),
+            post("/api/evenements/batch", "", batch),
+            post("/api/media", "", of(clip(b"hello"))),
+            request("PUT", "/api/devices/any/status", "", status.as_bytes()),
+            request("POST", UPLOADS, &format!("Upload-Length: 5\r\n{announced}"), b""),
+        ]
+    };
+    let waiting = |count: usize| {
+        let sample = format!("receiver_database_waiting{{used_for=\"rows\"}} {count}\n");
+        wait_until("all of them wait", || {
+            receiver.local("GET /metrics").body.contains(&sample)
+        });
+    };
+    // Who comes while somebody holds the database waits alone; those after it are stored together.
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let send = |request: Vec<u8>| {
+        let mut client = receiver.client();
+        client.send(request);
+        client
+    };
+    let first = send(post("/api/evenements", "", event()));
+    waiting(1);
+    let requests = ["one", "poison", "two"].map(requests_of);
+    let sent = requests.map(|requests| requests.map(send));
+    waiting(1 + 15);
+    database.execute_batch("ROLLBACK").unwrap();
+    let [one, poison, two] = sent.map(|clients| clients.map(|mut client| client.answer().status));
+    assert_eq!(one, [201, 200, 201, 204, 201]);
+    assert_eq!(two, one);
+    assert_eq!(poison, [503; 5]);
+    drop(first);
+    assert_eq!(receiver.ask(READY).status, 200);
+    assert_eq!(receiver.count("media"), 2);
+    assert_eq!(receiver.files().0.len(), 2);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod source;
 mod sql;
 mod tokens;
 mod uploads;
+mod work;
 mod worker;
 mod writer;
 
@@ -32,8 +33,9 @@ use super::{Pending, StoreError, modes, sync_folder};
 pub(super) use desk::SqliteDesk;
 #[cfg(feature = "fleet")]
 pub(super) use source::{Source, Video};
+use work::Changing;
 use worker::{Reply, Worker, answer};
-use writer::{Changing, Job, LastSuccess, Writer};
+use writer::{Job, LastSuccess, Writer};
 
 /// How long someone with `sqlite3` in hand may hold the database before requests get 503.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);

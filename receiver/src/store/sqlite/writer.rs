@@ -1,17 +1,16 @@
 //! The one thread that writes: requests that come together are committed together.
 
-use std::collections::BTreeSet;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::reading_sql::DEVICE_STORED;
+use super::BUSY_TIMEOUT;
+use super::work::{Change, Work};
 use super::worker::{Reply, answer};
-use super::{BUSY_TIMEOUT, sql};
 use crate::store::StoreError;
-use crate::store::rows::{Added, NewRow, NewStatus, lost};
+use crate::store::rows::{Added, NewRow, NewStatus};
 
 /// Rows after which no more requests are committed together.
 const BATCH_MAX_ROWS: usize = 256;
@@ -67,8 +66,8 @@ impl Writer {
             while let Some(job) = next.take() {
                 match job {
                     Job::Add(rows, reply) => work.add(rows, reply),
-                    Job::Status(status, reply) => work.statuses.push((status, reply)),
-                    Job::Change(change) => work.changes.push(change),
+                    Job::Status(status, reply) => work.add_status(status, reply),
+                    Job::Change(change) => work.add_change(change),
                     Job::Check(reply) => checks.push(reply),
                 }
                 if work.len() < BATCH_MAX_ROWS {
@@ -87,32 +86,13 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, mut work: Work) -> Result<(), StoreError> {
-        match store(&mut self.conn, &mut work).map_err(StoreError::from) {
-            Ok(mut added) => {
-                for (count, reply) in work.requests.into_iter().rev() {
-                    let own = added.split_off(added.len().saturating_sub(count));
-                    answer(reply, Ok(own));
-                }
-                work.statuses.into_iter().for_each(|(_, reply)| answer(reply, Ok(())));
-                work.changes.into_iter().for_each(|change| change.answer(Ok(())));
-                self.succeeded();
-                Ok(())
-            }
-            Err(error) => {
-                work.requests
-                    .into_iter()
-                    .for_each(|(_, reply)| answer(reply, Err(error.clone())));
-                work.statuses
-                    .into_iter()
-                    .for_each(|(_, reply)| answer(reply, Err(error.clone())));
-                work.changes
-                    .into_iter()
-                    .for_each(|change| change.answer(Err(error.clone())));
-                self.trouble = Some((error.clone(), None));
-                Err(error)
-            }
+    fn commit(&mut self, work: Work) -> Result<(), StoreError> {
+        let committed = work.commit(&mut self.conn);
+        match &committed {
+            Ok(()) => self.succeeded(),
+            Err(error) => self.trouble = Some((error.clone(), None)),
         }
+        committed
     }
 
     fn succeeded(&mut self) {
@@ -140,92 +120,6 @@ impl Writer {
         }
         checked
     }
-}
-
-/// Something to be done inside a transaction, told when that is durable.
-pub(super) trait Change: Send {
-    fn apply(&mut self, conn: &Connection) -> rusqlite::Result<()>;
-
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
-}
-
-/// A change as a function of the connection.
-pub(super) struct Changing<F, T> {
-    work: F,
-    outcome: Option<T>,
-    reply: Reply<T>,
-}
-
-impl<F, T> Changing<F, T> {
-    pub(super) fn new(work: F, reply: Reply<T>) -> Self {
-        let outcome = None;
-        Self { work, outcome, reply }
-    }
-}
-
-impl<F, T> Change for Changing<F, T>
-where
-    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
-    T: Send,
-{
-    fn apply(&mut self, conn: &Connection) -> rusqlite::Result<()> {
-        self.outcome = Some((self.work)(conn)?);
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        let outcome = self.outcome.ok_or_else(|| lost("the database's thread"));
-        answer(self.reply, committed.and(outcome));
-    }
-}
-
-/// What is written in one transaction.
-#[derive(Default)]
-struct Work {
-    rows: Vec<NewRow>,
-    /// Who is told, and of how many of the rows.
-    requests: Vec<(usize, Reply<Vec<Added>>)>,
-    statuses: Vec<(Box<NewStatus>, Reply<()>)>,
-    changes: Vec<Box<dyn Change>>,
-}
-
-impl Work {
-    fn add(&mut self, mut rows: Vec<NewRow>, reply: Reply<Vec<Added>>) {
-        self.requests.push((rows.len(), reply));
-        self.rows.append(&mut rows);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.statuses.is_empty() && self.changes.is_empty()
-    }
-
-    fn len(&self) -> usize {
-        self.rows.len() + self.statuses.len() + self.changes.len()
-    }
-}
-
-/// All of it, or nothing.
-fn store(conn: &mut Connection, work: &mut Work) -> rusqlite::Result<Vec<Added>> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let added = work
-        .rows
-        .iter()
-        .map(|row| sql::add(&tx, row))
-        .collect::<rusqlite::Result<Vec<Added>>>()?;
-    // Once for all the rows of a device: what comes together is of few.
-    let new = work.rows.iter().zip(&added).filter(|(_, added)| added.is_new);
-    let devices: BTreeSet<&str> = new.map(|(row, _)| row.device_id()).collect();
-    for device in devices {
-        tx.prepare_cached(DEVICE_STORED)?.execute([device])?;
-    }
-    for (status, _) in &work.statuses {
-        sql::put_status(&tx, status)?;
-    }
-    for change in &mut work.changes {
-        change.apply(&tx)?;
-    }
-    tx.commit()?;
-    Ok(added)
 }
 
 fn try_to_write(conn: &mut Connection, failed: bool) -> rusqlite::Result<()> {
