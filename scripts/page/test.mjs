@@ -6,6 +6,7 @@ import path from 'node:path';
 import {
   DESKTOP, NARROW, PASSWORD, PHONE, check, clips, finish, follow, reader, receiver, recorder, root, upload, work,
 } from './world.mjs';
+import { tests as flow } from './flow.mjs';
 import { tests as live } from './live.mjs';
 import { tests as much } from './much.mjs';
 import { tests as reach } from './reach.mjs';
@@ -402,7 +403,7 @@ const tests = {
 
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 let failed = null;
-for (const [name, test] of Object.entries({ ...tests, ...live, ...much, ...reach })) {
+for (const [name, test] of Object.entries({ ...tests, ...flow, ...live, ...much, ...reach })) {
   if (only.length && !only.some((word) => name.includes(word))) continue;
   const began = Date.now();
   try {

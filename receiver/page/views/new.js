@@ -1,12 +1,19 @@
 // What came since one last looked: clips in the order in which they came, gone through with one key, and finished.
 
-import { get, send } from '../lib/api.js';
+import { get } from '../lib/api.js';
 import { h, loading, setText } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { bind } from '../lib/keys.js';
 import { onRow } from '../lib/live.js';
+import { seenMark } from '../lib/seen.js';
 import { clock, wall } from '../lib/time.js';
-import { player } from './player.js';
+import { player, source } from './player.js';
+
+const PAGE = 50;
+/** So many before the end of what is known, more is read. */
+const AHEAD = 10;
+
+const timeOf = (clip) => wall(clip.date) ?? wall(clip.received_at);
 
 export async function mount(place, params, signal, { me, newClips }) {
   const bar = h('p', { class: 'summary', role: 'status' });
@@ -14,82 +21,108 @@ export async function mount(place, params, signal, { me, newClips }) {
   const all = h('button', { class: 'quiet', click: finish }, t('new.all'));
   const link = h('a', { href: '/day' }, t('new.day'));
   const row = h('p', { class: 'row queue', hidden: true }, next, all, link);
+  const problem = h('p', { class: 'problem', role: 'alert' });
   const stage = h('div', { class: 'wide' });
-  place.append(bar, row, stage);
-  const shown = player(stage, { me, signal, step });
-  let queue = [];
-  let index = -1;
-  let left = 0;
+  place.append(bar, row, problem, stage);
+  const shown = player(stage, { me, signal, step, ended });
+  const mark = seenMark({ problem, signal });
+  /** All that was read, what was gone past too: going back is always possible. */
+  const queue = [];
+  const known = new Set();
+  let index = 0;
+  /** Unseen clips that are not in the queue yet, and the newest of all. */
+  let beyond = 0;
+  let newest = 0;
+  let reading = null;
 
-  async function load() {
-    const page = await get('/api/new', { limit: 50 }, signal);
-    queue = page.items;
-    left = page.count;
-    index = -1;
-    newClips(left);
+  const left = () => queue.length - index + beyond;
+
+  function take(clip) {
+    if (known.has(clip.id)) return false;
+    known.add(clip.id);
+    queue.push(clip);
+    newest = Math.max(newest, clip.id);
+    return true;
+  }
+
+  async function read() {
+    const page = await get('/api/new', { limit: PAGE }, signal);
+    for (const clip of page.items) take(clip);
+    newest = Math.max(newest, page.newest);
+    const first = page.items[0]?.id ?? Infinity;
+    beyond = Math.max(0, page.count - queue.filter((clip) => clip.id >= first).length);
+  }
+
+  /** Reads on, after the receiver has heard what was seen: it counts from there. */
+  function readOn() {
+    reading ??= mark.told().then(read).then(() => { if (!queue[index] || !shown.clip) show(); else say(); })
+      .finally(() => { reading = null; });
+    return reading;
+  }
+
+  function say() {
+    setText(bar, left() ? t('new.left', { n: left() }) : t('new.none'));
+    setText(next, t(left() > 1 ? 'new.next' : 'new.last'));
+    newClips(left());
   }
 
   function show() {
     const clip = queue[index];
-    const had = row.contains(document.activeElement);
+    const had = row.contains(document.activeElement) || stage.querySelector('.over')?.contains(document.activeElement);
     row.hidden = !clip;
+    say();
     if (!clip) {
       if (had) document.querySelector('h1').focus();
-      setText(bar, t('new.none'));
-      shown.clear(t('new.none.more'));
+      shown.clear(left() ? '' : t('new.none.more'));
       return;
     }
-    setText(bar, t('new.left', { n: left }));
-    setText(next, t(left > 1 ? 'new.next' : 'new.last'));
-    const at = wall(clip.date) ?? wall(clip.received_at);
+    const at = timeOf(clip);
     link.href = `/day/${at.day}?device=${encodeURIComponent(clip.device_id)}&at=${clock(at.s)}&clip=${clip.id}`;
     shown.play(clip);
+    if (had && !row.contains(document.activeElement)) next.focus();
   }
 
-  /** Going on is having seen; going back takes nothing back. */
-  async function step(by) {
-    if (by < 0) {
-      if (index > 0) {
-        index -= 1;
-        left += 1;
-        show();
-      }
-      return;
-    }
+  /** Going on is having seen; going back takes nothing back. The next clip waits for no answer. */
+  function step(by) {
     const clip = queue[index];
-    if (clip) {
-      await send('PUT', '/api/new', { seen: clip.id }, signal);
-      left = Math.max(0, left - 1);
-      newClips(left);
-    }
-    index += 1;
-    if (index >= queue.length) {
-      await load();
-      index = 0;
-    }
+    if (by < 0 ? index === 0 : !clip) return;
+    index += by;
+    if (by > 0) mark.set(clip.id);
+    show();
+    if (by > 0 && beyond > 0 && queue.length - index < AHEAD) readOn();
+  }
+
+  /** All that the page knows of: what it has not said yet is not seen. */
+  function finish() {
+    index = queue.length;
+    beyond = 0;
+    mark.set(newest);
     show();
   }
 
-  async function finish() {
-    const page = await get('/api/new', { limit: 1 }, signal);
-    await send('PUT', '/api/new', { seen: page.newest }, signal);
-    await load();
-    index = 0;
-    show();
+  /** What the end of a clip offers, over its last picture. */
+  function ended() {
+    const clip = queue[index + 1];
+    return h('button', { class: 'primary', click: () => step(1) }, t(left() > 1 ? 'new.next' : 'new.last'),
+      clip && h('span', {}, ` ${clock(timeOf(clip).s)} · ${source(clip)}`));
   }
 
-  onRow((kind) => {
-    if (kind !== 'media') return;
-    left += 1;
-    if (queue[index]) setText(bar, t('new.left', { n: left }));
-    else if (index >= 0) load().then(() => { index = 0; show(); }).catch(() => null);
+  onRow((kind, clip) => {
+    if (kind !== 'media' || known.has(clip.id)) return;
+    const was = queue[index];
+    if (beyond > 0) beyond += 1;
+    else take(clip);
+    if (was || beyond > 0) say();
+    else show();
   }, signal);
-  bind({ Enter: () => (queue[index] ? step(1) : false) }, signal);
+  // A key that is held says nothing of what was seen.
+  const once = (event) => { if (!event.repeat) step(1); };
+  bind({ n: once, Enter: (event) => (queue[index] ? once(event) : false) }, signal);
+  place.addEventListener('keydown', (event) => { if (event.repeat && event.key === 'Enter') event.preventDefault(); });
 
   const done = loading(place, 2, signal, t('loading.long'));
   try {
-    await load();
-    index = 0;
+    await read();
     show();
   } finally {
     done();

@@ -18,7 +18,8 @@ export function source(row) {
   return String(name).replace(/\W/g, '').endsWith(String(row.numero_camera)) ? String(name) : `${name} · ${camera}`;
 }
 
-export function player(place, { me, step, signal }) {
+/** `ended` gives what stands over the last picture of a clip that has been watched. */
+export function player(place, { me, step, signal, ended }) {
   const stage = h('div', { class: 'stage' }, h('p', { class: 'muted' }, t('player.none')));
   const title = h('p', { class: 'caption' });
   const note = h('p', { class: 'muted small' });
@@ -78,6 +79,14 @@ export function player(place, { me, step, signal }) {
     download.classList.add('primary');
   }
 
+  function cover() {
+    const offer = clip && ended?.();
+    if (offer) stage.append(h('div', { class: 'over' }, offer));
+  }
+  function uncover() {
+    stage.querySelector('.over')?.remove();
+  }
+
   function describe() {
     const reader = readersTime(clip.date, offsetOf(clip.device_id));
     const times = reader ? t('player.reader', { time: reader }) : t('player.theirs');
@@ -86,6 +95,7 @@ export function player(place, { me, step, signal }) {
 
   function play(row, begin = true) {
     clip = row;
+    uncover();
     section.classList.remove('none');
     const address = `/api/media/${row.id}/video`;
     setText(problem, '');
@@ -106,6 +116,8 @@ export function player(place, { me, step, signal }) {
       video = h('video', { controls: true, playsinline: true, preload: 'metadata', 'aria-label': t('player.video') });
       video.muted = true;
       video.addEventListener('error', () => { if (clip && video?.error) explain(clip); });
+      for (const name of ['playing', 'seeking']) video.addEventListener(name, uncover);
+      video.addEventListener('ended', cover);
       stage.replaceChildren(video);
     }
     video.src = address;

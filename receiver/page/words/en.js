@@ -124,6 +124,8 @@ export const words = {
   'new.day': 'Its day',
   'new.none': 'You have seen everything.',
   'new.none.more': 'The next clip appears here by itself.',
+  'new.untold': 'Not marked as seen yet: the receiver does not answer. Trying again…',
+  'new.refused': 'Not marked as seen yet: the receiver is in trouble. Trying again…',
 
   'kept.title': 'Kept and removed',
   'kept.rules': 'What is kept',

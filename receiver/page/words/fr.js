@@ -124,6 +124,8 @@ export const words = {
   'new.day': 'Sa journée',
   'new.none': 'Vous avez tout vu.',
   'new.none.more': 'La prochaine vidéo apparaîtra ici d’elle-même.',
+  'new.untold': 'Pas encore marqué comme vu : le récepteur ne répond pas. Nouvel essai…',
+  'new.refused': 'Pas encore marqué comme vu : le récepteur a un problème. Nouvel essai…',
 
   'kept.title': 'Gardé et supprimé',
   'kept.rules': 'Ce qui est gardé',

@@ -39,6 +39,7 @@ const FILES: &[(&str, &str, &str)] = files![
     "lib/keys.js" JS
     "lib/live.js" JS
     "lib/offsets.js" JS
+    "lib/seen.js" JS
     "lib/time.js" JS
     "main.js" JS
     "style.css" CSS
