@@ -1,5 +1,7 @@
 //! The rows that travel: plain values that come out of `device` and go into `upload`.
 
+use std::io::{self, Read};
+
 use serde::Serialize;
 
 /// The two tables that are uploaded.
@@ -86,3 +88,19 @@ pub(crate) struct Clip {
     /// Length of the video in bytes.
     pub video_len: u64,
 }
+
+/// A clip's video: read once from its start, or tried several times, each time from where it broke off.
+pub(crate) trait Video: Read {
+    /// Goes to the last place up to `most` that was read before in this process and is the same as far as a glance tells, else
+    /// to the start; returns how many bytes are before it. From here on places are remembered.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    fn go_back(&mut self, most: u64) -> io::Result<u64>;
+
+    /// SHA-256 of all bytes before the place, as they were read. Only after [`Video::go_back`].
+    fn sha256(&self) -> [u8; SHA256_BYTES];
+}
+
+/// Bytes of a SHA-256.
+pub(crate) const SHA256_BYTES: usize = 32;

@@ -1,32 +1,30 @@
 //! A clip's video as a [`Read`], in chunks between which no lock is held.
 //!
 //! What leaves here is the row as it was when it was opened, whole, or an error: if anybody has committed meanwhile, the
-//! record is read once more before the last chunk is handed out, and its checksum and small columns are compared.
+//! record is read once more before the last chunk is handed out, and its checksum and small columns are compared. That goes
+//! for a clip that is read on from a [`Bookmark`] too: its checksum counts what an earlier reader handed out.
 
 use std::io::{self, Read};
 use std::path::Path;
 
+use ring::digest::{Context as Hash, SHA256};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Device;
+use super::bookmarks::{Bookmark, Marked};
 use super::error::{self, Context, DeviceError, Result};
 use super::layout::Layout;
 use super::record::{STEP_BYTES, StoredRecord, Wanted};
 use super::rows::{self, ClipColumns};
 use super::scalar::unsigned;
+use super::small_cache::SmallCache;
 use super::span::Span;
-use crate::row::{Clip, Scalar};
-
-const CACHE_SIZE: &str = "cache_size";
+use crate::row::{Clip, SHA256_BYTES, Scalar, Video};
 
 const READING: &str = "lecture d'un média";
 
 /// Records up to this size are read whole, in one statement.
 const WHOLE_BYTES: u64 = 64 << 10;
-
-/// Memory for pages while a large clip is read, in KiB: none of its pages is read twice, and in SQLite's usual 2 MB each would leave the
-/// processor's own cache before it is copied.
-const CACHE_KIB: i64 = 128;
 
 /// By its id (PRIMARY KEY); of a video that is text or a number, the bytes as SQLite converts them.
 pub(super) const VIDEO: &str = "SELECT CAST(video AS BLOB) FROM media WHERE id_media = ?1";
@@ -50,39 +48,15 @@ enum Source<'a> {
 }
 
 struct Paged<'a> {
-    conn: &'a Connection,
-    path: &'a Path,
-    layout: &'a Layout,
-    id: i64,
+    device: &'a Device,
+    marked: Marked,
     record: StoredRecord<'a>,
     video: Span,
-    columns: ClipColumns,
+    /// The video up to the chunk, where a later reader may want to go on.
+    hash: Option<Hash>,
     /// Whether the columns came from the indexes.
     indexed: bool,
     _cache: SmallCache<'a>,
-}
-
-/// SQLite's page cache is small until this is dropped. Not for anything that writes: what does not fit would be written early.
-struct SmallCache<'a> {
-    conn: &'a Connection,
-    /// As `PRAGMA cache_size` has it.
-    usual: i64,
-}
-
-impl<'a> SmallCache<'a> {
-    fn new(conn: &'a Connection) -> rusqlite::Result<Self> {
-        let usual = conn.pragma_query_value(None, CACHE_SIZE, |row| row.get(0))?;
-        conn.pragma_update(None, CACHE_SIZE, -CACHE_KIB)?;
-        Ok(Self { conn, usual })
-    }
-}
-
-impl Drop for SmallCache<'_> {
-    fn drop(&mut self) {
-        if let Err(error) = self.conn.pragma_update(None, CACHE_SIZE, self.usual) {
-            log::debug!("cache_size: {error}");
-        }
-    }
 }
 
 impl Device {
@@ -102,13 +76,8 @@ impl Device {
 }
 
 /// Opens a clip: its small columns and its video, as of one moment. `None` when the row is gone.
-pub(super) fn open<'a>(
-    conn: &'a Connection,
-    path: &'a Path,
-    layout: &'a Layout,
-    id: i64,
-    date: Option<&Scalar>,
-) -> Result<Option<(Clip, ClipReader<'a>)>> {
+pub(super) fn open<'a>(device: &'a Device, id: i64, date: Option<&Scalar>) -> Result<Option<(Clip, ClipReader<'a>)>> {
+    let (conn, path, layout) = (&device.conn, device.path.as_path(), &device.layout);
     let tx = conn.unchecked_transaction().context(path, READING)?;
     let Some(mut record) = StoredRecord::find(conn, path, id)? else {
         return Ok(None);
@@ -128,13 +97,15 @@ pub(super) fn open<'a>(
                 None => record.values(layout.media_columns)?.into(),
             };
             let paged = Paged {
-                conn,
-                path,
-                layout,
-                id,
+                device,
+                marked: Marked {
+                    id,
+                    stored: record.stored().clone(),
+                    columns: columns.clone(),
+                },
                 record,
                 video,
-                columns: columns.clone(),
+                hash: None,
                 indexed: is_indexed,
                 _cache: SmallCache::new(conn).context(path, READING)?,
             };
@@ -176,6 +147,7 @@ fn whole(conn: &Connection, layout: &Layout, id: i64) -> rusqlite::Result<(ClipC
 impl Paged<'_> {
     /// Reads the next chunk; at the record's end, makes sure that it is one record and not a mixture.
     fn fill(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
+        self.remember(chunk);
         chunk.clear();
         let start = self.record.position();
         self.record.step(STEP_BYTES, chunk)?;
@@ -191,10 +163,40 @@ impl Paged<'_> {
         Ok(())
     }
 
+    /// Remembers the place behind `chunk`, which is handed out.
+    fn remember(&mut self, chunk: &[u8]) {
+        let Some(hash) = &mut self.hash else { return };
+        hash.update(chunk);
+        let at = self.record.position().saturating_sub(self.video.offset);
+        if at > 0 {
+            let place = Bookmark {
+                at,
+                walk: self.record.walk().clone(),
+                hash: hash.clone(),
+                stood: self.record.stood(),
+            };
+            self.device.bookmarks.keep(&self.marked, place);
+        }
+    }
+
+    /// Goes to the last place up to `most` of an earlier reader, else to the start; returns the bytes of video before it.
+    fn go_back(&mut self, most: u64) -> Result<u64> {
+        if let Some(place) = self.device.bookmarks.last(&self.marked, most) {
+            if self.record.go_on(&place.walk, place.stood)? {
+                self.hash = Some(place.hash);
+                return Ok(place.at);
+            }
+        }
+        self.device.bookmarks.forget();
+        self.record.rewind();
+        self.hash = Some(Hash::new(&SHA256));
+        Ok(0)
+    }
+
     /// Reads the record once more and compares its checksum and its small columns.
     fn compare(&mut self) -> Result<()> {
         let sum = self.record.sum();
-        let mut wanted = Wanted::of(&self.record, self.layout.media_columns)?;
+        let mut wanted = Wanted::of(&self.record, self.device.layout.media_columns)?;
         self.record.rewind();
         let mut scratch = Vec::new();
         while !self.record.is_read() {
@@ -205,12 +207,13 @@ impl Paged<'_> {
         }
         // What the indexes said may be older than the bytes: they are asked again.
         let columns = if self.indexed {
-            let date = Some(&self.columns.date);
-            rows::clip_columns_from_indexes(self.conn, self.layout, self.id, date).context(self.path, READING)?
+            let date = Some(&self.marked.columns.date);
+            rows::clip_columns_from_indexes(&self.device.conn, &self.device.layout, self.marked.id, date)
+                .context(&self.device.path, READING)?
         } else {
             Some(wanted.values(&self.record)?.into())
         };
-        if self.record.sum() == sum && columns.as_ref() == Some(&self.columns) {
+        if self.record.sum() == sum && columns.as_ref() == Some(&self.marked.columns) {
             Ok(())
         } else {
             Err(DeviceError::changed())
@@ -237,11 +240,40 @@ impl Read for ClipReader<'_> {
                 return Ok(0);
             }
             self.at = 0;
-            paged.fill(&mut self.chunk).map_err(error::of_row)?;
+            if let Err(error) = paged.fill(&mut self.chunk) {
+                // What it was is nothing to go on from.
+                paged.device.bookmarks.forget();
+                return Err(error::of_row(error).into());
+            }
         }
         let count = buffer.len().min(self.chunk.len() - self.at);
         buffer[..count].copy_from_slice(&self.chunk[self.at..self.at + count]);
         self.at += count;
         Ok(count)
+    }
+}
+
+impl Video for ClipReader<'_> {
+    fn go_back(&mut self, most: u64) -> io::Result<u64> {
+        self.at = 0;
+        match &mut self.source {
+            Source::Whole => Ok(0),
+            Source::Paged(paged) => {
+                self.chunk.clear();
+                Ok(paged.go_back(most).map_err(error::of_row)?)
+            }
+        }
+    }
+
+    fn sha256(&self) -> [u8; SHA256_BYTES] {
+        let before = match &self.source {
+            Source::Whole => None,
+            Source::Paged(paged) => paged.hash.clone(),
+        };
+        let mut hash = before.unwrap_or_else(|| Hash::new(&SHA256));
+        hash.update(&self.chunk[..self.at]);
+        let mut sum = [0; SHA256_BYTES];
+        sum.copy_from_slice(hash.finish().as_ref());
+        sum
     }
 }

@@ -1,7 +1,11 @@
 //! How many rows of a table have which status: kept by the triggers, counted only when those may have missed something.
 
-use rusqlite::{Connection, OptionalExtension};
+use std::path::Path;
 
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::connection::connect;
+use super::error::{Context, Result};
 use super::scalar::unsigned;
 use crate::notice::Counts;
 use crate::row::Table;
@@ -115,4 +119,14 @@ fn count_all(conn: &Connection, table: Table, pulse: &mut dyn FnMut()) -> rusqli
         }
     }
     Ok(counts)
+}
+
+/// Counts by status of `evenement` and `media`, through a connection of its own.
+///
+/// # Errors
+/// The database can't be read.
+pub(crate) fn statistics(path: &Path) -> Result<(Counts, Counts)> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let of = |table| read(&conn, table).context(path, "statistiques");
+    Ok((of(Table::Event)?, of(Table::Media)?))
 }

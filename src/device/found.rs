@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::bookmarks::Bookmarks;
 use super::connection::{connect, identify, schema_version};
 use super::error::{Context, DeviceError, Kind, Result};
 use super::layout::{self, Layout};
@@ -63,6 +64,7 @@ impl Found {
             quiet,
             oldest_clip: RefCell::new(None),
             sent_clips: SentClips::default(),
+            bookmarks: Bookmarks::default(),
             conn: self.conn,
             path: self.path,
             layout: self.layout,

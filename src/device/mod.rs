@@ -7,6 +7,7 @@
 mod anchors;
 mod archive;
 mod backlog;
+mod bookmarks;
 mod clip;
 mod codes;
 mod connection;
@@ -33,6 +34,7 @@ mod rows;
 mod scalar;
 mod schema;
 mod sent_clips;
+mod small_cache;
 mod span;
 mod state;
 mod stock;
@@ -45,14 +47,15 @@ mod untracked;
 mod walk;
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use uuid::Uuid;
 
 pub(crate) use backlog::Backlog;
 pub(crate) use clip::ClipReader;
 pub(crate) use connection::bound_memory;
+pub(crate) use counts::statistics;
 pub(crate) use due::{Due, FailedDue};
 pub(crate) use error::{DeviceError, Kind, Result};
 pub(crate) use found::{Found, inspect};
@@ -63,7 +66,8 @@ pub(crate) use tracking::{Failures, Outcome, Reason, Record};
 
 use crate::notice::{Counts, TableState};
 use crate::row::{Clip, Event, Scalar, Table};
-use connection::{connect, data_version, identify, schema_version};
+use bookmarks::Bookmarks;
+use connection::{data_version, identify, schema_version};
 use error::Context;
 use layout::Layout;
 use quiet::Quiet;
@@ -83,6 +87,8 @@ pub(crate) struct Device {
     oldest_clip: RefCell<Option<(i64, Scalar)>>,
     /// The clips read last: what is kept of them when they are sent.
     sent_clips: SentClips,
+    /// Where the clip read last can be read on.
+    bookmarks: Bookmarks,
 }
 
 impl Device {
@@ -194,7 +200,7 @@ impl Device {
     /// # Errors
     /// The row can't be read.
     pub(crate) fn clip(&self, id: i64, date: Option<&Scalar>) -> Result<Option<(Clip, ClipReader<'_>)>> {
-        let opened = clip::open(&self.conn, &self.path, &self.layout, id, date).map_err(error::of_row)?;
+        let opened = clip::open(self, id, date).map_err(error::of_row)?;
         if let Some((clip, _)) = &opened {
             self.sent_clips.remember(clip);
         }
@@ -284,14 +290,4 @@ impl Device {
     pub(crate) fn data_version(&self) -> Result<i64> {
         data_version(&self.conn).context(&self.path, "surveillance de la base")
     }
-}
-
-/// Counts by status of `evenement` and `media`, through a connection of its own.
-///
-/// # Errors
-/// The database can't be read.
-pub(crate) fn statistics(path: &Path) -> Result<(Counts, Counts)> {
-    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let read = |table| counts::read(&conn, table).context(path, "statistiques");
-    Ok((read(Table::Event)?, read(Table::Media)?))
 }

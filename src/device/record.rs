@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::bookmarks::Moment;
 use super::connection::data_version;
 use super::error::{Context, DeviceError, Result};
 use super::layout::Column;
@@ -27,14 +28,21 @@ pub(super) const ROWID: &str = "SELECT _rowid_ FROM media WHERE id_media = ?1";
 /// The schema is in memory; its table has a row for each table and index.
 const ROOT: &str = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'media' COLLATE NOCASE";
 
+/// Where a record was found. An `UPDATE` of its video gives it other pages, hardly ever the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredAt {
+    rowid: i64,
+    cell: Cell,
+    /// Of each page.
+    usable: usize,
+}
+
 /// A record as it was when it was found.
 pub(super) struct StoredRecord<'c> {
     conn: &'c Connection,
     path: &'c Path,
     id: i64,
-    rowid: i64,
-    cell: Cell,
-    usable: usize,
+    stored: StoredAt,
     walk: Walk,
     /// `PRAGMA data_version` when the record was last known to be what it was.
     version: i64,
@@ -61,10 +69,8 @@ impl<'c> StoredRecord<'c> {
             conn,
             path,
             id,
-            rowid,
             walk: Walk::new(&cell),
-            cell,
-            usable,
+            stored: StoredAt { rowid, cell, usable },
             version,
             disturbed: false,
         }))
@@ -72,7 +78,7 @@ impl<'c> StoredRecord<'c> {
 
     /// Length of the record in bytes.
     pub(super) fn len(&self) -> u64 {
-        self.cell.payload_len
+        self.stored.cell.payload_len
     }
 
     /// Bytes read since the start.
@@ -81,11 +87,39 @@ impl<'c> StoredRecord<'c> {
     }
 
     pub(super) fn is_read(&self) -> bool {
-        self.walk.position == self.cell.payload_len
+        self.walk.position == self.stored.cell.payload_len
     }
 
     pub(super) fn is_disturbed(&self) -> bool {
         self.disturbed
+    }
+
+    pub(super) fn stored(&self) -> &StoredAt {
+        &self.stored
+    }
+
+    /// Where reading goes on.
+    pub(super) fn walk(&self) -> &Walk {
+        &self.walk
+    }
+
+    /// When the record was known to be what was read of it, if it still is as far as is known.
+    pub(super) fn stood(&self) -> Option<Moment> {
+        (!self.disturbed).then(|| Moment::of(self.conn, self.version))
+    }
+
+    /// Goes on where an earlier reading was, of which the record was known to be what was read at `stood`; `false`, and it is
+    /// where it was, when what the chain has there is another now.
+    pub(super) fn go_on(&mut self, walk: &Walk, stood: Option<Moment>) -> Result<bool> {
+        let tx = self.conn.unchecked_transaction().context(self.path, READING)?;
+        self.verify()?;
+        let stands = walk.stands(self.conn).context(self.path, READING)?;
+        tx.commit().context(self.path, READING)?;
+        if stands {
+            self.walk = walk.clone();
+            self.disturbed |= stood != Some(Moment::of(self.conn, self.version));
+        }
+        Ok(stands)
     }
 
     /// Checksum of what was read since the start.
@@ -94,12 +128,12 @@ impl<'c> StoredRecord<'c> {
     }
 
     pub(super) fn rewind(&mut self) {
-        self.walk = Walk::new(&self.cell);
+        self.walk = Walk::new(&self.stored.cell);
     }
 
     /// Where a column is; `None` when the record was written before the column was added to the table.
     pub(super) fn span(&self, position: usize) -> Result<Option<Span>> {
-        span::column(&self.cell.local, position)
+        span::column(&self.stored.cell.local, position)
             .ok_or_else(|| DeviceError::row("Enregistrement illisible dans la table media"))
     }
 
@@ -117,14 +151,14 @@ impl<'c> StoredRecord<'c> {
         let tx = self.conn.unchecked_transaction().context(self.path, READING)?;
         self.verify()?;
         self.walk
-            .advance(self.conn, &self.cell, self.usable, least, out)
+            .advance(self.conn, &self.stored.cell, self.stored.usable, least, out)
             .context(self.path, READING)??;
         tx.commit().context(self.path, READING)
     }
 
     /// The first page of the record's chain; 0 when it has none.
     pub(super) fn overflow(&self) -> u32 {
-        self.cell.overflow
+        self.stored.cell.overflow
     }
 
     /// Reads up to `most` pages of the record's chain from `page` on and nothing else of them: one lock. The page that comes
@@ -156,9 +190,11 @@ impl<'c> StoredRecord<'c> {
         }
         self.disturbed = true;
         let usable = pages::usable_size(self.conn).context(self.path, READING)?;
-        match locate(self.conn, self.path, self.rowid, usable)? {
+        match locate(self.conn, self.path, self.stored.rowid, usable)? {
             None => return Err(DeviceError::vanished()),
-            Some(cell) if cell != self.cell || usable != self.usable => return Err(DeviceError::changed()),
+            Some(cell) if cell != self.stored.cell || usable != self.stored.usable => {
+                return Err(DeviceError::changed());
+            }
             Some(_) => {}
         }
         if !self.walk.stands(self.conn).context(self.path, READING)? {
@@ -188,7 +224,7 @@ impl<'c> StoredRecord<'c> {
     fn absent(&self, column: Column) -> Result<Scalar> {
         self.conn
             .prepare_cached(&format!("SELECT {} FROM media WHERE _rowid_ = ?1", column.name))
-            .and_then(|mut statement| statement.query_row([self.rowid], |row| Ok(scalar(row.get_ref(0)?))))
+            .and_then(|mut statement| statement.query_row([self.stored.rowid], |row| Ok(scalar(row.get_ref(0)?))))
             .optional()
             .context(self.path, READING)?
             .ok_or_else(DeviceError::vanished)

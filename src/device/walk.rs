@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::error::DeviceError;
 use super::pages::{self, Cell, PageReader};
 
+#[derive(Clone)]
 pub(super) struct Walk {
     /// Bytes of the record read so far.
     pub position: u64,

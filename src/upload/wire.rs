@@ -1,6 +1,5 @@
 //! What the work asks of the way to the server; tests put a scripted one in its place.
 
-use std::io::Read;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
@@ -9,7 +8,7 @@ use sync_protocol::{Extension, Extensions};
 use super::batch::BatchVerdict;
 use super::verdict::Verdict;
 use crate::notice::WireStats;
-use crate::row::{Clip, Event};
+use crate::row::{Clip, Event, Video};
 
 /// The server's side as a pass sees it.
 pub(crate) trait Wire {
@@ -18,7 +17,7 @@ pub(crate) trait Wire {
 
     /// Tries to send a clip, once; `video` gives exactly `clip.video_len` bytes. `is_new` tells that nothing of it can
     /// be at a server, as far as is known.
-    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str, is_new: bool) -> Verdict;
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Video, key: &str, is_new: bool) -> Verdict;
 
     /// How many new clips of so many bytes may be on their way at once: 1 is one at a time, by [`Wire::post_clip`].
     fn clip_lanes(&mut self, bytes: u64) -> usize;

@@ -1,10 +1,13 @@
 //! Clips that go on after a break, to a server that names it: nothing that arrived is sent again.
 
+use std::time::Duration;
+
 use crate::both::assert_receiver_holds_everything;
 use crate::support::lines::{BufferingProxy, CutLine};
 use crate::support::random::{Random, longer, seed, video};
 use crate::support::receiver::Receiver;
-use crate::support::{Act, Backend, Device, Service, eventually};
+use crate::support::service::PATIENCE;
+use crate::support::{Act, Backend, Device, Journal, Layout, Recorder, Service, eventually};
 
 const UPLOADS: &str = "/api/media/uploads";
 
@@ -32,6 +35,62 @@ fn on_a_line_that_is_cut_every_300_kb_nothing_that_arrived_is_sent_again() {
     let most = CLIP as u64 * 105 / 100;
     assert!(line.passed() <= most, "{} of at most {most} bytes", line.passed());
     receiver.stop();
+}
+
+#[test]
+fn on_a_line_that_is_cut_every_300_kb_the_card_is_not_read_again_at_each_cut() {
+    const CLIP: u64 = 20_000_000;
+    for (journal, pace_ms, most) in [
+        (Journal::Delete, None, CLIP * 5 / 2),
+        // Once more at the end, to be sure that it is one clip.
+        (Journal::Delete, Some(200), CLIP * 5),
+        (Journal::Wal, Some(200), CLIP * 5),
+    ] {
+        let (device, receiver) = (Device::with(Layout::Current, journal), Receiver::start());
+        device.event();
+        device.clip(&video(7, CLIP as usize));
+        let line = CutLine::to(&receiver.url, 300_000);
+        let recorder = pace_ms.map(|pace| Recorder::start(&device, journal, Duration::from_millis(pace)));
+        let mut service = Service::of(&device, &line.url, "continuous").start();
+        service.prints("Médias échoués");
+        let read = service.read_bytes();
+        service.stop().exits(0);
+        println!("read {read} bytes in {} parts, {journal:?}", line.connections());
+        assert!(line.connections() as u64 > CLIP / 300_000, "{}", line.connections());
+        assert!(read >= CLIP && read <= most, "{read} bytes read, {journal:?}");
+        drop(recorder.map(Recorder::stop));
+        Service::of(&device, &receiver.url, "once").run().exits(0);
+        assert_receiver_holds_everything(&device, &receiver);
+        receiver.stop();
+    }
+}
+
+#[test]
+fn a_clip_that_changes_between_two_parts_is_never_mixed() {
+    // Far from the row's beginning, and in place: only the whole shows it.
+    let in_place =
+        "UPDATE media SET video = CAST(substr(video, 1, 200000) || randomblob(1000) || substr(video, 201001) AS BLOB)";
+    let whole = "UPDATE media SET video = randomblob(length(video))";
+    for journal in [Journal::Delete, Journal::Wal] {
+        for change in [in_place, whole] {
+            let (device, receiver) = (Device::with(Layout::Current, journal), Receiver::start());
+            device.event();
+            device.clip(&video(7, 8_000_000));
+            let line = CutLine::to(&receiver.url, 300_000);
+            let service = Service::of(&device, &line.url, "once")
+                .env("SYNC_MAX_RATE_KBPS", "4000")
+                .start();
+            eventually("half of the clip is across", || line.passed() > 4_000_000);
+            device.sql(change);
+            let sent: i64 = device.value("SELECT count(*) FROM sync_tracking WHERE table_name = 'media'");
+            assert_eq!(sent, 0, "it was all across before it changed");
+            service.wait_within(PATIENCE).exits(0);
+            assert_receiver_holds_everything(&device, &receiver);
+            assert!(line.passed() > 12_000_000, "it began anew: {}", line.passed());
+            assert_eq!(receiver.files(), (1, 0), "{change}");
+            receiver.stop();
+        }
+    }
 }
 
 /// Sends a clip of 6 MB, and kills the uploader when half of it is across; returns the bytes that passed.

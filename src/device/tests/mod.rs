@@ -1,6 +1,7 @@
 //! The device module against real database files, with a recorder on another connection.
 
 mod backlog;
+mod bookmarks;
 mod clip;
 mod connection;
 mod generation;

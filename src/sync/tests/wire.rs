@@ -1,7 +1,6 @@
 //! Servers that answer by script.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use sync_protocol::{Extension, Extensions};
 use super::clock::SimClock;
 use crate::clock::Clock;
 use crate::notice::WireStats;
-use crate::row::{Clip, Event, Table};
+use crate::row::{Clip, Event, Table, Video};
 use crate::upload::{BatchVerdict, Rate, RetryAfter, Timetable, Verdict, Wire};
 
 /// A request as the server sees it.
@@ -105,7 +104,7 @@ impl Wire for ScriptedWire {
         self.call(Table::Event, event.id, key)
     }
 
-    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str, _is_new: bool) -> Verdict {
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Video, key: &str, _is_new: bool) -> Verdict {
         let verdict = self.call(Table::Media, clip.id, key);
         let mut bytes = Vec::new();
         if let Err(error) = video.read_to_end(&mut bytes) {

@@ -2,12 +2,11 @@
 
 use std::io::{self, Read};
 
-use ring::digest::{Context, SHA256};
-
+use crate::row::Video;
 use crate::shutdown::Shutdown;
 use crate::upload::exchange::Exchange;
 
-/// Bytes that are read and hashed at a time.
+/// Bytes that are read at a time.
 const PIECE: usize = 128 << 10;
 
 /// How a video compares with what the server has.
@@ -20,7 +19,8 @@ pub(super) enum Prefix {
 
 /// Reads a video and keeps why it could not be read.
 pub(super) struct RawVideo<'a> {
-    video: &'a mut (dyn Read + 'a),
+    video: &'a mut dyn Video,
+    exchange: &'a Exchange,
     length: u64,
     left: u64,
     failed: Option<io::Error>,
@@ -28,9 +28,10 @@ pub(super) struct RawVideo<'a> {
 
 impl<'a> RawVideo<'a> {
     /// A video that must give exactly `length` bytes.
-    pub(super) fn new(video: &'a mut (dyn Read + 'a), length: u64) -> Self {
+    pub(super) fn new(video: &'a mut dyn Video, length: u64, exchange: &'a Exchange) -> Self {
         Self {
             video,
+            exchange,
             length,
             left: length,
             failed: None,
@@ -47,38 +48,49 @@ impl<'a> RawVideo<'a> {
         self.failed.take()
     }
 
-    /// Reads the first `count` bytes and tells whether their SHA-256 is `digest`.
+    /// Tells whether the SHA-256 of the first `count` bytes is `digest`, and goes on behind them. What this process read of
+    /// them before is not read again.
     ///
     /// # Errors
     /// They can't be read.
-    pub(super) fn has_prefix(
-        &mut self,
-        count: u64,
-        digest: Option<&[u8]>,
-        exchange: &Exchange,
-        shutdown: &Shutdown,
-    ) -> io::Result<Prefix> {
-        if count == 0 {
-            return Ok(Prefix::Same);
-        }
-        let (Some(digest), true) = (digest, count <= self.length) else {
-            return Ok(Prefix::Other);
+    pub(super) fn has_prefix(&mut self, count: u64, digest: Option<&[u8]>, shutdown: &Shutdown) -> io::Result<Prefix> {
+        let digest = match digest {
+            Some(digest) if count <= self.length => digest,
+            _ if count > 0 => return Ok(Prefix::Other),
+            _ => &[],
         };
-        let mut hash = Context::new(&SHA256);
-        let mut piece = vec![0; PIECE];
-        let mut left = count;
-        while left > 0 {
-            if shutdown.is_requested() {
+        let mut known = self.video.go_back(count)?;
+        loop {
+            self.left = self.length - known;
+            if !self.read_to(count, shutdown)? {
                 return Ok(Prefix::Stopped);
             }
-            let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-            let read = self.read_on(&mut piece[..most])?;
-            hash.update(&piece[..read]);
-            left -= read as u64;
-            exchange.passed_over(count - left);
+            if count == 0 || self.video.sha256() == digest {
+                return Ok(Prefix::Same);
+            }
+            if known == 0 {
+                return Ok(Prefix::Other);
+            }
+            // What was read before is not what the server has. The row as it is now may be.
+            known = self.video.go_back(0)?;
         }
-        let same = hash.finish().as_ref() == digest;
-        Ok(if same { Prefix::Same } else { Prefix::Other })
+    }
+
+    /// Reads up to where `count` bytes are read; `false` when a stop was asked for.
+    fn read_to(&mut self, count: u64, shutdown: &Shutdown) -> io::Result<bool> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = self.length - self.left;
+            let most = usize::try_from(count - read).unwrap_or(PIECE).min(PIECE);
+            if most == 0 {
+                return Ok(true);
+            }
+            if shutdown.is_requested() {
+                return Ok(false);
+            }
+            self.read_on(&mut piece[..most])?;
+            self.exchange.passed_over(self.length - self.left);
+        }
     }
 
     fn read_on(&mut self, out: &mut [u8]) -> io::Result<usize> {
@@ -90,6 +102,7 @@ impl<'a> RawVideo<'a> {
         if count == 0 {
             return Err(io::Error::other("la vidéo est plus courte qu'annoncé"));
         }
+        self.exchange.video_read(count);
         self.left -= count as u64;
         if self.left == 0 && self.video.read(&mut [0])? != 0 {
             return Err(io::Error::other("la vidéo est plus longue qu'annoncé"));

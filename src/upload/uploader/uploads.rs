@@ -4,8 +4,6 @@
 //! is the server's id, or where the upload is and what is there of it, which is compared with the row as it is now and
 //! continued. Nothing is kept from process to process, and only the answer to a `POST` says that a clip is stored.
 
-use std::io::Read;
-
 use sync_protocol::Extension;
 use sync_protocol::uploads::{LENGTH_HEADER, MEDIA, METADATA_HEADER, OFFSET_HEADER, PATH};
 use ureq::http::Method;
@@ -13,9 +11,8 @@ use ureq::http::request::Builder;
 
 use super::Uploader;
 use super::raw_video::{Prefix, RawVideo};
-use crate::row::Clip;
+use crate::row::{Clip, Video};
 use crate::upload::answer::Answer;
-use crate::upload::outflow::VideoRead;
 use crate::upload::payload;
 use crate::upload::url;
 use crate::upload::verdict::Verdict;
@@ -25,6 +22,10 @@ pub(super) const SMALL_BYTES: u64 = 1 << 20;
 
 /// Longest metadata; real ones have some 300 bytes, and servers limit their headers. Such a row goes the plain way.
 const METADATA_MAX_BYTES: usize = 4 << 10;
+
+/// What a clip that goes on keeps for a request of its own: so that the end of its row, where the whole of it is compared once
+/// more, is not read ahead at each break before it.
+const LAST_BYTES: u64 = 512 << 10;
 
 /// A clip as an upload.
 pub(super) struct Upload {
@@ -80,16 +81,12 @@ pub(super) struct Place {
 
 impl Uploader {
     /// Tries to send a clip, once. `is_new` tells that nothing of it can be there, as far as is known.
-    pub(super) fn upload_clip(&mut self, upload: &Upload, video: &mut dyn Read, is_new: bool) -> Verdict {
+    pub(super) fn upload_clip(&mut self, upload: &Upload, video: &mut dyn Video, is_new: bool) -> Verdict {
         let settled = std::mem::replace(&mut self.uploads.settled, false);
         self.uploads.advanced = false;
         self.uploads.body_left = false;
         let exchange = std::sync::Arc::clone(&self.exchange);
-        let mut video = VideoRead {
-            video,
-            exchange: &exchange,
-        };
-        let mut video = RawVideo::new(&mut video, upload.length);
+        let mut video = RawVideo::new(video, upload.length, &exchange);
         let fits = upload.length <= self.backends.current().pieces.most();
         let place = if is_new && fits && (settled || upload.length <= SMALL_BYTES) {
             self.create(upload, &mut video)
@@ -216,7 +213,7 @@ impl Uploader {
 
     /// Continues an upload where it is, to its end.
     fn go_on(&mut self, upload: &Upload, place: Place, video: &mut RawVideo<'_>) -> Verdict {
-        match video.has_prefix(place.offset, place.digest.as_deref(), &self.exchange, &self.shutdown) {
+        match video.has_prefix(place.offset, place.digest.as_deref(), &self.shutdown) {
             Ok(Prefix::Same) => {}
             Ok(Prefix::Other) => return self.discard(upload, &place),
             Ok(Prefix::Stopped) => return Verdict::Interrupted,
@@ -242,7 +239,7 @@ impl Uploader {
     /// Sends the next piece; returns how far the upload is.
     fn append(&mut self, upload: &Upload, url: &str, offset: u64, video: &mut RawVideo<'_>) -> Result<u64, Verdict> {
         let backend = self.backends.current();
-        let length = backend.pieces.most().min(upload.length - offset);
+        let length = next_length(backend.pieces.most(), upload.length - offset);
         let request = backend
             .tus(Method::PATCH, url, self.token.as_ref())
             .header(OFFSET_HEADER, offset);
@@ -269,5 +266,14 @@ impl Uploader {
             }
             _ => Err(self.conclude(Ok(answer), false)),
         }
+    }
+}
+
+/// Bytes of the next request, at most `most`, when `left` are not there yet.
+fn next_length(most: u64, left: u64) -> u64 {
+    if left > LAST_BYTES {
+        most.min(left - LAST_BYTES)
+    } else {
+        most.min(left)
     }
 }

@@ -1,6 +1,5 @@
 //! What a pass asks of the uploader.
 
-use std::io::Read;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
@@ -9,7 +8,7 @@ use sync_protocol::{Extension, Extensions};
 use super::uploads::Upload;
 use super::{AskedInVain, Uploader};
 use crate::notice::WireStats;
-use crate::row::{Clip, Event};
+use crate::row::{Clip, Event, Video};
 use crate::upload::batch::BatchVerdict;
 use crate::upload::verdict::Verdict;
 use crate::upload::wire::Wire;
@@ -22,7 +21,7 @@ impl Wire for Uploader {
         verdict
     }
 
-    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Read, key: &str, is_new: bool) -> Verdict {
+    fn post_clip(&mut self, clip: &Clip, video: &mut dyn Video, key: &str, is_new: bool) -> Verdict {
         if let Some(verdict) = self.make_acquaintance(clip) {
             self.exchange.end();
             return verdict;
@@ -37,9 +36,9 @@ impl Wire for Uploader {
         self.uploads.body_left = false;
         self.uploads.advanced = false;
         let verdict = self
-            .send_clip(clip, video, key)
+            .send_clip(clip, &mut &mut *video, key)
             // It did not ask this time.
-            .or_else(|AskedInVain| self.send_clip(clip, video, key))
+            .or_else(|AskedInVain| self.send_clip(clip, &mut &mut *video, key))
             .unwrap_or(Verdict::Interrupted);
         self.exchange.end();
         verdict
