@@ -4,10 +4,11 @@
 //! a connection of its own, so that no row waits for it. One that is lost costs a second: readers also look by themselves.
 
 use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::sync::watch;
 use tokio_postgres::{AsyncMessage, Client, Connection};
 
 use super::settings::DatabaseSettings;
@@ -50,15 +51,16 @@ async fn keep(settings: DatabaseSettings, mut own: watch::Receiver<u64>, bell: w
     while own.has_changed().is_ok() {
         match settings.config.connect(tls.clone()).await {
             Ok((client, connection)) => {
-                let (notices, heard) = mpsc::channel(1);
-                let listening = tokio::spawn(listen(connection, notices));
-                let ended = tell(&client, &mut own, heard, &bell).await;
+                let ours = Arc::default();
+                let mut listening = tokio::spawn(listen(connection, Arc::clone(&ours), bell.clone()));
+                let ended = tokio::select! {
+                    ended = tell(&client, &mut own, &ours, &bell) => ended,
+                    _ = &mut listening => Ok(()),
+                };
                 listening.abort();
                 if let Err(error) = ended {
                     log::info!("{settings}: {}", error::reason(&error));
                 }
-                // What was committed meanwhile was told to nobody here.
-                ring(&bell);
             }
             Err(error) => log::info!("{settings}: {}", error::reason(&error)),
         }
@@ -66,47 +68,38 @@ async fn keep(settings: DatabaseSettings, mut own: watch::Receiver<u64>, bell: w
     }
 }
 
-/// Says who sent each notice; ends with the connection.
-async fn listen<S, T>(mut connection: Connection<S, T>, notices: mpsc::Sender<i32>)
+/// Rings for every notice but our own; ends with the connection.
+async fn listen<S, T>(mut connection: Connection<S, T>, ours: Arc<AtomicI32>, bell: watch::Sender<u64>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
     while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-        if let AsyncMessage::Notification(notice) = message {
-            // One that waits to be heard says as much as two.
-            let _ = notices.try_send(notice.process_id());
+        match message {
+            AsyncMessage::Notification(notice) if notice.process_id() != ours.load(Ordering::Relaxed) => ring(&bell),
+            _ => {}
         }
     }
 }
 
+/// Sends a notice for what is committed here; `ours` is told who sends it.
 async fn tell(
     client: &Client,
     own: &mut watch::Receiver<u64>,
-    mut heard: mpsc::Receiver<i32>,
+    ours: &AtomicI32,
     bell: &watch::Sender<u64>,
 ) -> Result<(), tokio_postgres::Error> {
+    let id = client.query_one("SELECT pg_backend_pid()", &[]).await?.get(0);
+    ours.store(id, Ordering::Relaxed);
     client.batch_execute(LISTEN).await?;
-    let ours: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.get(0);
-    let (mut owed, mut next) = (false, Instant::now());
-    loop {
-        tokio::select! {
-            changed = own.changed(), if !owed => match changed {
-                Ok(()) => owed = true,
-                Err(_) => return Ok(()),
-            },
-            () = tokio::time::sleep_until(next), if owed => {
-                own.mark_unchanged();
-                client.batch_execute(NOTIFY).await?;
-                (owed, next) = (false, Instant::now() + TOGETHER);
-            }
-            notice = heard.recv() => match notice {
-                Some(sender) if sender == ours => {}
-                Some(_) => ring(bell),
-                None => return Ok(()),
-            },
-        }
+    // What was committed until now was told to nobody here.
+    ring(bell);
+    // An error is that of a receiver that has ended.
+    while own.changed().await.is_ok() {
+        client.batch_execute(NOTIFY).await?;
+        tokio::time::sleep(TOGETHER).await;
     }
+    Ok(())
 }
 
 #[cfg(test)]
