@@ -54,7 +54,7 @@ pub(super) fn run(config: &Config) -> Result<u8, String> {
         config,
         reporters,
         heartbeat,
-        device_status: device_status(config),
+        device_status: device_status(config, &uploader),
         shutdown,
     };
     match run.supervise(uploader, instance) {
@@ -73,9 +73,9 @@ fn heartbeat(config: &Config) -> Result<Option<Heartbeat>, String> {
     Ok(Some(Heartbeat::new(agent, url.as_str().to_owned())))
 }
 
-fn device_status(config: &Config) -> DeviceStatus {
-    let upload = config.upload.clone();
-    DeviceStatus::new(Box::new(move |status| put_status(&upload, status)))
+fn device_status(config: &Config, uploader: &Uploader) -> DeviceStatus {
+    let (upload, tls) = (config.upload.clone(), uploader.tls());
+    DeviceStatus::new(Box::new(move |status| put_status(&upload, &tls, status)))
 }
 
 /// What `check` tells of the servers.

@@ -12,6 +12,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ureq::tls::TlsConfig;
+
 use super::answer::Answer;
 use super::backend::{Backends, Exchanges, Outcome};
 use super::compress::{self, Gzip};
@@ -104,6 +106,11 @@ impl Uploader {
             exchanges,
             foremost: None,
         })
+    }
+
+    /// Whom we trust, and who we are to the servers.
+    pub(crate) fn tls(&self) -> TlsConfig {
+        self.backends.current().lane(0).config().tls_config().clone()
     }
 
     /// Tells `progress` how clips move.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::backend::Received;
+use crate::support::tls::{Authority, Site};
 use crate::support::{Act, Backend, Device, Service, eventually};
 
 const STATUS: &str = "/api/devices/raspberry-1/status";
@@ -95,6 +96,20 @@ fn passes_that_follow_each_other_are_told_once_a_minute() {
     assert_eq!(first["service"]["interval_s"], 300.0);
     assert!(first["service"]["last_pass"].as_i64() <= first["service"]["next_pass"].as_i64());
     assert_eq!(body(&all[1])["tables"]["evenement"]["done"], 5);
+}
+
+#[test]
+fn certificates_are_read_at_the_start_and_not_for_each_status() {
+    let device = Device::new();
+    device.event();
+    let authority = Authority::new(device.folder());
+    let site = Site::with_headers("Sync-Extensions: status\r\n", authority.certificate("127.0.0.1"), None);
+    let service = Service::of(&device, &site.url(), "realtime").env("BACKEND_CA_FILE", authority.file());
+    let service = service.start();
+    eventually("an event and a status", || site.requests() == 2);
+    std::fs::remove_file(authority.file()).unwrap();
+    service.stop().exits(0);
+    assert_eq!(site.requests(), 3, "the last status");
 }
 
 #[test]

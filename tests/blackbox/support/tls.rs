@@ -85,6 +85,11 @@ pub struct Site {
 impl Site {
     /// Shows `identity`; with `clients`, wants a certificate of that authority.
     pub fn new(identity: Identity, clients: Option<&Authority>) -> Self {
+        Self::with_headers("", identity, clients)
+    }
+
+    /// The same; each answer has these header lines, each ended by `\r\n`.
+    pub fn with_headers(headers: &'static str, identity: Identity, clients: Option<&Authority>) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -111,7 +116,10 @@ impl Site {
                 let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
                 let counter = Arc::clone(&counter);
                 // A handshake that fails ends its thread and nothing else.
-                std::thread::spawn(move || serve(BufReader::new(StreamOwned::new(connection, stream)), &counter));
+                std::thread::spawn(move || {
+                    let stream = BufReader::new(StreamOwned::new(connection, stream));
+                    serve(stream, headers, &counter)
+                });
             }
         });
         Site { url, requests }
@@ -126,7 +134,7 @@ impl Site {
     }
 }
 
-fn serve<S: Read + Write>(mut stream: BufReader<S>, counter: &AtomicUsize) -> std::io::Result<()> {
+fn serve<S: Read + Write>(mut stream: BufReader<S>, headers: &str, counter: &AtomicUsize) -> std::io::Result<()> {
     loop {
         let mut length = 0;
         loop {
@@ -146,7 +154,7 @@ fn serve<S: Read + Write>(mut stream: BufReader<S>, counter: &AtomicUsize) -> st
         let id = counter.fetch_add(1, Ordering::SeqCst) + 1;
         let answer = format!("{{\"id\":{id}}}");
         let answer = format!(
-            "HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{answer}",
+            "HTTP/1.1 201 Created\r\nContent-Length: {}\r\n{headers}\r\n{answer}",
             answer.len()
         );
         stream.get_mut().write_all(answer.as_bytes())?;
