@@ -2,17 +2,23 @@
 
 import { ApiError, get, send } from './lib/api.js';
 import { h, setText, throttle } from './lib/dom.js';
-import { language, number, otherLanguage, setLanguage, t } from './lib/i18n.js';
+import { language, moreWords, number, otherLanguage, setLanguage, t } from './lib/i18n.js';
 import { bind } from './lib/keys.js';
 import * as live from './lib/live.js';
 
 const PLACES = { devices: '/', day: '/day', new: '/new', kept: '/kept', add: '/add' };
+/** Places of every visit: their words come first. */
+const COMMON = ['devices', 'day', 'new'];
+/** Titles where nobody can sign in, by the reason. */
+const NOBODY = { no_people: 'people.title', unknown_person: 'people.unknown.title' };
 const ICONS = { bad: 'icon-bad', warn: 'icon-warn' };
 
 document.documentElement.lang = language;
 let me = null;
 let view = null;
 let unsaid = [];
+/** What is shown now is not to be made anew by itself. */
+let isKept = false;
 
 // ── Frame ──
 const title = h('h1', { tabindex: '-1' });
@@ -68,14 +74,16 @@ const countNew = throttle(async () => {
   if (page) newClips(page.count);
 }, 2000);
 
-/** So long away that what came meanwhile is read anew instead of row by row; the address knows the place. */
+/** So long away that what came meanwhile is read anew instead of row by row; the address knows the place, but not what
+ * is shown only once. */
 addEventListener('away', () => {
   countNew();
-  show();
+  if (!isKept) show();
 });
 
 async function showHelp() {
-  (await import('./views/help.js')).help();
+  const [view] = await Promise.all([import('./views/help.js'), moreWords()]);
+  view.help();
 }
 
 // ── Places ──
@@ -94,8 +102,9 @@ let arrived = false;
 async function show() {
   view?.abort();
   view = new AbortController();
+  isKept = false;
   const { signal } = view;
-  const found = me ? route(location.pathname) : ['sign_in', me === null ? 'signin.title' : 'people.title', {}];
+  const found = me ? route(location.pathname) : ['sign_in', NOBODY[refusal] ?? 'signin.title', {}];
   const [name, heading, extra] = found ?? [null, 'missing.title', {}];
   setText(title, t(heading));
   document.title = `${t(heading)} – ${t('brand')}`;
@@ -116,32 +125,40 @@ async function show() {
   const place = h('div', { class: 'place' });
   main.append(place);
   const tools = {
-    me, go, newClips, ...extra, reason: extra.reason ?? refusal, done: entered,
+    me, go, newClips, ...extra, reason: extra.reason ?? refusal, done: entered, keep: () => { isKept = true; },
     title: (text) => { document.title = `${text} – ${t('brand')}`; },
   };
   try {
-    const { mount } = await import(`./views/${name}.js`);
+    const [{ mount }] = await Promise.all([import(`./views/${name}.js`), COMMON.includes(name) || moreWords()]);
+    if (location.hash === AGAIN) history.replaceState(history.state, '', location.pathname + location.search);
     if (!signal.aborted) await mount(place, new URLSearchParams(location.search), signal, tools);
   } catch (error) {
     if (signal.aborted || error.name === 'AbortError') return;
-    if (error instanceof TypeError && /import|module/i.test(error.message)) reloadOnce();
-    if (!(error instanceof ApiError)) throw error;
-    if (error.status !== 401) place.replaceChildren(problem(error));
+    const isModule = error instanceof TypeError && /import|module/i.test(error.message);
+    if (!isModule && !(error instanceof ApiError)) throw error;
+    const found = isModule ? await whyNoModule() : error;
+    if (found && found.status !== 401 && !signal.aborted) place.replaceChildren(problem(found));
   }
 }
 
-/** The receiver was renewed under an open page: its modules have other addresses now. */
-function reloadOnce() {
+const AGAIN = '#again';
+
+/** Why a part of the page did not come: the line, or the receiver was renewed under an open page, whose modules have
+ * other addresses now. Then the page begins again, once; never without a receiver, where the browser's own error would
+ * stand in its place. */
+async function whyNoModule() {
+  const error = await get('/api/me').then(() => new ApiError(500), (found) => found);
+  if (error.status === 0 || location.hash === AGAIN) return error;
   const url = new URL(location.href);
-  if (url.hash === '#again') return;
-  url.hash = 'again';
+  url.hash = AGAIN;
   location.replace(url);
   location.reload();
+  return null;
 }
 
-function problem(error) {
+function problem(error, again = show) {
   const text = error.status === 0 ? 'error.away' : error.status === 403 ? 'error.forbidden' : error.status === 404 ? 'error.gone' : 'error.server';
-  return h('div', { class: 'empty', role: 'alert' }, h('p', {}, t(text)), h('button', { click: () => show() }, t('error.again')));
+  return h('div', { class: 'empty', role: 'alert' }, h('p', {}, t(text)), h('button', { click: () => again() }, t('error.again')));
 }
 
 function go(href) {
@@ -195,11 +212,13 @@ async function leave() {
 }
 addEventListener('signed-out', (event) => left(event.detail ?? 'sign_in'));
 
-try {
-  const person = await get('/api/me');
-  entered(person);
-} catch (error) {
-  if (!(error instanceof ApiError)) throw error;
-  if (error.status === 403) left(error.reason);
-  else if (error.status !== 401) main.append(title, problem(error));
+async function begin() {
+  try {
+    entered(await get('/api/me'));
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status === 403) left(error.reason);
+    else if (error.status !== 401) main.replaceChildren(problem(error, begin));
+  }
 }
+await begin();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { relay } from './relay.mjs';
-import { clips, follow, local, reader, receiver, recorder, renderers, store, work } from './world.mjs';
+import { clips, follow, local, reader, receiver, recorder, renderers, store, turn, work } from './world.mjs';
 
 const NOISE = /ERR_CONNECTION|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_INTERNET_DISCONNECTED|ERR_NETWORK/;
 
@@ -40,12 +40,6 @@ async function openDay(name, { clock = false, day = DAY } = {}) {
     },
   };
 }
-
-// Headless Chromium has no window that could be covered: the page is told as a browser tells it.
-const turn = (page, hidden) => page.evaluate((value) => {
-  Object.defineProperty(document, 'hidden', { configurable: true, value });
-  document.dispatchEvent(new Event('visibilitychange'));
-}, hidden);
 
 const names = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => `sensor ${from + index}`);
 

@@ -254,6 +254,8 @@ export const tests = {
     await page.getByRole('heading', { name: 'Add a device' }).waitFor();
     await page.waitForFunction(() => document.activeElement.id === 'device');
     await page.keyboard.type('shop-9');
+    await tabTo(page, page.getByLabel('Address of this receiver'));
+    await page.keyboard.type('pi.example');
     await page.keyboard.press('Enter');
     await page.getByText('Waiting for its first sign…').waitFor();
     await tabTo(page, page.getByRole('button', { name: 'Copy' }));

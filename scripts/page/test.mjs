@@ -7,6 +7,7 @@ import {
   DESKTOP, NARROW, PASSWORD, PHONE, check, clips, finish, follow, reader, receiver, recorder, root, upload, work,
 } from './world.mjs';
 import { tests as flow } from './flow.mjs';
+import { tests as known } from './known.mjs';
 import { tests as live } from './live.mjs';
 import { tests as much } from './much.mjs';
 import { tests as reach } from './reach.mjs';
@@ -370,6 +371,7 @@ const tests = {
     await page.getByRole('heading', { name: 'Add a device' }).waitFor();
     await page.getByText('Until now anyone may store here.').waitFor();
     await page.getByLabel('Name of the device').fill('shop-81');
+    await page.getByLabel('Address of this receiver').fill(server.url);
     await page.getByRole('button', { name: 'Make its token' }).click();
     const settings = await page.getByLabel('Settings with the token').inputValue();
     assert.match(settings, new RegExp(`^BACKEND_URL=${server.url}\nDEVICE_ID=shop-81\nBACKEND_TOKEN=[\\w-]{43}\n$`));
@@ -403,7 +405,7 @@ const tests = {
 
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 let failed = null;
-for (const [name, test] of Object.entries({ ...tests, ...flow, ...live, ...much, ...reach })) {
+for (const [name, test] of Object.entries({ ...tests, ...flow, ...known, ...live, ...much, ...reach })) {
   if (only.length && !only.some((word) => name.includes(word))) continue;
   const began = Date.now();
   try {

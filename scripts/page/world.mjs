@@ -34,9 +34,9 @@ function ended(child) {
 }
 
 /** A receiver on a folder of its own. */
-export async function receiver(name) {
+export async function receiver(name, more = {}) {
   const data = path.join(work, name);
-  const child = start('sync-receiver', { RECEIVER_LISTEN: '127.0.0.1:0', RECEIVER_DATA: data });
+  const child = start('sync-receiver', { RECEIVER_LISTEN: '127.0.0.1:0', RECEIVER_DATA: data, ...more });
   const [line] = await new Promise((resolve) => { readline.createInterface({ input: child.stdout }).once('line', (text) => resolve([text])); });
   const url = line.replace('sync-receiver listening on ', '');
   return {
@@ -123,6 +123,12 @@ export async function reader(server, options = {}) {
     },
   };
 }
+
+/** Hides the tab, or shows it: headless Chromium has no window to cover, so that the page is told as a browser tells it. */
+export const turn = (page, hidden) => page.evaluate((value) => {
+  Object.defineProperty(document, 'hidden', { configurable: true, value });
+  document.dispatchEvent(new Event('visibilitychange'));
+}, hidden);
 
 /** Nothing is wider than the screen, and axe finds nothing. */
 export async function check(page, what) {

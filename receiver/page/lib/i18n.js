@@ -22,6 +22,11 @@ export const locale = navigator.languages.find((name) => name.slice(0, 2) === la
 const { words } = await import(`../words/${language}.js`);
 const plural = new Intl.PluralRules(locale);
 
+/** Adds the words of the places that not every visit opens. */
+export async function moreWords() {
+  Object.assign(words, (await import(`../words/${language}_more.js`)).words);
+}
+
 /** The text of `key`; `{name}` stands for a parameter, `n` chooses the plural. */
 export function t(key, params = {}) {
   const entry = words[key];

@@ -81,6 +81,11 @@ export function ago(utc) {
   return s < DAY_S ? span(s) : readerFormat.format(new Date(utc));
 }
 
+/** How long it is since then: for sentences, which a day would break. */
+export function since(utc) {
+  return span((serverNow() - Date.parse(utc)) / 1000);
+}
+
 const hourFormat = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 export function readerClock(ms) {
   return hourFormat.format(new Date(ms));

@@ -5,7 +5,7 @@ import { every, h, loading, setText, settle, svg, throttle } from '../lib/dom.js
 import { percent, t } from '../lib/i18n.js';
 import { bind } from '../lib/keys.js';
 import { onRow } from '../lib/live.js';
-import { ago, span } from '../lib/time.js';
+import { ago, since, span } from '../lib/time.js';
 
 const PAGE = 50;
 const COLUMNS = ['state', 'device', 'sign', 'waiting', 'disk', 'clock', 'version', 'plot'];
@@ -41,11 +41,11 @@ export function plot(hours) {
 /** What holds, in a sentence each. */
 export function sentences(device) {
   const facts = {
-    silent: () => t('devices.silent', { time: ago(device.last_sign) }),
+    silent: () => t('devices.silent', { time: since(device.last_sign) }),
     disk_low: () => t('devices.disk_low', { percent: percent(device.disk_free_percent) }),
     backlog: () => t('devices.backlog', { n: device.waiting, time: span(device.oldest_waiting_s) }),
     clock_off: () => t('devices.clock_off', { time: span(Math.abs(device.clock_off_s)) }),
-    late: () => t('devices.late', { time: ago(device.last_sign) }),
+    late: () => t('devices.late', { time: since(device.last_sign) }),
     new: () => t('devices.new'),
   };
   return device.states.map((state) => facts[state]?.()).filter(Boolean).join(' ');

@@ -3,7 +3,7 @@
 import { get, send } from '../lib/api.js';
 import { h, loading, setText } from '../lib/dom.js';
 import { bytes, t } from '../lib/i18n.js';
-import { ago, dayName } from '../lib/time.js';
+import { dayName, since } from '../lib/time.js';
 
 const PAGE = 50;
 
@@ -15,7 +15,7 @@ function rule(name, days, size) {
 
 function trouble(found) {
   if (!found) return '';
-  return h('p', { class: 'notice', role: 'alert' }, t('kept.trouble', { time: ago(found.since) }), found.error ? h('code', { class: 'small' }, ` ${found.error}`) : '');
+  return h('p', { class: 'notice', role: 'alert' }, t('kept.trouble', { time: since(found.since) }), found.error ? h('code', { class: 'small' }, ` ${found.error}`) : '');
 }
 
 function line(item) {

@@ -57,7 +57,9 @@ const FILES: &[(&str, &str, &str)] = files![
     "views/sign_in.js" JS
     "views/timeline.js" JS
     "words/en.js" JS
+    "words/en_more.js" JS
     "words/fr.js" JS
+    "words/fr_more.js" JS
 ];
 
 struct File {

@@ -23,7 +23,8 @@ fn every_module() -> String {
 /// Key → its plural forms, or `""` for a plain text; and its texts.
 fn dictionary(language: &str) -> BTreeMap<String, (Vec<String>, Vec<String>)> {
     let mut words = BTreeMap::new();
-    for line in file(&format!("words/{language}.js")).lines() {
+    let text = file(&format!("words/{language}.js")) + &file(&format!("words/{language}_more.js"));
+    for line in text.lines() {
         let Some((key, value)) = line.trim().split_once(": ") else {
             continue;
         };

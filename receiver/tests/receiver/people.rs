@@ -407,6 +407,7 @@ fn the_page_makes_a_token_that_is_shown_once() {
     receiver.add_person("anna", &["--admin"]);
     let anna = receiver.sign_in("anna");
     assert_eq!(anna.json("/api/me")["tokens_needed"], false);
+    assert!(anna.json("/api/me")["public_url"].is_null());
     let answer = anna.ask("POST", "/api/devices/shop%2F81%20%C3%A9/tokens", "", "");
     assert_eq!(answer.status, 201, "{answer:?}");
     let made: serde_json::Value = serde_json::from_str(&answer.body).unwrap();

@@ -46,6 +46,8 @@ pub(crate) struct Reader {
     pub(super) access: Arc<Access>,
     pub(super) proxy: Option<ProxyConfig>,
     keep: Keep,
+    /// Where people open the page, as far as somebody said.
+    public_url: Option<String>,
     /// Whether alerts go anywhere.
     tells: bool,
     /// Changes when something was committed here.
@@ -63,6 +65,7 @@ impl Reader {
             access: Arc::clone(&app.access),
             proxy: app.config.proxy.clone(),
             keep: app.config.operation.keep,
+            public_url: app.config.operation.public_url.clone(),
             tells: app.config.operation.alert_url.is_some(),
             commits,
             devices: KnownDevices::default(),

@@ -33,6 +33,8 @@ pub(super) struct Me {
     sign_out: bool,
     /// Whether a device needs a token to store.
     tokens_needed: bool,
+    /// RECEIVER_PUBLIC_URL, where it is set.
+    public_url: Option<String>,
 }
 
 async fn me_of(reader: &Reader, visitor: Visitor) -> Result<Me, StoreError> {
@@ -42,6 +44,7 @@ async fn me_of(reader: &Reader, visitor: Visitor) -> Result<Me, StoreError> {
         devices: visitor.person.devices,
         sign_out: matches!(visitor.way, Way::Session(_)),
         tokens_needed: reader.access.is_needed().await?,
+        public_url: reader.public_url.clone(),
     })
 }
 

@@ -1,0 +1,187 @@
+// What is known, and how it is said: of the line, of a device, of what happens once only.
+
+import assert from 'node:assert/strict';
+import { relay } from './relay.mjs';
+import { PASSWORD, check, reader, receiver, recorder, store, turn } from './world.mjs';
+
+const NOISE = /ERR_|Failed to load/;
+
+/** What a device tells of itself. */
+async function tell(server, device, more = {}, token = '') {
+  const answer = await fetch(`${server.url}/api/devices/${device}/status`, {
+    method: 'PUT', headers: token ? { Authorization: `Bearer ${token}` } : {}, body: JSON.stringify({
+      version: 1, program_version: '0.1.0', clock_unix_ms: Date.now(), service: { mode: 'continuous', interval_s: 300 },
+      disk: { free_bytes: 5e8, total_bytes: 1e9 }, tables: { evenement: { waiting: 212, oldest_waiting: { age_seconds: 40 } } }, ...more,
+    }),
+  });
+  assert.equal(answer.status, 204);
+}
+
+/** A device's last sign was longer ago than it was. */
+const silence = (server, device, ago) => recorder('sql', server.database, `UPDATE device SET received_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '${ago}') WHERE device_id = '${device}'`);
+
+async function signIn({ page, open, expect }, name, place = '/') {
+  expect(/401/);
+  await open(place);
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.keyboard.press('Enter');
+}
+
+export const tests = {
+  async 'a new device gets an address at which it finds the receiver'() {
+    const server = await receiver('address');
+    const { page, open, expect, close } = await reader(server);
+    expect(/404/);
+    await open('/add');
+    const name = page.getByLabel('Name of the device');
+    const address = page.getByLabel('Address of this receiver');
+    const make = page.getByRole('button', { name: 'Make its token' });
+    assert.equal(await address.inputValue(), '', 'nothing invented');
+    await page.getByText('on another machine means that machine itself').waitFor();
+    await check(page, 'add, asked for an address');
+    await name.fill('shop-1');
+    await make.click();
+    assert.equal(await page.locator('textarea').count(), 0, 'no token without an address');
+    await address.fill('not an address');
+    await make.click();
+    await page.getByText('This is no address').waitFor();
+    const { port } = new URL(server.url);
+    for (const [typed, written] of [
+      ['192.0.2.7', `http://192.0.2.7:${port}`], ['pi.example:81', 'http://pi.example:81'],
+      ['https://pi.example/sync/', 'https://pi.example/sync'],
+    ]) {
+      await open('/add');
+      await name.fill(`shop-${written.length}`);
+      await address.fill(typed);
+      await make.click();
+      const settings = await page.getByLabel('Settings with the token').inputValue();
+      assert.equal(settings.split('\n')[0], `BACKEND_URL=${written}`);
+    }
+    await close();
+    await server.stop();
+    const named = await receiver('address', { RECEIVER_PUBLIC_URL: 'https://sync.example/' });
+    const other = await reader(named);
+    await other.open('/add');
+    assert.equal(await other.page.getByLabel('Address of this receiver').inputValue(), 'https://sync.example');
+    await other.close();
+    await named.stop();
+  },
+
+  async 'a token that is shown once outlives an hour away'() {
+    const server = await receiver('once');
+    const { page, open, expect, close } = await reader(server);
+    expect(/404/);
+    await page.clock.install();
+    await open('/add');
+    await page.locator('.live.on').waitFor();
+    await page.getByLabel('Name of the device').fill('shop-1');
+    await page.getByLabel('Address of this receiver').fill('pi.example');
+    await page.keyboard.press('Enter');
+    const shown = page.getByLabel('Settings with the token');
+    const settings = await shown.inputValue();
+    await turn(page, true);
+    await page.clock.fastForward('01:05:00');
+    const again = page.waitForResponse((answer) => answer.url().includes('/api/new'));
+    await turn(page, false);
+    // What follows a long absence was done.
+    await again;
+    await page.locator('.live.on').waitFor();
+    assert.equal(await shown.inputValue(), settings);
+    // And another place is read anew, as ever.
+    await page.getByRole('link', { name: 'Devices' }).click();
+    await page.getByText('No device yet.').waitFor();
+    await turn(page, true);
+    await tell(server, 'shop-1', {}, /BACKEND_TOKEN=(.*)/.exec(settings)[1]);
+    await page.clock.fastForward('01:05:00');
+    await turn(page, false);
+    await page.getByRole('link', { name: 'shop-1' }).waitFor();
+    await close();
+    await server.stop();
+  },
+
+  async 'why a token is refused is said'() {
+    const server = await receiver('refused');
+    server.command(['user', 'add', 'anna', '--admin', '--devices', 'shop-*'], `${PASSWORD}\n`);
+    for (let n = 0; n < 2; n += 1) server.command(['token', 'add', 'shop-1']);
+    const one = await reader(server);
+    const { page, expect, close } = one;
+    expect(/403|409/);
+    await signIn(one, 'anna', '/add');
+    await page.getByLabel('Address of this receiver').fill('pi.example');
+    await page.getByLabel('Name of the device').fill('shop-1');
+    await page.keyboard.press('Enter');
+    await page.getByText('has two tokens already').waitFor();
+    await page.getByLabel('Name of the device').fill('garage');
+    await page.keyboard.press('Enter');
+    await page.getByText('not yours to see, so you cannot add it').waitFor();
+    await close();
+    await server.stop();
+  },
+
+  async 'a place that cannot be fetched is said, and comes with the line'() {
+    const server = await receiver('fetched');
+    const line = await relay(server);
+    const { page, open, expect, close } = await reader(line);
+    expect(NOISE);
+    await open('/');
+    await page.getByText('No device yet.').waitFor();
+    await page.context().setOffline(true);
+    line.cut();
+    await page.getByRole('link', { name: 'Kept' }).click();
+    await page.getByText('The receiver does not answer.').waitFor();
+    await page.getByRole('link', { name: 'Kept' }).waitFor();
+    await page.context().setOffline(false);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('heading', { name: 'What is kept' }).waitFor();
+    await page.waitForFunction(() => location.hash === '');
+    // A receiver that was renewed has its modules elsewhere: one reload brings them.
+    let old = 0;
+    await page.route('**/views/new.js', (route) => {
+      old += 1;
+      return old === 1 ? route.fulfill({ status: 404 }) : route.continue();
+    });
+    await page.getByRole('link', { name: 'New' }).click();
+    await page.getByText('You have seen everything.').waitFor();
+    await page.waitForFunction(() => location.hash === '');
+    assert.ok(old > 0);
+    await close();
+    line.close();
+    await server.stop();
+  },
+
+  async 'nobody is told to sign in where nobody can'() {
+    const server = await receiver('nobody');
+    const { page, open, expect, close } = await reader(server, { extraHTTPHeaders: { 'X-Forwarded-For': '192.0.2.1' } });
+    expect(/401/);
+    await open('/');
+    await page.getByRole('heading', { name: 'Nobody can sign in yet' }).waitFor();
+    assert.equal(await page.title(), 'Nobody can sign in yet – Receiver');
+    server.command(['user', 'add', 'anna', '--admin'], `${PASSWORD}\n`);
+    await open('/');
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await close();
+    await server.stop();
+  },
+
+  async 'sentences go on after a day'() {
+    const server = await receiver('sentences');
+    await tell(server, 'garage');
+    silence(server, 'garage', '-3 days');
+    await tell(server, 'bakery', { service: { mode: 'continuous', interval_s: 86_400 } });
+    silence(server, 'bakery', '-2 days');
+    recorder('sql', server.database, "INSERT INTO removal_trouble (one, reason, since_at, last_at) VALUES (1, 'x', unixepoch() - 300000, unixepoch())");
+    for (const [locale, said] of [
+      ['en-GB', ['No sign for 3 days.', 'last sign 2 days ago.', 'first noticed 3 days ago.']],
+      ['fr-FR', ['Aucun signe depuis 3 j.', 'dernier signe il y a 2 j.', 'depuis 3 j.']],
+    ]) {
+      const { page, open, close } = await reader(server, { locale });
+      await open('/');
+      for (const text of said.slice(0, 2)) await page.getByText(text).waitFor();
+      await open('/kept');
+      await page.getByText(said[2]).waitFor();
+      await close();
+    }
+    await server.stop();
+  },
+};
