@@ -107,10 +107,17 @@ QUESTIONS = {
     "events, from anywhere": lambda: f"/api/evenements?to={moment()}",
     "events of a device": lambda: f"/api/evenements?device={device()}",
     "events of a sensor": lambda: f"/api/evenements?sensor=Capteur+3&to={moment()}",
+    "events of a sensor nobody has, next": lambda: f"/api/evenements?sensor=Capteur+9&from={moment()}&order=asc&limit=1",
+    "events of a device, sensor it lacks": lambda: f"/api/evenements?device={device()}&sensor=Capteur+9",
     "events of a device, its day": lambda: f"/api/evenements?device={device()}&from={(day := moment()[:10])}&to={day}T23:59:59&limit=1000",
     "clips, newest": lambda: "/api/media",
     "clips of a device and a camera": lambda: f"/api/media?device={device()}&camera=1",
+    "clips of a camera": lambda: f"/api/media?camera={random.randrange(1, 3)}&to={moment()}",
+    "clips of a camera nobody has": lambda: "/api/media?camera=9",
+    "clips of a sensor, camera it lacks": lambda: "/api/media?sensor=Capteur+1&camera=9",
+    "clips of a device, camera it lacks": lambda: f"/api/media?device={device()}&camera=9",
     "hours of a device's day": lambda: f"/api/hours?day={moment()[:10]}&device={device()}",
+    "hours of a sensor's day": lambda: f"/api/hours?day={moment()[:10]}&sensor=Capteur+3",
     "hours of everybody's day": lambda: f"/api/hours?day={moment()[:10]}",
     "clips not seen": lambda: "/api/new",
     "devices, worst first": lambda: "/api/devices",
@@ -133,7 +140,7 @@ def sign_in(folder, address):
 
 
 def ask(address, who, headers):
-    print(f"{who:32}{'median ms':>10}{'p99 ms':>10}")
+    print(f"{who:36}{'median ms':>10}{'p99 ms':>10}")
     connection = http.client.HTTPConnection(address)
     for name, question in QUESTIONS.items():
         took = []
@@ -147,7 +154,7 @@ def ask(address, who, headers):
             # A device that this person does not see is not there.
             assert answer.status == 200 or headers and answer.status == 404, (path, body)
         took.sort()
-        print(f"{name:32}{took[len(took) // 2]:10.1f}{took[len(took) * 99 // 100]:10.1f}", flush=True)
+        print(f"{name:36}{took[len(took) // 2]:10.1f}{took[len(took) * 99 // 100]:10.1f}", flush=True)
 
 
 with tempfile.TemporaryDirectory() as folder:

@@ -1,23 +1,48 @@
-//! The tables, as numbered files make them: each in a transaction of its own, by one receiver at a time.
+//! The tables, as numbered files make them: each in a transaction of its own, by one receiver at a time. Where that would
+//! keep the others from storing rows, its statements come one by one instead.
 
 use std::fmt;
+use std::time::Duration;
 
-use deadpool_postgres::Client;
+use deadpool_postgres::{Client, GenericClient};
 use tokio_postgres::Error;
 
 use crate::store::StoreError;
 
 /// Number 1 first. What was published is never changed, only added to; an older receiver may run beside a newer one while
 /// they are exchanged, so that what is there stays of use to it.
-const MIGRATIONS: [(&str, &str); 4] = [
-    ("tables", include_str!("../../../migrations/postgres/0001_tables.sql")),
-    ("upkeep", include_str!("../../../migrations/postgres/0002_upkeep.sql")),
-    ("seen", include_str!("../../../migrations/postgres/0003_seen.sql")),
-    ("alerts", include_str!("../../../migrations/postgres/0004_alerts.sql")),
+const MIGRATIONS: [Migration; 5] = [
+    whole("tables", include_str!("../../../migrations/postgres/0001_tables.sql")),
+    whole("upkeep", include_str!("../../../migrations/postgres/0002_upkeep.sql")),
+    whole("seen", include_str!("../../../migrations/postgres/0003_seen.sql")),
+    whole("alerts", include_str!("../../../migrations/postgres/0004_alerts.sql")),
+    Migration {
+        is_whole: false,
+        ..whole("sensors", include_str!("../../../migrations/postgres/0005_sensors.sql"))
+    },
 ];
+
+#[derive(Debug, Clone, Copy)]
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+    /// Whether all of it happens at once. What does not can be begun anew.
+    is_whole: bool,
+}
+
+const fn whole(name: &'static str, sql: &'static str) -> Migration {
+    let is_whole = true;
+    Migration { name, sql, is_whole }
+}
 
 /// Whose turn it is to migrate; the number is anybody's guess.
 const TURN: &str = "SELECT pg_advisory_xact_lock(7308324465)";
+
+/// Whose turn it is to do what is not whole. Asked for again and again: who waits for a lock within a statement is waited for
+/// by an index that is made beside others.
+const LONG_TURN: &str = "SELECT pg_try_advisory_lock(7308324466)";
+const END_LONG_TURN: &str = "SELECT pg_advisory_unlock(7308324466)";
+const LONG_TURN_EVERY: Duration = Duration::from_millis(200);
 
 const VERSIONS: &str = "
 CREATE TABLE IF NOT EXISTS schema_migration (
@@ -25,6 +50,8 @@ CREATE TABLE IF NOT EXISTS schema_migration (
     name       text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
 )";
+
+const HAS_ROWS: &str = "SELECT EXISTS (SELECT FROM evenement)";
 
 /// A backup that is restored elsewhere brings transactions that have not happened there: those who follow what is stored
 /// would wait for them.
@@ -71,6 +98,14 @@ impl From<Error> for Failure {
 
 /// Applies what is missing.
 pub(super) async fn run(client: &mut Client) -> Result<(), Failure> {
+    while let Some(next) = step(client).await? {
+        one_by_one(client, next).await?;
+    }
+    Ok(())
+}
+
+/// Applies what is whole, up to the next that is not: its place.
+async fn step(client: &mut Client) -> Result<Option<usize>, Failure> {
     let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
     loop {
         let tx = client.transaction().await?;
@@ -78,28 +113,65 @@ pub(super) async fn run(client: &mut Client) -> Result<(), Failure> {
         tx.batch_execute("SET LOCAL statement_timeout = 0").await?;
         tx.batch_execute(TURN).await?;
         tx.batch_execute(VERSIONS).await?;
-        let row = tx
-            .query_one("SELECT coalesce(max(version), 0) FROM schema_migration", &[])
-            .await?;
-        let version: i32 = row.get(0);
+        let version = version(&tx).await?;
         if version > known {
             return Err(Failure::Refused(format!(
                 "its tables are of version {version}, and this program knows {known}: a newer sync-receiver was here; update this one"
             )));
         }
-        let next = usize::try_from(version).ok().and_then(|done| MIGRATIONS.get(done));
-        let Some((name, sql)) = next else {
+        let done = usize::try_from(version).unwrap_or(0);
+        let Some(next) = MIGRATIONS.get(done) else {
             tx.batch_execute(RESTORED).await?;
-            return Ok(tx.commit().await?);
+            tx.commit().await?;
+            return Ok(None);
         };
-        tx.batch_execute(sql).await?;
-        tx.execute(
-            "INSERT INTO schema_migration (version, name) VALUES ($1, $2)",
-            &[&(version + 1), name],
-        )
-        .await?;
+        if !next.is_whole {
+            tx.commit().await?;
+            return Ok(Some(done));
+        }
+        tx.batch_execute(next.sql).await?;
+        applied(&tx, version + 1, next).await?;
         tx.commit().await?;
     }
+}
+
+/// Applies the one at a place statement by statement, unless somebody else has meanwhile. A connection on which that fails is
+/// not used again: it has the turn.
+async fn one_by_one(client: &Client, place: usize) -> Result<(), Failure> {
+    let Some(next) = MIGRATIONS.get(place) else {
+        return Ok(());
+    };
+    let number = i32::try_from(place + 1).unwrap_or(i32::MAX);
+    while !client.query_one(LONG_TURN, &[]).await?.get::<_, bool>(0) {
+        tokio::time::sleep(LONG_TURN_EVERY).await;
+    }
+    if version(client).await? < number {
+        let limit: String = client.query_one("SHOW statement_timeout", &[]).await?.get(0);
+        client.batch_execute("SET statement_timeout = 0").await?;
+        if client.query_one(HAS_ROWS, &[]).await?.get(0) {
+            log::warn!("PostgreSQL: its tables become version {number}, which takes minutes where there are many rows");
+        }
+        for statement in next.sql.split_inclusive(";\n") {
+            client.batch_execute(statement).await?;
+        }
+        applied(client, number, next).await?;
+        client
+            .batch_execute(&format!("SET statement_timeout = '{limit}'"))
+            .await?;
+    }
+    client.batch_execute(END_LONG_TURN).await?;
+    Ok(())
+}
+
+async fn version(client: &impl GenericClient) -> Result<i32, Error> {
+    let sql = "SELECT coalesce(max(version), 0) FROM schema_migration";
+    Ok(client.query_one(sql, &[]).await?.get(0))
+}
+
+async fn applied(client: &impl GenericClient, number: i32, migration: &Migration) -> Result<(), Error> {
+    let sql = "INSERT INTO schema_migration (version, name) VALUES ($1, $2)";
+    client.execute(sql, &[&number, &migration.name]).await?;
+    Ok(())
 }
 
 /// Refuses a database that another one is being moved into: half of it is nobody's to serve, and rows that come meanwhile

@@ -10,6 +10,7 @@ mod keeping;
 mod leases;
 mod link;
 mod migrate;
+mod narrowed;
 #[cfg(test)]
 mod on_postgres;
 mod people;

@@ -1,5 +1,7 @@
 //! What is read: every statement, each with the index that serves it.
 
+use super::narrowed::{Narrowed, equal, of_device, span, theirs};
+
 /// A device's value as its JSON; of a text of a million characters the beginning.
 macro_rules! values {
     ($($column:literal)*) => { concat!($("left(", $column, "::text, 7000), "),*) };
@@ -42,49 +44,6 @@ pub(super) enum List {
     Clips,
 }
 
-/// What a list is narrowed to: each is a parameter, in this order, after those that every list has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Narrowed {
-    pub(super) device: bool,
-    pub(super) sensor: bool,
-    pub(super) camera: bool,
-    /// To a pattern of devices: three parameters, the pattern and its range.
-    pub(super) visible: bool,
-}
-
-impl Narrowed {
-    /// The conditions, each with ` AND ` before it, but for the one that leads.
-    fn conditions(self, first: usize, lead: Option<&str>) -> String {
-        let mut number = first;
-        let mut text = String::new();
-        for (is_given, column) in [
-            (self.device, "device_id"),
-            (self.sensor, "sensor"),
-            (self.camera, "camera"),
-        ] {
-            if is_given && lead != Some(column) {
-                text += &format!(" AND {column} = ${number}");
-            }
-            number += usize::from(is_given);
-        }
-        if self.visible {
-            text += &theirs(number);
-        }
-        text
-    }
-
-    /// The number of the first parameter of the pattern.
-    fn pattern(self, first: usize) -> usize {
-        first + usize::from(self.device) + usize::from(self.sensor) + usize::from(self.camera)
-    }
-}
-
-/// Devices of a pattern: `number` is the pattern, the next two its range.
-fn theirs(number: usize) -> String {
-    let (start, end) = (number + 1, number + 2);
-    format!(" AND device_id LIKE ${number} AND device_id >= ${start} AND (${end}::text IS NULL OR device_id < ${end})")
-}
-
 impl List {
     /// The rows of it that are seen.
     fn seen(self) -> &'static str {
@@ -100,30 +59,19 @@ impl List {
 
     /// Parameters: 1 and 2 the place after which, 3 the other end, 4 how many, and what it is narrowed to.
     pub(super) fn page(self, narrowed: Narrowed, ascending: bool) -> String {
-        let lead = if narrowed.device {
-            Some("device_id")
-        } else {
-            narrowed.sensor.then_some("sensor")
-        };
-        let (between, order) = span(lead.map(|column| (column, "$5")), ascending);
-        let (columns, seen, conditions) = (self.columns(), self.seen(), narrowed.conditions(5, lead));
-        format!("SELECT {columns} FROM {seen} AND {between}{conditions} ORDER BY {order} LIMIT $4")
+        let (between, order) = span(&narrowed.columns(5), ascending);
+        let (columns, seen, theirs) = (self.columns(), self.seen(), narrowed.theirs(5));
+        format!("SELECT {columns} FROM {seen} AND {between}{theirs} ORDER BY {order} LIMIT $4")
     }
 
     /// The same for a pattern of few devices: the first rows of each of those whose first row is among the first.
     /// However rare theirs are among all rows, no others are read.
     pub(super) fn page_of_few(self, narrowed: Narrowed, ascending: bool) -> String {
-        let (columns, seen) = (self.columns(), self.seen());
-        let theirs = theirs(narrowed.pattern(5));
-        let own = Narrowed {
-            visible: false,
-            ..narrowed
-        }
-        .conditions(5, None);
-        let (_, order) = span(None, ascending);
+        let (columns, seen, theirs) = (self.columns(), self.seen(), narrowed.theirs(5));
+        let (_, order) = span(&[], ascending);
         let of = |columns: &str, device: &str, limit: &str| {
-            let (between, order) = span(Some(("device_id", device)), ascending);
-            format!("(SELECT {columns} FROM {seen} AND {between}{own} ORDER BY {order} LIMIT {limit})")
+            let (between, order) = span(&of_device(device, narrowed.columns(5)), ascending);
+            format!("(SELECT {columns} FROM {seen} AND {between} ORDER BY {order} LIMIT {limit})")
         };
         let best = format!(
             "SELECT theirs.device_id FROM (SELECT device_id FROM device_row WHERE true{theirs}) AS theirs \
@@ -138,46 +86,21 @@ impl List {
 
     /// Rows an hour. Parameters: 1 the first moment, 2 the end, and what it is narrowed to.
     pub(super) fn hours(self, narrowed: Narrowed) -> String {
-        let (seen, conditions) = (self.seen(), narrowed.conditions(3, None));
+        let (seen, equal, theirs) = (self.seen(), equal(&narrowed.columns(3)), narrowed.theirs(3));
         format!(
-            "SELECT substr(moment, 12, 2), count(*) FROM {seen} AND moment >= $1 AND moment < $2{conditions} GROUP BY 1"
+            "SELECT substr(moment, 12, 2), count(*) FROM {seen} AND moment >= $1 AND moment < $2{equal}{theirs} GROUP BY 1"
         )
     }
 
     /// The same for a pattern of devices, each by its own index.
     pub(super) fn hours_of_theirs(self, narrowed: Narrowed) -> String {
-        let seen = self.seen();
-        let theirs = theirs(narrowed.pattern(3));
-        let own = Narrowed {
-            visible: false,
-            ..narrowed
-        }
-        .conditions(3, None);
+        let of_one = of_device("theirs.device_id", narrowed.columns(3));
+        let (seen, equal, theirs) = (self.seen(), equal(&of_one), narrowed.theirs(3));
         format!(
             "SELECT hour, sum(count)::bigint FROM (SELECT device_id FROM device_row WHERE true{theirs}) AS theirs \
              CROSS JOIN LATERAL (SELECT substr(moment, 12, 2) AS hour, count(*) AS count FROM {seen} \
-             AND device_id = theirs.device_id AND moment >= $1 AND moment < $2{own} GROUP BY 1) AS of_one GROUP BY 1"
+             AND moment >= $1 AND moment < $2{equal} GROUP BY 1) AS of_one GROUP BY 1"
         )
-    }
-}
-
-/// The rows between a place and the other end, and their order. Where they are all of one device or sensor, that leads both:
-/// so its own index is the only one that has them in their order, and none is read along another in the hope to meet it soon.
-fn span(lead: Option<(&str, &str)>, ascending: bool) -> (String, String) {
-    let (after, until, order) = if ascending {
-        (">", "<", "ASC")
-    } else {
-        ("<", ">=", "DESC")
-    };
-    match lead {
-        None => (
-            format!("(moment, id) {after} ($1, $2) AND moment {until} $3"),
-            format!("moment {order}, id {order}"),
-        ),
-        Some((column, value)) => (
-            format!("({column}, moment, id) {after} ({value}, $1, $2) AND ({column}, moment) {until} ({value}, $3)"),
-            format!("{column} {order}, moment {order}, id {order}"),
-        ),
     }
 }
 

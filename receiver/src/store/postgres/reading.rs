@@ -7,8 +7,9 @@ use tokio_postgres::{Error, Row};
 
 use super::desk::{Own, PostgresDesk, borrowed, clean, push_pattern};
 use super::following::Place;
+use super::narrowed::Narrowed;
 use super::read_rows::{clip, device, event};
-use super::read_sql::{self as sql, List, Narrowed};
+use super::read_sql::{self as sql, List};
 use super::scalar::sortable;
 use super::wake;
 use crate::store::reading::{
@@ -65,13 +66,9 @@ impl PostgresDesk {
         self.all(&sql, &borrowed(&own), |row| read(row, 0)).await
     }
 
-    /// Whether a filter is no more than a pattern of devices, and those are so few that each may be looked at.
-    async fn is_few(&self, filter: &Filter, limit: i64) -> Result<bool, StoreError> {
-        let Some(visible) = filter
-            .visible
-            .as_ref()
-            .filter(|_| filter.device.is_none() && filter.sensor.is_none())
-        else {
+    /// Whether a filter is by a pattern of devices, and those are so few that each may be looked at.
+    pub(super) async fn is_few(&self, filter: &Filter, limit: i64) -> Result<bool, StoreError> {
+        let Some(visible) = filter.visible.as_ref().filter(|_| filter.device.is_none()) else {
             return Ok(false);
         };
         let most = FEW_ROWS / limit.max(1);
@@ -89,7 +86,7 @@ impl PostgresDesk {
             Box::new(filter.to.clone().unwrap_or_else(|| END_OF_TIME.to_string())),
         ];
         let narrowed = narrowed(filter, &mut own);
-        let sql = if narrowed.visible && !narrowed.device && !narrowed.sensor {
+        let sql = if narrowed.visible && !narrowed.device {
             list.hours_of_theirs(narrowed)
         } else {
             list.hours(narrowed)

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 
 /// In their order; a file that was released is never changed again. `PRAGMA user_version` has the number of the last one
 /// that was applied.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     include_str!("../../../migrations/sqlite/0001_rows.sql"),
     include_str!("../../../migrations/sqlite/0002_digests.sql"),
     include_str!("../../../migrations/sqlite/0003_answers.sql"),
@@ -19,6 +19,7 @@ const FILES: [&str; 11] = [
     include_str!("../../../migrations/sqlite/0009_upkeep.sql"),
     include_str!("../../../migrations/sqlite/0010_alerts.sql"),
     include_str!("../../../migrations/sqlite/0011_clip_bytes.sql"),
+    include_str!("../../../migrations/sqlite/0012_sensors.sql"),
 ];
 
 /// The marks of a database from before the numbers, newest first: a table, a column of it, and the last file that it
@@ -33,6 +34,13 @@ const MARKS: [(&str, &str, usize); 5] = [
 
 /// Applies what is missing. Two programs may do so at once: each file is one's or the other's.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
+    let found = version(conn)?;
+    if (1..FILES.len()).contains(&found) && has_rows(conn)? {
+        log::warn!(
+            "receiver.db: its tables are brought from version {found} to {}, which takes minutes where there are many rows",
+            FILES.len()
+        );
+    }
     while step(conn)? {}
     Ok(())
 }
@@ -68,6 +76,10 @@ fn step(conn: &mut Connection) -> Result<bool, StoreError> {
 fn version(conn: &Connection) -> rusqlite::Result<usize> {
     let version: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+fn has_rows(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("SELECT EXISTS (SELECT 1 FROM evenement)", [], |row| row.get(0))
 }
 
 fn set_version(conn: &Connection, number: usize) -> rusqlite::Result<()> {

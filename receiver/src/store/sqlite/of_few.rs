@@ -92,13 +92,9 @@ pub(super) fn page<T>(
     Ok(found)
 }
 
-/// The devices of a filter that is no more than a pattern of few.
+/// The devices of a filter by a pattern that means few.
 fn devices(conn: &Connection, filter: &Filter, slice: &Slice) -> rusqlite::Result<Option<Vec<String>>> {
-    let Some(visible) = filter
-        .visible
-        .as_ref()
-        .filter(|_| filter.device.is_none() && filter.sensor.is_none())
-    else {
+    let Some(visible) = filter.visible.as_ref().filter(|_| filter.device.is_none()) else {
         return Ok(None);
     };
     let most = FEW_ROWS / i64::from(slice.limit.max(1));
@@ -108,4 +104,57 @@ fn devices(conn: &Connection, filter: &Filter, slice: &Slice) -> rusqlite::Resul
     let devices: Vec<String> = devices.collect::<rusqlite::Result<_>>()?;
     let is_few = i64::try_from(devices.len()).is_ok_and(|count| count <= most);
     Ok(is_few.then_some(devices))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::store::sqlite::migrations::migrate;
+
+    #[test]
+    fn only_rows_of_the_few_are_asked_for_whatever_else_is() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        conn.execute_batch("INSERT INTO device_row VALUES ('shop-1', 1), ('shop-2', 1), ('home', 1)")
+            .unwrap();
+        let (sensor, camera) = (Some("door".to_string()), Some("1".to_string()));
+        for (sensor, camera) in [
+            (None, None),
+            (sensor.clone(), None),
+            (None, camera.clone()),
+            (sensor, camera),
+        ] {
+            let filter = Filter {
+                sensor,
+                camera,
+                visible: Some("shop-*".to_string()),
+                ..Filter::default()
+            };
+            let slice = Slice {
+                after: None,
+                ascending: false,
+                limit: 50,
+            };
+            let asked = RefCell::new(Vec::new());
+            let none = page(
+                &conn,
+                &filter,
+                &slice,
+                |(): &()| (String::new(), 0),
+                |filter, _| {
+                    asked.borrow_mut().push(filter);
+                    Ok(Vec::new())
+                },
+            );
+            assert_eq!(none.unwrap(), []);
+            let of_one = ["shop-1", "shop-2"].map(|device| Filter {
+                device: Some(device.to_string()),
+                visible: None,
+                ..filter.clone()
+            });
+            assert_eq!(asked.into_inner(), of_one);
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::desk::SqliteDesk;
 use super::following::{Ids, changes};
 use super::of_few;
 use super::read_rows::{clip, device, event};
-use super::reading_sql::{self as sql, Along, Hours, List};
+use super::reading_sql::{self as sql, List, Narrowed};
 use crate::store::reading::{
     Backlog, Changes, ClipRow, Cursor, DeviceRow, EventRow, Filter, HourRow, NEW_AT_FIRST, Reading, Slice, UNSEEN_MOST,
     Unseen,
@@ -18,11 +18,11 @@ use crate::store::{Pending, pattern};
 /// After every moment: they begin with a digit.
 const END_OF_TIME: &str = "~";
 
-fn along(filter: &Filter) -> Along {
-    match (&filter.device, &filter.sensor) {
-        (Some(_), _) => Along::Device,
-        (None, Some(_)) => Along::Sensor,
-        (None, None) => Along::Moment,
+fn narrowed(filter: &Filter) -> Narrowed {
+    Narrowed {
+        device: filter.device.is_some(),
+        sensor: filter.sensor.is_some(),
+        camera: filter.camera.is_some(),
     }
 }
 
@@ -33,7 +33,7 @@ fn page<T>(
     slice: &Slice,
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Vec<T>> {
-    let mut statement = conn.prepare_cached(&list.page(along(&filter), slice.ascending))?;
+    let mut statement = conn.prepare_cached(&list.page(narrowed(&filter), slice.ascending))?;
     let from = filter.from.unwrap_or_default();
     let to = filter.to.unwrap_or_else(|| END_OF_TIME.to_string());
     let (start, end) = if slice.ascending { (from, to) } else { (to, from) };
@@ -70,12 +70,13 @@ fn count_everybodys(conn: &Connection, list: List, day: &str) -> rusqlite::Resul
 }
 
 fn count_hours(conn: &Connection, list: List, filter: &Filter) -> rusqlite::Result<Vec<(usize, u64)>> {
-    let of = match (along(filter), &filter.visible, &filter.from) {
-        (Along::Moment, Some(_), _) => Hours::Theirs,
-        (Along::Moment, None, Some(day)) if filter.camera.is_none() => return count_everybodys(conn, list, day),
-        (along, ..) => Hours::Along(along),
+    let narrowed = narrowed(filter);
+    let sql = match (&filter.visible, &filter.from) {
+        (Some(_), _) if !narrowed.device => list.hours_of_theirs(narrowed),
+        (None, Some(day)) if narrowed == Narrowed::default() => return count_everybodys(conn, list, day),
+        _ => list.hours(narrowed),
     };
-    let mut statement = conn.prepare_cached(&list.hours(of))?;
+    let mut statement = conn.prepare_cached(&sql)?;
     let none = Value::Null;
     let rows = statement.query_map(
         params![
@@ -126,6 +127,10 @@ impl Reading for SqliteDesk {
 
     fn events(&self, filter: Filter, slice: Slice) -> Pending<'_, Vec<EventRow>> {
         Box::pin(async move {
+            // Events have no camera.
+            if filter.camera.is_some() {
+                return Ok(Vec::new());
+            }
             self.pool
                 .with(move |conn| {
                     let place = |row: &EventRow| (row.moment.clone(), row.id);

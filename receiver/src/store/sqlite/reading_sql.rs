@@ -18,20 +18,25 @@ pub(super) enum List {
     Clips,
 }
 
-/// The index that a list is read along.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Along {
-    Moment,
-    Device,
-    Sensor,
+/// What all rows of a list have in common. Each set of these has its own index, so that none is read for nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Narrowed {
+    pub(super) device: bool,
+    pub(super) sensor: bool,
+    pub(super) camera: bool,
 }
 
-/// Whose hours are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hours {
-    /// Of the devices of a pattern, each by its own index.
-    Theirs,
-    Along(Along),
+impl Narrowed {
+    /// As it is called in the index's name, its column and the number of its parameter.
+    fn columns(self) -> impl Iterator<Item = (&'static str, &'static str, u8)> {
+        [
+            (self.device, ("device", "device_id", 4)),
+            (self.sensor, ("sensor", "sensor", 5)),
+            (self.camera, ("camera", "camera", 7)),
+        ]
+        .into_iter()
+        .filter_map(|(is_given, column)| is_given.then_some(column))
+    }
 }
 
 /// The devices of a pattern (6).
@@ -52,35 +57,40 @@ impl List {
 
     /// Parameters: 1 and 2 the place after which, 3 the other end, 4 device, 5 sensor, 6 pattern of devices, 7 camera,
     /// 8 how many.
-    pub(super) fn page(self, along: Along, ascending: bool) -> String {
+    pub(super) fn page(self, narrowed: Narrowed, ascending: bool) -> String {
         let (table, columns) = (self.table(), if self == Self::Events { EVENT } else { CLIP });
-        let filter = self.filter(along);
+        let (index, filter) = (self.index(narrowed), self.filter(narrowed));
         let (after, until, order) = if ascending {
             (">", "<", "ASC")
         } else {
             ("<", ">=", "DESC")
         };
         format!(
-            "SELECT {columns} FROM {table} INDEXED BY {} WHERE {filter} AND (moment, id) {after} (?1, ?2) \
-             AND moment {until} ?3 ORDER BY moment {order}, id {order} LIMIT ?8",
-            self.index(along)
+            "SELECT {columns} FROM {table} INDEXED BY {index} WHERE {filter} AND (moment, id) {after} (?1, ?2) \
+             AND moment {until} ?3 ORDER BY moment {order}, id {order} LIMIT ?8"
         )
     }
 
     /// Rows an hour, with the parameters of a page: 1 the first moment, 3 the end.
-    pub(super) fn hours(self, of: Hours) -> String {
-        let (along, filter) = match of {
-            Hours::Theirs => (
-                Along::Device,
-                format!("{} AND device_id IN ({THEIRS_ALL})", self.filter(Along::Moment)),
-            ),
-            Hours::Along(along) => (along, self.filter(along)),
+    pub(super) fn hours(self, narrowed: Narrowed) -> String {
+        self.hours_along(&self.index(narrowed), &self.filter(narrowed))
+    }
+
+    /// The same for a pattern of devices, each by its own index.
+    pub(super) fn hours_of_theirs(self, narrowed: Narrowed) -> String {
+        let of_one = Narrowed {
+            device: true,
+            ..narrowed
         };
+        let filter = format!("{} AND device_id IN ({THEIRS_ALL})", self.filter(narrowed));
+        self.hours_along(&self.index(of_one), &filter)
+    }
+
+    fn hours_along(self, index: &str, filter: &str) -> String {
         format!(
-            "SELECT CAST(substr(moment, 12, 2) AS INTEGER), count(*) FROM {} INDEXED BY {} \
+            "SELECT CAST(substr(moment, 12, 2) AS INTEGER), count(*) FROM {} INDEXED BY {index} \
              WHERE {filter} AND moment >= ?1 AND moment < ?3 AND ?2 IS ?8 GROUP BY 1",
-            self.table(),
-            self.index(along),
+            self.table()
         )
     }
 
@@ -90,7 +100,7 @@ impl List {
         let count = format!(
             "SELECT count(*) FROM {} INDEXED BY {} WHERE moment >= ?1 AND moment < ?2",
             self.table(),
-            self.index(Along::Moment)
+            self.index(Narrowed::default())
         );
         match self {
             Self::Events => count,
@@ -101,32 +111,23 @@ impl List {
         }
     }
 
-    pub(super) fn index(self, along: Along) -> String {
-        let name = match along {
-            Along::Moment => "moment",
-            Along::Device => "device",
-            Along::Sensor => "sensor",
+    pub(super) fn index(self, narrowed: Narrowed) -> String {
+        let names: Vec<_> = narrowed.columns().map(|(name, ..)| name).collect();
+        let names = if names.is_empty() {
+            "moment".to_string()
+        } else {
+            names.join("_")
         };
-        format!("{}_by_{name}", self.table())
+        format!("{}_by_{names}", self.table())
     }
 
-    fn filter(self, along: Along) -> String {
-        let equal = |column: &str, number: u8, is_index: bool| {
-            if is_index {
-                format!("{column} = ?{number}")
-            } else {
-                format!("(?{number} IS NULL OR {column} = ?{number})")
-            }
-        };
-        let camera = match self {
-            Self::Events => "?7 IS NULL".to_string(),
-            Self::Clips => format!("{} AND {SEEN}", equal("camera", 7, false)),
-        };
-        format!(
-            "{} AND {} AND (?6 IS NULL OR device_id GLOB ?6) AND {camera}",
-            equal("device_id", 4, along == Along::Device),
-            equal("sensor", 5, along == Along::Sensor)
-        )
+    fn filter(self, narrowed: Narrowed) -> String {
+        let seen = if self == Self::Events { "TRUE" } else { SEEN };
+        let mut filter = format!("{seen} AND (?6 IS NULL OR device_id GLOB ?6)");
+        for (_, column, number) in narrowed.columns() {
+            filter += &format!(" AND {column} = ?{number}");
+        }
+        filter
     }
 
     /// By primary key: 1 the last id that was seen, 2 pattern of devices, 3 how many.
@@ -205,36 +206,46 @@ mod tests {
         plan
     }
 
+    /// Every set of what a list can be narrowed to.
+    fn every(list: List) -> impl Iterator<Item = Narrowed> {
+        let sets = (0..8).map(|bits| Narrowed {
+            device: bits & 1 > 0,
+            sensor: bits & 2 > 0,
+            camera: bits & 4 > 0,
+        });
+        sets.filter(move |narrowed| list == List::Clips || !narrowed.camera)
+    }
+
     #[test]
     fn every_list_is_read_along_its_index_without_sorting() {
         let conn = database();
         for list in [List::Events, List::Clips] {
-            for (along, begins) in [
-                (Along::Moment, "moment"),
-                (Along::Device, "device_id=? AND moment"),
-                (Along::Sensor, "sensor=? AND moment"),
-            ] {
-                let index = list.index(along);
+            for narrowed in every(list) {
+                let index = list.index(narrowed);
+                let lead: String = narrowed
+                    .columns()
+                    .map(|(_, column, _)| format!("{column}=? AND "))
+                    .collect();
                 for sql in [
-                    list.page(along, false),
-                    list.page(along, true),
-                    list.hours(Hours::Along(along)),
+                    list.page(narrowed, false),
+                    list.page(narrowed, true),
+                    list.hours(narrowed),
                 ] {
                     let plan = plan(&conn, &sql);
                     assert!(plan.contains(&format!("SEARCH {}", list.table())), "{sql}\n{plan}");
-                    assert!(
-                        plan.contains(&index) && plan.contains(&format!("({begins}")),
-                        "{sql}\n{plan}"
-                    );
+                    assert!(plan.contains(&format!("{index} ({lead}moment")), "{sql}\n{plan}");
                     // The hours of a day are few: grouping them may sort.
                     assert!(
                         !plan.contains("TEMP B-TREE") || sql.contains("GROUP BY"),
                         "{sql}\n{plan}"
                     );
                 }
+                if !narrowed.device {
+                    let hours = plan(&conn, &list.hours_of_theirs(narrowed));
+                    let theirs = format!("(device_id=? AND {lead}moment>? AND moment<?)");
+                    assert!(hours.contains(&theirs), "{theirs}\n{hours}");
+                }
             }
-            let hours = plan(&conn, &list.hours(Hours::Theirs));
-            assert!(hours.contains("(device_id=? AND moment>? AND moment<?)"), "{hours}");
             let count = list.count();
             let hours = plan(&conn, &count);
             assert!(

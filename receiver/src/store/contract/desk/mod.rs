@@ -1,5 +1,6 @@
 //! What a database promises to people: lists, what follows, who they are.
 
+mod filters;
 mod following;
 mod lists;
 mod theirs;
@@ -22,6 +23,7 @@ use crate::store::reading::{Cursor, Place};
 use crate::store::rows::{Content, NewRow, NewStatus, Rows};
 use crate::store::sqlite::SqliteDesk;
 
+use filters::*;
 use following::*;
 use lists::*;
 use theirs::*;
@@ -66,6 +68,8 @@ macro_rules! desks_keep_their_promises {
         promises! { $(#$needs)? $implementation, $database:
             each_filter_narrows_a_list
             a_camera_narrows_clips_alone
+            each_set_of_filters_finds_what_has_all_of_them
+            names_of_any_length_are_stored_and_found
             pages_lose_and_double_nothing_where_rows_share_a_moment
             rows_without_a_date_have_the_moment_at_which_they_came
             hours_are_those_of_the_devices_clocks
@@ -173,6 +177,28 @@ async fn told(desk: &dyn Desk, mut cursor: Cursor, visible: &str, count: usize) 
 
 /// All pages of a list of events, as ids.
 async fn walk(desk: &dyn Desk, filter: &Filter, limit: u32, ascending: bool) -> Vec<i64> {
+    let place = |row: &EventRow| (row.moment.clone(), row.id);
+    walk_by(limit, ascending, place, async |slice| {
+        ok(desk.events(filter.clone(), slice)).await
+    })
+    .await
+}
+
+/// The same of clips.
+async fn walk_clips(desk: &dyn Desk, filter: &Filter, limit: u32, ascending: bool) -> Vec<i64> {
+    let place = |row: &ClipRow| (row.moment.clone(), row.id);
+    walk_by(limit, ascending, place, async |slice| {
+        ok(desk.clips(filter.clone(), slice)).await
+    })
+    .await
+}
+
+async fn walk_by<T>(
+    limit: u32,
+    ascending: bool,
+    place: impl Fn(&T) -> (String, i64),
+    page: impl AsyncFn(Slice) -> Vec<T>,
+) -> Vec<i64> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
         let slice = Slice {
@@ -180,11 +206,11 @@ async fn walk(desk: &dyn Desk, filter: &Filter, limit: u32, ascending: bool) -> 
             ascending,
             limit,
         };
-        let page = ok(desk.events(filter.clone(), slice)).await;
-        ids.extend(event_ids(&page));
-        after = page.last().map(|row| Place {
-            moment: row.moment.clone(),
-            id: row.id,
+        let page: Vec<_> = page(slice).await.iter().map(&place).collect();
+        ids.extend(page.iter().map(|(_, id)| *id));
+        after = page.last().map(|(moment, id)| Place {
+            moment: moment.clone(),
+            id: *id,
         });
         if page.len() < limit as usize {
             return ids;

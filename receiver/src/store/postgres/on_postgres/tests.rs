@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use super::OwnDatabase;
 use crate::record::{Event, Origin, Scalar};
 use crate::store::StoreError;
@@ -21,7 +23,52 @@ async fn many_receivers_that_start_at_once_make_the_tables_once() {
     let link = database.link();
     link.prepare().await.unwrap();
     let rows = link.rows("SELECT version FROM schema_migration", &[]).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i32>>(), [1, 2, 3, 4]);
+    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i32>>(), [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+async fn others_store_rows_while_an_index_is_made_of_those_that_are_there() {
+    let database = OwnDatabase::default();
+    database.link().prepare().await.unwrap();
+    // Of a start that was killed in the midst of it.
+    database.run(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'evenement_by_device_sensor'::regclass;
+DELETE FROM schema_migration WHERE version = 5",
+    );
+    let store = "INSERT INTO evenement (device_id, source, moment) VALUES ('d', 's', '2025')";
+    let (other, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    other.batch_execute(&format!("BEGIN; {store}")).await.unwrap();
+    let link = database.link();
+    let preparing = tokio::spawn({
+        let link = link.clone();
+        async move { link.prepare().await }
+    });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%CONCURRENTLY%'";
+    let end = Instant::now() + Duration::from_secs(20);
+    while other.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(!preparing.is_finished() && Instant::now() < end);
+        // What is seen of the others stays the same for the rest of a transaction, unless one asks for more.
+        other.batch_execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    database.run(&format!("SET lock_timeout = '10s';\n{store}"));
+    other.batch_execute("COMMIT").await.unwrap();
+    preparing.await.unwrap().unwrap();
+    let half = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
+    let turns = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    for none in [half, turns] {
+        assert_eq!(count(&link, none).await, 0, "{none}");
+    }
+    assert_eq!(
+        count(&link, "SELECT max(version)::bigint FROM schema_migration").await,
+        5
+    );
+    let limit = link.rows("SHOW statement_timeout", &[]).await.unwrap();
+    assert_eq!(limit[0].get::<_, &str>(0), "30s");
 }
 
 #[tokio::test]
