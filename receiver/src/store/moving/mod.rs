@@ -32,7 +32,7 @@ pub(crate) async fn run(folder: &Path, to: &Destination, tell: &(dyn Fn(&str) + 
     }
     // No receiver writes here meanwhile.
     let _lock = FolderLock::take(folder, Use::Alone)?;
-    let marker = begin(folder, to)?;
+    let marker = marker(folder, to)?;
     // What a crash has left half done is ended as at a start.
     drop(
         Store::open(
@@ -42,18 +42,22 @@ pub(crate) async fn run(folder: &Path, to: &Destination, tell: &(dyn Fn(&str) + 
         .await?,
     );
     let source = Source::open(&database)?;
-    if let Some(bucket) = &to.clips {
-        let bucket = BucketClips::open(bucket)?;
-        // Whether it is there at all, before anything is read.
-        bucket.leftovers(None).await?;
-        clips::move_all(folder, &source, &bucket, tell).await?;
+    let bucket = match &to.clips {
+        Some(settings) => Some(bucket(settings).await?),
+        None => None,
+    };
+    let target = match &to.database {
+        Some(settings) => Some(target(settings, &marker.id).await?),
+        None => None,
+    };
+    // A move that is refused until here has left nothing behind.
+    marker.write(folder)?;
+    if let Some(bucket) = &bucket {
+        clips::move_all(folder, &source, bucket, tell).await?;
     }
-    if let Some(settings) = &to.database {
-        let link = Link::new(settings.clone())?;
-        link.prepare_to_fill().await?;
-        let target = Target::new(link);
+    if let Some(target) = &target {
         target.begin(&marker.id).await?;
-        tables::move_all(&source, &target, tell).await?;
+        tables::move_all(&source, target, tell).await?;
     }
     source.close()?;
     let finished = Marker {
@@ -63,13 +67,29 @@ pub(crate) async fn run(folder: &Path, to: &Destination, tell: &(dyn Fn(&str) + 
     finished.write(folder)
 }
 
-/// Marks the folder, and refuses what does not fit an earlier move.
-fn begin(folder: &Path, to: &Destination) -> Result<Marker, StoreError> {
+/// A bucket that is there.
+async fn bucket(settings: &BucketSettings) -> Result<BucketClips, StoreError> {
+    let bucket = BucketClips::open(settings)?;
+    bucket.leftovers(None).await?;
+    Ok(bucket)
+}
+
+/// A database that takes what is in the folder with this id.
+async fn target(settings: &DatabaseSettings, id: &str) -> Result<Target, StoreError> {
+    let link = Link::new(settings.clone())?;
+    link.prepare_to_fill().await?;
+    let target = Target::new(link);
+    target.check(id).await?;
+    Ok(target)
+}
+
+/// The folder's mark while it is moved; refuses what does not fit an earlier move.
+fn marker(folder: &Path, to: &Destination) -> Result<Marker, StoreError> {
     let (database, clips) = (
         to.database.as_ref().map(ToString::to_string),
         to.clips.as_ref().map(ToString::to_string),
     );
-    let marker = match Marker::read(folder)? {
+    Ok(match Marker::read(folder)? {
         None => Marker {
             id: uuid::Uuid::new_v4().to_string(),
             is_finished: false,
@@ -89,7 +109,5 @@ fn begin(folder: &Path, to: &Destination) -> Result<Marker, StoreError> {
                 .unwrap_or_else(|| "it was moved before".to_string());
             return Err(StoreError::Unavailable(format!("{}: {reason}", folder.display())));
         }
-    };
-    marker.write(folder)?;
-    Ok(marker)
+    })
 }

@@ -58,17 +58,20 @@ impl Target {
         row.try_get(0).map_err(|error| refusal(&error.to_string()))
     }
 
-    /// Takes an empty database for a source, or goes on with what was begun of it.
-    pub(in crate::store) async fn begin(&self, source: &str) -> Result<(), StoreError> {
+    /// Refuses a database that a source can't be moved into.
+    pub(in crate::store) async fn check(&self, source: &str) -> Result<(), StoreError> {
+        if !self.has_begun(source).await? && self.is_used().await? {
+            return Err(self.in_use());
+        }
+        Ok(())
+    }
+
+    /// Whether a move of this source has begun; refuses one that would not begin in an empty database.
+    async fn has_begun(&self, source: &str) -> Result<bool, StoreError> {
         self.run(PROGRESS, &[]).await?;
-        let begun: bool = self
-            .one(
-                "SELECT EXISTS (SELECT 1 FROM moved_from WHERE source = $1 AND NOT is_finished)",
-                &[&source],
-            )
-            .await?;
-        if begun {
-            return Ok(());
+        let begun = "SELECT EXISTS (SELECT 1 FROM moved_from WHERE source = $1 AND NOT is_finished)";
+        if self.one(begun, &[&source]).await? {
+            return Ok(true);
         }
         let is_free: bool = self.one("SELECT NOT EXISTS (SELECT 1 FROM moved_from)", &[]).await?;
         let tables = TABLES.iter().filter(|table| table.name != FOLLOWED);
@@ -79,6 +82,14 @@ impl Target {
         if !is_free || !self.one::<bool>(&is_empty, &[]).await? {
             return Err(refusal("the database has rows already: a move goes into an empty one"));
         }
+        Ok(false)
+    }
+
+    /// Takes an empty database for a source, or goes on with what was begun of it.
+    pub(in crate::store) async fn begin(&self, source: &str) -> Result<(), StoreError> {
+        if self.has_begun(source).await? {
+            return Ok(());
+        }
         // Nothing was followed that is of use here.
         self.run("DELETE FROM alert_watch", &[]).await?;
         self.run("INSERT INTO moved_from (source) VALUES ($1)", &[&source])
@@ -86,12 +97,16 @@ impl Target {
         // Whoever starts from now on sees that; whoever runs does not.
         if self.is_used().await? {
             self.run("DELETE FROM moved_from", &[]).await?;
-            return Err(refusal(&format!(
-                "{}: a sync-receiver uses it: stop it, and start it when everything is there",
-                self.0.settings()
-            )));
+            return Err(self.in_use());
         }
         Ok(())
+    }
+
+    fn in_use(&self) -> StoreError {
+        refusal(&format!(
+            "{}: a sync-receiver uses it: stop it, and start it when everything is there",
+            self.0.settings()
+        ))
     }
 
     /// Whether a receiver is connected. One that has just ended may still be listed.

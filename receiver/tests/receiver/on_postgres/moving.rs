@@ -16,9 +16,13 @@ use crate::support::{Receiver, event, post, program, wait_until};
 const PLACES: [(&str, i64); 3] = [("notice", 1), ("media", 6), ("evenement", 600)];
 
 fn moving(folder: &TempDir, database: &Database) -> Command {
+    moving_to(folder, &database.url())
+}
+
+fn moving_to(folder: &TempDir, url: &str) -> Command {
     let mut command = program();
     command.env("RECEIVER_DATA", folder.path()).stdin(Stdio::null());
-    command.args(["move", "--to-database", &database.url()]);
+    command.args(["move", "--to-database", url]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -151,13 +155,23 @@ fn rows_alone_move_though_killed_and_a_device_that_kept_trying_goes_on() {
 
 #[test]
 #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
-fn a_database_that_a_receiver_uses_is_not_moved_into() {
+fn a_database_that_takes_no_move_leaves_the_folder_as_it_was() {
     let (database, folder) = (Database::new(), Receiver::start().kill());
     let receiver = Receiver::with(&[("RECEIVER_DATABASE_URL", &database.url())]);
     let error = said(&moving(&folder, &database).output().unwrap());
     assert!(error.contains("a sync-receiver uses it: stop it"), "{error}");
     // It goes on, and others may start beside it.
     assert_eq!(receiver.ask(post("/api/evenements", "", event())).id(), 1);
-    assert!(refused(&folder, &[]).contains("remove"));
     drop(Receiver::with(&[("RECEIVER_DATABASE_URL", &database.url())]));
+    drop(receiver);
+    let error = said(&moving(&folder, &database).output().unwrap());
+    assert!(error.contains("has rows already"), "{error}");
+    let away = "postgres://fleet:fleet@127.0.0.1:1/rows";
+    let error = said(&moving_to(&folder, away).output().unwrap());
+    assert!(error.contains("127.0.0.1:1"), "{error}");
+    // Nothing was moved: the folder is as it was.
+    assert_eq!(
+        Receiver::on(folder, &[]).ask(post("/api/evenements", "", event())).id(),
+        1
+    );
 }
