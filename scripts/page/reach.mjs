@@ -1,10 +1,9 @@
 // For everybody: each state by axe-core, the keyboard alone, focus that stays, large type, still pictures, names for plots.
 
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import path from 'node:path';
 import { relay } from './relay.mjs';
-import { DESKTOP, PASSWORD, PHONE, check, clips, reader, receiver, recorder, store, upload, work } from './world.mjs';
+import { DESKTOP, PASSWORD, PHONE, check, clips, h265, reader, receiver, recorder, store, upload, work } from './world.mjs';
 
 const tell = (server, device, more) => fetch(`${server.url}/api/devices/${device}/status`, {
   method: 'PUT', body: JSON.stringify({
@@ -20,10 +19,7 @@ async function home() {
   const server = await receiver('reach');
   const database = path.join(work, 'reach.db');
   const day = recorder('make', database, ...clips);
-  const head = Buffer.from('\0\0\0\x18ftypisom\0\0\x02\0isommp41', 'latin1');
-  const entry = Buffer.concat([Buffer.from('\0\0\0\x70moov....stsd\0\0\0\0\0\0\0\x01\0\0\0\x56hvc1', 'latin1'), Buffer.alloc(90)]);
-  fs.writeFileSync(path.join(work, 'h265'), Buffer.concat([head, entry]));
-  recorder('clip', database, path.join(work, 'h265'), '2');
+  recorder('clip', database, h265(), '2');
   await upload(database, server, 'raspberry-1');
   for (const device of ['atelier', 'bakery', 'garage']) await tell(server, device);
   world = { server, day };

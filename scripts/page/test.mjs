@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import {
-  DESKTOP, NARROW, PASSWORD, PHONE, check, clips, finish, follow, reader, receiver, recorder, root, upload, work,
+  DESKTOP, NARROW, PASSWORD, PHONE, check, clips, file, finish, follow, h265, reader, receiver, recorder, root, upload, work,
 } from './world.mjs';
 import { tests as flow } from './flow.mjs';
 import { tests as known } from './known.mjs';
@@ -133,13 +133,9 @@ const tests = {
     const odd = path.join(work, 'odd.db');
     recorder('make', odd, ...clips);
     for (const table of ['evenement', 'media']) recorder('sql', odd, `DELETE FROM ${table}`);
-    const head = Buffer.from('\0\0\0\x18ftypisom\0\0\x02\0isommp41', 'latin1');
-    const entry = Buffer.concat([Buffer.from('\0\0\0\x70moov....stsd\0\0\0\0\0\0\0\x01\0\0\0\x56hvc1', 'latin1'), Buffer.alloc(90)]);
     const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
-    for (const [name, bytes, camera] of [['h265', Buffer.concat([head, entry]), '1'], ['photo', png, '2'], ['text', Buffer.from('<h1>no</h1>'), '1']]) {
-      const file = path.join(work, name);
-      fs.writeFileSync(file, bytes);
-      recorder('clip', odd, file, camera);
+    for (const [clip, camera] of [[h265(), '1'], [file('photo', png), '2'], [file('text', '<h1>no</h1>'), '1']]) {
+      recorder('clip', odd, clip, camera);
     }
     await upload(odd, server, 'odd <b>name</b> & "more"');
     const { page, open, close } = await reader(server);

@@ -16,6 +16,20 @@ export const work = fs.mkdtempSync(path.join(process.env.TMPDIR ?? '/tmp', 'page
 export const clips = [1, 2].map((camera) => path.join(root, 'scripts', 'demo', `camera-${camera}.mp4`));
 export const PASSWORD = 'correct horse battery';
 
+/** A file as a recorder's clip. */
+export function file(name, bytes) {
+  const place = path.join(work, name);
+  fs.writeFileSync(place, bytes);
+  return place;
+}
+
+/** The beginning of an MP4 that says H.265, which this browser lacks; there is no picture in it. */
+export function h265() {
+  const head = Buffer.from('\0\0\0\x18ftypisom\0\0\x02\0isommp41', 'latin1');
+  const entry = Buffer.from('\0\0\0\x70moov....stsd\0\0\0\0\0\0\0\x01\0\0\0\x56hvc1', 'latin1');
+  return file('h265', Buffer.concat([head, entry, Buffer.alloc(90)]));
+}
+
 const running = new Set();
 
 export function recorder(...args) {
