@@ -48,6 +48,27 @@ struct Landed {
     answer: Result<Answer, ureq::Error>,
 }
 
+/// Says at its end what a clip's thread came to, also if that ended otherwise than it should: who waits for it must not wait for ever.
+struct Landing {
+    lane: usize,
+    exchange: Arc<Exchange>,
+    answer: Option<Result<Answer, ureq::Error>>,
+    lands: Sender<Landed>,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let ended_early = || Err(io::Error::other("the clip's thread ended early").into());
+        let answer = self.answer.take().unwrap_or_else(ended_early);
+        self.exchange.end();
+        // As long as anything flies, somebody is there.
+        let _ = self.lands.send(Landed {
+            lane: self.lane,
+            answer,
+        });
+    }
+}
+
 /// A request that is ready to go.
 struct Parcel {
     request: Builder,
@@ -97,6 +118,12 @@ impl Uploader {
         let (lands, length) = (self.flight.lands.clone(), parcel.body.len() as u64);
         let Parcel { request, body, .. } = parcel;
         let fly = move || {
+            let mut landing = Landing {
+                lane,
+                exchange: Arc::clone(&exchange),
+                answer: None,
+                lands,
+            };
             let mut body = HeldBody {
                 body: &body,
                 at: 0,
@@ -107,10 +134,7 @@ impl Uploader {
                 .body(SendBody::from_reader(&mut body))
                 .map_err(ureq::Error::from)
                 .and_then(|request| agent.run(request));
-            let answer = outcome.and_then(|response| Answer::read(response, token.as_ref()));
-            exchange.end();
-            // As long as anything flies, somebody is there.
-            let _ = lands.send(Landed { lane, answer });
+            landing.answer = Some(outcome.and_then(|response| Answer::read(response, token.as_ref())));
         };
         if std::thread::Builder::new().name("clip".to_string()).spawn(fly).is_err() {
             return false;
@@ -246,5 +270,45 @@ impl Read for HeldBody<'_> {
             self.exchange.last_piece();
         }
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upload::config::UploadConfig;
+    use crate::upload::url::WebUrl;
+
+    #[test]
+    fn a_clip_whose_thread_panics_comes_to_its_end_as_a_failed_try() {
+        let config = UploadConfig {
+            backends: vec![WebUrl::base("http://127.0.0.1:9").unwrap()],
+            ..UploadConfig::default()
+        };
+        let mut uploader = Uploader::new(config, Arc::default(), Box::new(crate::clock::local_now)).unwrap();
+        let landing = Landing {
+            lane: 1,
+            exchange: Arc::clone(&uploader.exchanges[1]),
+            answer: None,
+            lands: uploader.flight.lands.clone(),
+        };
+        uploader.flight.under_way.push_back(UnderWay {
+            id: 7,
+            lane: 1,
+            upload: None,
+            packed: false,
+            begun: Instant::now(),
+        });
+        let thread = std::thread::spawn(move || {
+            let _landing = landing;
+            panic!("as a fault in the program would");
+        });
+        assert!(thread.join().is_err());
+        let landed = uploader.land(Some(Duration::from_secs(60)));
+        assert!(
+            matches!(landed, Some((7, Verdict::Unavailable { unreachable: false, .. }))),
+            "{landed:?}"
+        );
+        assert_eq!(uploader.clips_under_way(), 0);
     }
 }
