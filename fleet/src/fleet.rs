@@ -116,8 +116,7 @@ async fn extensions(run: &Arc<Run>) -> Result<Vec<Extensions>, String> {
     let count = run.plan.receivers.len();
     let mut asked = Vec::with_capacity(count);
     for index in 0..count {
-        let mut line = Line::new(&run.network, 0, &vec![Extensions::NONE; count]);
-        line.use_receiver(index);
+        let mut line = Line::only(&run.network, index);
         asked.push(ask_extensions(&mut line).await);
     }
     let first = asked.iter().flatten().next().copied();

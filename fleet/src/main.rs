@@ -6,7 +6,6 @@ mod clips;
 mod device;
 mod fleet;
 mod network;
-mod patience;
 mod processes;
 mod report;
 mod run;

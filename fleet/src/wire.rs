@@ -113,11 +113,15 @@ impl Answer {
         stored.id.as_i64().or_else(|| stored.id.as_str()?.parse().ok())
     }
 
+    /// For how long the receiver wishes to be left alone.
+    pub(crate) fn wish(&self) -> Option<Duration> {
+        self.header(RETRY_AFTER.as_str())?.parse().ok().map(Duration::from_secs)
+    }
+
     pub(crate) fn meaning(&self) -> Meaning {
-        let wish = || self.header(RETRY_AFTER.as_str())?.parse().ok().map(Duration::from_secs);
         match (self.status.as_u16(), self.id()) {
             (200..=299 | 409, Some(id)) => Meaning::Stored(id),
-            (409 | 423 | 408 | 425 | 429 | 500 | 502 | 503 | 504 | 507, _) => Meaning::Unwell(wish()),
+            (409 | 423 | 408 | 425 | 429 | 500 | 502 | 503 | 504 | 507, _) => Meaning::Unwell(self.wish()),
             _ => Meaning::Refused,
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod batch;
 mod extensions;
+pub mod patience;
 pub mod status;
 mod structured;
 pub mod uploads;

@@ -3,18 +3,12 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use sync_protocol::patience;
 
 use crate::device::{Failures, Reason};
 
 /// Tries of a row in one pass before the pass ends.
-pub(super) const ATTEMPTS: u32 = 3;
-
-/// Waits between the tries of a row, before jitter.
-const DELAYS: [Duration; 3] = [
-    Duration::from_millis(500),
-    Duration::from_millis(1_000),
-    Duration::from_millis(2_000),
-];
+pub(super) const ATTEMPTS: u32 = patience::ATTEMPTS;
 
 /// Rows in a row that get a 500, or a 2xx without a usable id, before it is the backend's trouble and not theirs.
 pub(super) const UNPROVEN_FAILURES: usize = 3;
@@ -23,9 +17,6 @@ pub(super) const UNPROVEN_FAILURES: usize = 3;
 const DAILY_FROM: u32 = 24;
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 24 * HOUR_S;
-
-/// The pause before a clip goes on after a break, before jitter: a line that is just back is not stormed.
-const RESUME_DELAY: Duration = Duration::from_millis(50);
 
 /// Rows that go in one request and whose results are one commit, before a card has shown how fast it is.
 pub(super) const BATCH_ROWS_FIRST: usize = 125;
@@ -41,10 +32,6 @@ pub(super) const COMMIT_WITHIN: Duration = Duration::from_millis(250);
 
 /// A commit of a batch that takes longer holds its write lock for too long: the next batch is smaller.
 pub(super) const BATCH_COMMIT: Duration = Duration::from_millis(50);
-
-/// Jitter of the schedule and of the waits between passes: a hundred devices that come back with the power must not
-/// stay in step.
-const SCHEDULE_JITTER: f64 = 0.1;
 
 /// The longest delay the schedule gives, in seconds: a due time further away is a clock that jumped.
 pub(super) const LONGEST_DELAY_S: i64 = DAY_S + DAY_S / 10 + 1;
@@ -82,29 +69,20 @@ pub(super) const PRUNE_YOUNG_ROWS: u64 = 500;
 /// Tries of a result's write in `once`, where nobody waits for the trouble to end (about 7 s).
 pub(super) const DATABASE_TRIES_ONCE: u32 = 4;
 
-/// In `realtime`, the first wait after a pass that the backend ended; it doubles up to the interval.
-const REALTIME_FIRST: Duration = Duration::from_secs(5);
-
 /// The pause before a clip goes on after a break that cost nothing.
 pub(super) fn resume_delay(random: &mut Rng) -> Duration {
-    around(RESUME_DELAY, 0.5, random)
+    patience::resume(random.f64())
 }
 
-/// `duration` ± `share` of it.
-fn around(duration: Duration, share: f64, random: &mut Rng) -> Duration {
-    duration.mul_f64(1.0 - share + 2.0 * share * random.f64())
+/// `duration` with the jitter of the schedule and of the waits between passes: a hundred devices that come back with the
+/// power must not stay in step.
+fn around(duration: Duration, random: &mut Rng) -> Duration {
+    patience::around(duration, patience::JITTER, random.f64())
 }
 
-/// The wait after the `attempt`th try (from 1) of a row. The server's own wish is honoured up to the interval, and
-/// never cut short by the jitter.
-pub(super) fn attempt_delay(attempt: u32, wish: Option<Duration>, interval: Duration, random: &mut Rng) -> Duration {
-    let index = usize::try_from(attempt.saturating_sub(1))
-        .unwrap_or(usize::MAX)
-        .min(DELAYS.len() - 1);
-    match wish {
-        Some(wish) => wish.min(interval).mul_f64(1.0 + SCHEDULE_JITTER * random.f64()),
-        None => around(DELAYS[index].min(interval), 0.5, random),
-    }
+/// The wait after the `attempt`th try (from 1) of a row, and what the server still named of it.
+pub(super) fn attempt_delay(attempt: u32, named: Option<Duration>, interval: Duration, random: &mut Rng) -> Duration {
+    patience::between_tries(attempt, named, interval, random.f64())
 }
 
 /// The failures of a row after one more, and when it is due again, in Unix seconds.
@@ -124,7 +102,7 @@ pub(super) fn schedule(before: Failures, reason: Reason, now: i64, random: &mut 
         Reason::Row => {
             let refusals = before.refusals.saturating_add(1);
             let delay = if refusals < DAILY_FROM { HOUR_S } else { DAY_S };
-            let delay = around(Duration::from_secs(delay.unsigned_abs()), SCHEDULE_JITTER, random);
+            let delay = around(Duration::from_secs(delay.unsigned_abs()), random);
             let delay = i64::try_from(delay.as_secs()).unwrap_or(DAY_S);
             let after = Failures {
                 attempts,
@@ -138,19 +116,13 @@ pub(super) fn schedule(before: Failures, reason: Reason, now: i64, random: &mut 
 
 /// The wait between two passes in `continuous`.
 pub(super) fn pass_delay(interval: Duration, random: &mut Rng) -> Duration {
-    around(interval, SCHEDULE_JITTER, random)
-}
-
-/// The wait of `realtime` after `troubles` passes in a row that the backend ended.
-pub(super) fn realtime_delay(troubles: u32, interval: Duration, random: &mut Rng) -> Duration {
-    let doubled = REALTIME_FIRST.saturating_mul(2_u32.saturating_pow(troubles.saturating_sub(1)));
-    around(doubled.min(interval), SCHEDULE_JITTER, random)
+    around(interval, random)
 }
 
 /// The wait after the `tries`th failed access (from 1) to the local database.
 pub(super) fn database_delay(tries: u32, random: &mut Rng) -> Duration {
     let doubled = DATABASE_FIRST.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
-    around(doubled.min(DATABASE_LONGEST), SCHEDULE_JITTER, random)
+    around(doubled.min(DATABASE_LONGEST), random)
 }
 
 #[cfg(test)]
@@ -201,57 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn tries_wait_half_a_second_one_and_two_with_jitter() {
-        let interval = Duration::from_secs(300);
-        for (attempt, planned_ms) in [(1, 500), (2, 1_000), (3, 2_000), (9, 2_000)] {
-            let mut seen = Vec::new();
-            for seed in 0..200 {
-                let delay = attempt_delay(attempt, None, interval, &mut Rng::with_seed(seed)).as_millis();
-                assert!(
-                    (planned_ms / 2..=planned_ms * 3 / 2).contains(&delay),
-                    "{attempt}: {delay}"
-                );
-                seen.push(delay);
-            }
-            assert!(seen.iter().max() > seen.iter().min(), "there is jitter");
-        }
-    }
-
-    #[test]
-    fn the_servers_wish_is_honoured_up_to_the_interval() {
-        let interval = Duration::from_secs(300);
-        for (wish, least, most) in [(0, 0, 0), (20, 20, 22), (86_400, 300, 330)] {
-            let wish = Some(Duration::from_secs(wish));
-            let delay = attempt_delay(1, wish, interval, &mut Rng::with_seed(5)).as_secs();
-            assert!((least..=most).contains(&delay), "{delay}");
-        }
-    }
-
-    #[test]
-    fn those_whom_a_server_sends_away_do_not_come_back_in_step() {
-        let wish = Some(Duration::from_secs(10));
-        let delays = (0..200).map(|seed| attempt_delay(1, wish, Duration::from_secs(300), &mut Rng::with_seed(seed)));
-        let delays: Vec<Duration> = delays.collect();
-        let (first, last) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
-        // Never before the server's time.
-        assert!(*first >= Duration::from_secs(10) && *last <= Duration::from_secs(11));
-        assert!(*last - *first > Duration::from_millis(800), "{first:?} {last:?}");
-    }
-
-    #[test]
     fn passes_keep_within_a_tenth_of_the_interval() {
         let mut random = Rng::with_seed(3);
         for _ in 0..1_000 {
             let delay = pass_delay(Duration::from_secs(300), &mut random).as_secs_f64();
             assert!((270.0..=330.0).contains(&delay));
         }
-    }
-
-    #[test]
-    fn realtime_slows_down_to_the_interval() {
-        let delays: Vec<u64> = (1..=10)
-            .map(|troubles| realtime_delay(troubles, Duration::from_secs(300), &mut Rng::with_seed(4)).as_secs())
-            .collect();
-        assert!(delays[0] <= 6 && delays[9] >= 270, "{delays:?}");
     }
 }

@@ -6,6 +6,7 @@ use crate::config::{Config, Mode};
 use crate::notice::PassReport;
 
 use fastrand::Rng;
+use sync_protocol::patience::Troubles;
 
 use super::policy;
 
@@ -14,7 +15,7 @@ pub(super) struct Schedule {
     mode: Mode,
     interval: Duration,
     start: Duration,
-    troubles: u32,
+    troubles: Troubles,
 }
 
 impl Schedule {
@@ -24,17 +25,23 @@ impl Schedule {
             mode: config.mode,
             interval: config.interval,
             start,
-            troubles: 0,
+            troubles: Troubles::default(),
         }
     }
 
-    /// The wait after a pass that ended at `now` (monotonic).
-    pub(super) fn after(&mut self, report: &PassReport, now: Duration, random: &mut Rng) -> Duration {
-        self.troubles = if report.ended_by.is_some() {
-            self.troubles + 1
-        } else {
-            0
-        };
+    /// The wait after a pass that ended at `now` (monotonic); `named` is in how long the first of the servers that named a time may be
+    /// asked again.
+    pub(super) fn after(
+        &mut self,
+        report: &PassReport,
+        named: Option<Duration>,
+        now: Duration,
+        random: &mut Rng,
+    ) -> Duration {
+        let ended = report.ended_by.is_some();
+        if !ended {
+            self.troubles.over();
+        }
         match self.mode {
             // Start + k × interval: the first point of the grid that is still to come.
             Mode::Periodic => {
@@ -43,7 +50,7 @@ impl Schedule {
                 let left = step - passed % step;
                 Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
             }
-            Mode::Realtime if self.troubles > 0 => policy::realtime_delay(self.troubles, self.interval, random),
+            Mode::Realtime if ended => self.troubles.wait(named, self.interval, random.f64()),
             Mode::Once | Mode::Continuous | Mode::Realtime => policy::pass_delay(self.interval, random),
         }
     }

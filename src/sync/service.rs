@@ -177,11 +177,10 @@ impl Service<'_> {
                 aftermath.finish(device, self.clock);
                 return End::of_once(&report);
             }
-            let delay = schedule.after(&report, self.clock.monotonic(), &mut self.random);
-            let next_pass = self
-                .clock
-                .unix_seconds()
-                .saturating_add(i64::try_from(delay.as_secs()).unwrap_or(0));
+            let now = self.clock.monotonic();
+            let delay = schedule.after(&report, self.wire.named_wait(now), now, &mut self.random);
+            let delay_s = i64::try_from(delay.as_secs()).unwrap_or(0);
+            let next_pass = self.clock.unix_seconds().saturating_add(delay_s);
             self.tell(Some(next_pass), report.ended_by.as_deref());
             let service = status::Service {
                 last_pass: Some(begun),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sync_protocol::patience::Turns;
 use sync_protocol::uploads::{VERSION, VERSION_HEADER};
 use sync_protocol::{Extension, Extensions};
 use ureq::http::{self, Method, Response};
@@ -16,9 +17,6 @@ use super::exchange::Exchange;
 use super::pieces::Pieces;
 use super::resolver::Remembering;
 use super::url::WebUrl;
-
-/// How long another backend is used before the first is tried again.
-const PREFER_FIRST_AFTER: Duration = Duration::from_secs(60);
 
 /// How long a backend that was asked what it has, and said nothing, is not asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -180,9 +178,7 @@ impl Backend {
 /// All servers in order of preference.
 pub(super) struct Backends {
     all: Vec<Backend>,
-    current: usize,
-    /// When (monotonic) the first backend is tried again.
-    first_again_at: Option<Duration>,
+    turns: Turns,
 }
 
 impl Backends {
@@ -193,19 +189,18 @@ impl Backends {
             all: urls
                 .map(|url| Backend::new(url, tls, config.timeouts, exchanges))
                 .collect(),
-            current: 0,
-            first_again_at: None,
+            turns: Turns::new(config.backends.len(), 0),
         }
     }
 
     /// The one in use.
     pub(super) fn current(&self) -> &Backend {
-        &self.all[self.current]
+        &self.all[self.turns.current()]
     }
 
     /// The same, to learn of it.
     pub(super) fn current_mut(&mut self) -> &mut Backend {
-        &mut self.all[self.current]
+        &mut self.all[self.turns.current()]
     }
 
     /// What each has beyond the contract, as far as is known.
@@ -238,24 +233,23 @@ impl Backends {
         self.all.iter().flat_map(|backend| backend.agents.clone()).collect()
     }
 
-    /// Moves on to the next one at `now` (monotonic); `false` when there is no other.
-    pub(super) fn fail_over(&mut self, now: Duration) -> bool {
-        if self.all.len() < 2 {
-            return false;
+    /// Moves on after the one in use failed at `now` (monotonic), as [`Turns::failed`] has it.
+    pub(super) fn fail_over(&mut self, now: Duration, wish: Option<Duration>) -> Option<Duration> {
+        let before = self.turns.current();
+        let named = self.turns.failed(now, wish);
+        if self.turns.current() != before {
+            log::info!("moving on to {}", self.current().url.as_str());
         }
-        if self.current == 0 {
-            self.first_again_at = Some(now + PREFER_FIRST_AFTER);
-        }
-        self.current = (self.current + 1) % self.all.len();
-        log::info!("moving on to {}", self.current().url.as_str());
-        true
+        named
+    }
+
+    /// In how long the first of those that named a time may be asked again.
+    pub(super) fn named_wait(&self, now: Duration) -> Option<Duration> {
+        self.turns.named_wait(now)
     }
 
     /// Returns to the first one when its time has come at `now` (monotonic).
     pub(super) fn prefer_first(&mut self, now: Duration) {
-        if self.first_again_at.is_some_and(|at| now >= at) {
-            self.first_again_at = None;
-            self.current = 0;
-        }
+        self.turns.prefer(now);
     }
 }

@@ -55,9 +55,13 @@ pub(crate) trait Wire {
     /// Whether anything of the last request's body left the device: only then may its row be why the backend failed.
     fn body_begun(&self) -> bool;
 
-    /// Moves on to the next backend after the one in use failed at `now` (monotonic); `false` when there is no
-    /// other.
-    fn fail_over(&mut self, now: Duration) -> bool;
+    /// Moves on after the backend in use failed at `now` (monotonic) and, if it named a time, wished to be left alone for so
+    /// long. Returns how long the next one is to be left alone yet: no time where another may be asked at once; `None` where there is
+    /// no other, and none named a time.
+    fn fail_over(&mut self, now: Duration, wish: Option<Duration>) -> Option<Duration>;
+
+    /// In how long the first of the backends that named a time when they failed may be asked again.
+    fn named_wait(&self, now: Duration) -> Option<Duration>;
 
     /// Returns to the first backend when its time has come at `now` (monotonic).
     fn prefer_first(&mut self, now: Duration);

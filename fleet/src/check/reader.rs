@@ -99,9 +99,7 @@ pub(super) async fn ask_until_answered(line: &mut Line, ask: impl Fn() -> Ask) -
             }
             Err(trouble) => why = format!("{what}: {trouble:?}"),
         }
-        if !line.fail_over() {
-            tokio::time::sleep(AGAIN).await;
-        }
+        tokio::time::sleep(line.fail_over(None).unwrap_or(AGAIN)).await;
     }
     Err(why)
 }

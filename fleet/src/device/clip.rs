@@ -116,7 +116,7 @@ impl Device {
                 .ask(Kind::Clip, tus(Method::PATCH, there.path, headers, rest))
                 .await?;
             if !appended.status.is_success() {
-                return Ok(Tried::Unwell(None));
+                return Ok(Tried::Unwell(appended.wish()));
             }
         }
         let answer = self.post(number, clip, None).await?;

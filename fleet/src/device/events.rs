@@ -64,6 +64,10 @@ impl Device {
             Ok(results) if answer.status.is_success() && results.len() == sent => {
                 for result in results {
                     let meaning = result.id.map_or(Meaning::Refused, Meaning::Stored);
+                    if meaning == Meaning::Refused {
+                        let said = format!("200, and in it a row {}", result.status);
+                        self.run.stats().odd(Kind::Batch, &said);
+                    }
                     self.book(Table::Events, Kind::Batch, meaning);
                 }
                 self.batch_rows = (self.batch_rows * 2).min(BATCH_ROWS_MOST);

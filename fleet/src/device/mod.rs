@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use sync_protocol::Extensions;
+use sync_protocol::patience::Troubles;
 
 use crate::arguments::Name;
 use crate::network::Line;
-use crate::patience;
 use crate::run::{Run, Table};
 use crate::stats::Kind;
 use crate::wire;
@@ -72,8 +72,7 @@ pub(crate) struct Device {
     clips: VecDeque<Waiting>,
     status_due: Option<Instant>,
     batch_rows: usize,
-    /// Passes in a row that the receivers ended.
-    troubles: u32,
+    troubles: Troubles,
     /// When its line came back last; what was due before is late since then alone.
     returned: Instant,
     returning: Option<usize>,
@@ -98,7 +97,7 @@ impl Device {
             clips: VecDeque::new(),
             status_due: None,
             batch_rows: events::BATCH_ROWS_FIRST,
-            troubles: 0,
+            troubles: Troubles::default(),
             returned: run.begun,
             returning: (plan.backlog_events + plan.backlog_clips > 0).then_some(0),
             lived: Lived {
@@ -129,7 +128,7 @@ impl Device {
                 sleep_until(back).await;
                 self.returned = back;
                 self.returning = Some(outage);
-                self.troubles = 0;
+                self.troubles.over();
                 continue;
             }
             self.take_due(now);
@@ -145,10 +144,10 @@ impl Device {
             }
             let ends = self.line_times.next_down(now).unwrap_or(deadline).min(deadline);
             match tokio::time::timeout_at(ends.into(), self.pass()).await {
-                Ok(Ok(())) => self.troubles = 0,
+                Ok(Ok(())) => self.troubles.over(),
                 Ok(Err(pass::Ended)) => {
-                    self.troubles += 1;
-                    let wait = patience::pass(self.troubles, self.run.plan.interval, &mut self.random);
+                    let (named, chance) = (self.line.named_wait(), self.random.f64());
+                    let wait = self.troubles.wait(named, self.run.plan.interval, chance);
                     sleep_until((Instant::now() + wait).min(ends)).await;
                 }
                 // The power is gone, whatever was on its way.

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use sync_protocol::Extension;
+use sync_protocol::{Extension, patience};
 
 use super::Device;
-use crate::patience;
 use crate::run::Table;
 use crate::stats::{Kind, Trouble};
 use crate::wire::Meaning;
@@ -64,17 +63,16 @@ impl Device {
             };
             match tried {
                 Tried::Settled => return Ok(()),
-                Tried::Resumes => tokio::time::sleep(patience::resume(&mut self.random)).await,
+                Tried::Resumes => tokio::time::sleep(patience::resume(self.random.f64())).await,
                 Tried::Unwell(wish) => {
                     tries += 1;
-                    let moved = self.line.fail_over();
+                    let interval = self.run.plan.interval;
+                    let named = self.line.fail_over(wish.map(|wish| wish.min(interval)));
                     if tries >= most {
                         return Err(Ended);
                     }
-                    if !moved {
-                        let wait = patience::attempt(tries, wish, self.run.plan.interval, &mut self.random);
-                        tokio::time::sleep(wait).await;
-                    }
+                    let wait = patience::between_tries(tries, named, interval, self.random.f64());
+                    tokio::time::sleep(wait).await;
                 }
             }
         }

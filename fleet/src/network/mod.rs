@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use http_body_util::{BodyExt, Limited};
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{HeaderMap, Method, Request, StatusCode};
+use sync_protocol::patience::Turns;
 use sync_protocol::{EXTENSIONS_HEADER, Extension, Extensions};
 
-use crate::patience;
 use crate::stats::{Kind, Stats, Trouble};
 pub(crate) use address::Address;
 pub(crate) use body::Pieces;
@@ -53,9 +53,9 @@ pub(crate) struct Answer {
 pub(crate) struct Line {
     network: Arc<Network>,
     source: Ipv4Addr,
-    own: usize,
-    current: usize,
-    own_again_at: Option<Instant>,
+    /// Times of its turns count from here.
+    begun: Instant,
+    turns: Turns,
     open: Option<Connection>,
     /// What each receiver has beyond the contract, as its last answer said.
     extensions: Vec<Extensions>,
@@ -67,13 +67,22 @@ impl Line {
     /// A line of device `number`, which knows the receivers from earlier days.
     pub(crate) fn new(network: &Arc<Network>, number: u32, extensions: &[Extensions]) -> Self {
         let own = number as usize % network.receivers.len();
+        Self::preferring(own, number, network, extensions)
+    }
+
+    /// One of the check, which asks each receiver for itself.
+    pub(crate) fn only(network: &Arc<Network>, receiver: usize) -> Self {
+        let count = network.receivers.len();
+        Self::preferring(receiver, 0, network, &vec![Extensions::NONE; count])
+    }
+
+    fn preferring(own: usize, number: u32, network: &Arc<Network>, extensions: &[Extensions]) -> Self {
         let source = u8::try_from(number % u32::from(SOURCES)).unwrap_or_default();
         Self {
             network: Arc::clone(network),
             source: Ipv4Addr::new(127, 0, 0, 2 + source),
-            own,
-            current: own,
-            own_again_at: None,
+            begun: Instant::now(),
+            turns: Turns::new(network.receivers.len(), own),
             open: None,
             extensions: extensions.to_vec(),
             pass: None,
@@ -81,12 +90,7 @@ impl Line {
     }
 
     pub(crate) fn has(&self, extension: Extension) -> bool {
-        self.extensions[self.current].has(extension)
-    }
-
-    pub(crate) fn use_receiver(&mut self, index: usize) {
-        self.hang_up();
-        self.current = index;
+        self.extensions[self.turns.current()].has(extension)
     }
 
     /// Ends the connection, also with a request on its way.
@@ -100,25 +104,30 @@ impl Line {
         Some(open.used + self.network.keep_alive)
     }
 
-    /// Moves on to the next receiver; `false` when there is no other.
-    pub(crate) fn fail_over(&mut self) -> bool {
-        let count = self.network.receivers.len();
-        if count < 2 {
-            return false;
-        }
-        if self.current == self.own {
-            self.own_again_at = Some(Instant::now() + patience::PREFER_FIRST_AFTER);
-        }
-        self.use_receiver((self.current + 1) % count);
-        true
+    /// Moves on after the receiver in use failed, and wished to be left alone for so long if it named a time; as [`Turns::failed`] has it.
+    pub(crate) fn fail_over(&mut self, wish: Option<Duration>) -> Option<Duration> {
+        let now = self.begun.elapsed();
+        self.takes_turns(|turns| turns.failed(now, wish))
+    }
+
+    /// In how long the first of the receivers that named a time may be asked again.
+    pub(crate) fn named_wait(&self) -> Option<Duration> {
+        self.turns.named_wait(self.begun.elapsed())
     }
 
     /// Returns to the own receiver when its time has come.
     pub(crate) fn prefer_own(&mut self) {
-        if self.own_again_at.is_some_and(|at| Instant::now() >= at) {
-            self.own_again_at = None;
-            self.use_receiver(self.own);
+        let now = self.begun.elapsed();
+        self.takes_turns(|turns| turns.prefer(now));
+    }
+
+    fn takes_turns<T>(&mut self, take: impl FnOnce(&mut Turns) -> T) -> T {
+        let before = self.turns.current();
+        let taken = take(&mut self.turns);
+        if self.turns.current() != before {
+            self.hang_up();
         }
+        taken
     }
 
     pub(crate) fn receivers(&self) -> usize {
@@ -126,7 +135,7 @@ impl Line {
     }
 
     pub(crate) fn url(&self) -> String {
-        self.network.receivers[self.current].url()
+        self.network.receivers[self.turns.current()].url()
     }
 
     /// Sends a request and reads its answer, whatever its status.
@@ -150,7 +159,7 @@ impl Line {
         };
         stats.answered(kind, answer.status, begun.elapsed());
         let lines = answer.headers.get_all(EXTENSIONS_HEADER).iter();
-        self.extensions[self.current] = Extensions::parse(lines.filter_map(|line| line.to_str().ok()));
+        self.extensions[self.turns.current()] = Extensions::parse(lines.filter_map(|line| line.to_str().ok()));
         Ok(answer)
     }
 
@@ -166,7 +175,7 @@ impl Line {
         let mut open = match reused {
             Some(open) => open,
             None => {
-                let address = &self.network.receivers[self.current];
+                let address = &self.network.receivers[self.turns.current()];
                 Connection::open(address, self.source, &self.network.stats).await?
             }
         };
@@ -185,7 +194,7 @@ impl Line {
     }
 
     fn request(&self, ask: Ask) -> Result<Request<Pieces>, Trouble> {
-        let address = &self.network.receivers[self.current];
+        let address = &self.network.receivers[self.turns.current()];
         let mut request = Request::builder()
             .method(ask.method)
             .uri(format!("{}{}", address.prefix, ask.path))

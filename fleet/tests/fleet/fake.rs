@@ -1,4 +1,4 @@
-//! A server of the contract alone, with its rows in memory and one bad habit.
+//! A server with its rows in memory and one bad habit; but for one of them it knows the contract alone.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -34,6 +35,8 @@ pub enum Habit {
     AsksForASecond,
     /// Takes a second and a half for the third row.
     Stalls,
+    /// Takes batches, and of each does not want the second row.
+    RefusesOneOfABatch,
 }
 
 #[derive(Default)]
@@ -42,46 +45,71 @@ pub struct Kept {
     videos: HashMap<i64, Vec<u8>>,
     ids: HashMap<String, i64>,
     next_id: i64,
-    /// When each key came.
-    pub came: HashMap<String, Vec<Instant>>,
 }
+
+/// When each key came.
+type Came = Arc<Mutex<HashMap<String, Vec<Instant>>>>;
 
 pub struct Fake {
     pub url: String,
-    pub kept: Arc<Mutex<Kept>>,
+    pub came: Came,
+    kept: Arc<Mutex<Kept>>,
     _runtime: tokio::runtime::Runtime,
 }
 
 #[derive(Clone)]
 struct Shared {
     habit: Habit,
+    came: Came,
     kept: Arc<Mutex<Kept>>,
 }
 
 impl Fake {
     pub fn start(habit: Habit) -> Self {
+        Self::on(habit, Arc::default())
+    }
+
+    /// Another one of the same habit on the same rows.
+    pub fn beside(&self, habit: Habit) -> Self {
+        Self::on(habit, Arc::clone(&self.kept))
+    }
+
+    fn on(habit: Habit, kept: Arc<Mutex<Kept>>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let kept = Arc::new(Mutex::new(Kept::default()));
+        let came = Came::default();
         let shared = Shared {
             habit,
+            came: Arc::clone(&came),
             kept: Arc::clone(&kept),
+        };
+        let extensions = if habit == Habit::RefusesOneOfABatch {
+            "batch"
+        } else {
+            ""
         };
         let router = Router::new()
             .route("/health", get(|| async { "{}" }))
             .route("/api/evenements", get(events).post(add_event))
+            .route("/api/evenements/batch", post(add_batch))
             .route("/api/media", get(clips).post(add_clip))
             .route("/api/media/{id}/video", get(video))
             .layer(DefaultBodyLimit::max(10_000_000))
+            .layer(map_response(move |mut answer: Response| async move {
+                let named = HeaderValue::from_static(extensions);
+                answer.headers_mut().insert("sync-extensions", named);
+                answer
+            }))
             .with_state(shared);
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
             url,
+            came,
             kept,
             _runtime: runtime,
         }
@@ -96,6 +124,21 @@ async fn add_clip(State(shared): State<Shared>, headers: HeaderMap, body: Bytes)
     add(&shared, 1, &headers, &body).await
 }
 
+async fn add_batch(State(shared): State<Shared>, body: Bytes) -> String {
+    let rows: Vec<Value> = serde_json::from_slice(&body).unwrap();
+    let mut results = Vec::new();
+    for (place, row) in rows.into_iter().enumerate() {
+        if place == 1 {
+            results.push(json!({ "status": 400, "error": "date" }));
+            continue;
+        }
+        let key = row["key"].as_str().unwrap().to_string();
+        keep(&shared, 0, key.clone(), row["evenement"].to_string().as_bytes());
+        results.push(json!({ "status": 201, "id": shared.kept.lock().unwrap().ids[&key] }));
+    }
+    json!({ "results": results }).to_string()
+}
+
 async fn add(shared: &Shared, table: usize, headers: &HeaderMap, body: &[u8]) -> Response {
     let key = headers["idempotency-key"].to_str().unwrap().to_string();
     let (created, stalls) = keep(shared, table, key, body);
@@ -107,13 +150,17 @@ async fn add(shared: &Shared, table: usize, headers: &HeaderMap, body: &[u8]) ->
 
 fn keep(shared: &Shared, table: usize, key: String, body: &[u8]) -> (Response, bool) {
     let habit = shared.habit;
-    let mut kept = shared.kept.lock().unwrap();
-    let came = kept.came.entry(key.clone()).or_default();
-    came.push(Instant::now());
-    if habit == Habit::Refuses || habit == Habit::AsksForASecond && came.len() == 1 {
+    let tries = {
+        let mut came = shared.came.lock().unwrap();
+        let times = came.entry(key.clone()).or_default();
+        times.push(Instant::now());
+        times.len()
+    };
+    if habit == Habit::Refuses || habit == Habit::AsksForASecond && tries == 1 {
         let refusal = (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]);
         return (refusal.into_response(), false);
     }
+    let mut kept = shared.kept.lock().unwrap();
     let created = |id: i64| (StatusCode::CREATED, json!({ "id": id }).to_string()).into_response();
     if let Some(id) = kept.ids.get(&key).filter(|_| habit != Habit::ForgetsKeys) {
         return (created(*id), false);

@@ -47,7 +47,54 @@ fn a_wish_to_be_left_alone_is_kept() {
         text.contains("event 503 × 6") && text.contains("clip 503 × 3"),
         "{text}"
     );
-    for (key, came) in &fake.kept.lock().unwrap().came {
+    for (key, came) in fake.came.lock().unwrap().iter() {
         assert!(came[1] - came[0] >= Duration::from_secs(1), "{key}: {came:?}");
     }
+}
+
+#[test]
+fn none_of_two_busy_receivers_is_asked_before_its_time() {
+    let own = Fake::start(Habit::AsksForASecond);
+    let other = own.beside(Habit::AsksForASecond);
+    let work = [
+        "--receiver",
+        &other.url,
+        "--devices",
+        "2",
+        "--seconds",
+        "0",
+        "--backlog-events",
+        "1",
+        "--backlog-clips",
+        "1",
+    ];
+    let (status, text) = play(&own.url, &work);
+    assert_eq!(status, 0, "{text}");
+    // Each row was sent away by both, and waited for the first of them.
+    assert!(
+        text.contains("event 503 × 4") && text.contains("clip 503 × 4"),
+        "{text}"
+    );
+    for fake in [&own, &other] {
+        for (key, came) in fake.came.lock().unwrap().iter() {
+            // The check asks once more.
+            assert!(
+                came.len() < 2 || came[1] - came[0] >= Duration::from_secs(1),
+                "{key}: {came:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_row_that_is_refused_in_an_answer_to_a_batch_is_told_with_its_status() {
+    let fake = Fake::start(Habit::RefusesOneOfABatch);
+    let work = ["--devices", "2", "--seconds", "0", "--backlog-events", "3"];
+    let (status, text) = play(&fake.url, &work);
+    assert_eq!(status, 1, "{text}");
+    assert!(
+        text.contains("refused or broken: batch 200, and in it a row 400 × 2\n"),
+        "{text}"
+    );
+    assert!(text.contains("not through 2"), "{text}");
 }

@@ -128,8 +128,9 @@ impl Running<'_, '_> {
         message: &str,
         retry_after: Option<RetryAfter>,
     ) -> Result<bool, PassError> {
-        let now = self.pass.clock.monotonic();
-        let moved = self.pass.wire.fail_over(now);
+        let (now, interval) = (self.pass.clock.monotonic(), self.pass.interval);
+        let wish = retry_after.map(|after| delay_of(after, self.pass.clock.unix_seconds()).min(interval));
+        let named = self.pass.wire.fail_over(now, wish);
         let backends = u32::try_from(self.pass.wire.backend_count()).unwrap_or(u32::MAX);
         let most = policy::ATTEMPTS.max(backends);
         if tries >= most {
@@ -137,8 +138,9 @@ impl Running<'_, '_> {
         }
         log::info!("{table} {id}: try {tries} of {most} failed: {message}");
         self.pass.reporter.notice(&Notice::Retrying { table });
-        // Another backend is tried at once; the same one is given time.
-        if !moved && self.wait_before(tries, retry_after) {
+        // Another backend is tried at once; the same one is given time, and one that named a time is not asked before it.
+        let delay = policy::attempt_delay(tries, named, interval, self.pass.random);
+        if retry_transient::wait(self.pass.clock, self.pass.reporter, delay) {
             return Err(PassError::Interrupted);
         }
         Ok(true)
@@ -227,13 +229,6 @@ impl Running<'_, '_> {
             Some(error) => Err(error),
             None => device.data_version().map(|_| ()),
         })
-    }
-
-    fn wait_before(&mut self, attempt: u32, retry_after: Option<RetryAfter>) -> bool {
-        let pass = &mut *self.pass;
-        let wish = retry_after.map(|after| delay_of(after, pass.clock.unix_seconds()));
-        let delay = policy::attempt_delay(attempt, wish, pass.interval, pass.random);
-        retry_transient::wait(pass.clock, pass.reporter, delay)
     }
 }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::harness::*;
 
-use crate::upload::{UploadConfig, Uploader, WebUrl, Wire};
+use crate::upload::{RetryAfter, UploadConfig, Uploader, WebUrl, Wire};
+
+/// Another one may be asked now.
+const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
 
 const NAMES: [&str; 3] = ["http://one", "http://two", "http://three"];
 
@@ -28,23 +31,23 @@ fn a_failure_moves_on_and_after_a_minute_the_first_is_preferred_again() {
     for wire in wires {
         assert_eq!((wire.backend(), wire.backend_count()), (NAMES[0], 3));
         wire.prefer_first(seconds(500));
-        assert!(wire.fail_over(seconds(1_000)));
+        assert_eq!(wire.fail_over(seconds(1_000), None), AT_ONCE);
         assert_eq!(wire.backend(), NAMES[1]);
-        assert!(wire.fail_over(seconds(1_010)));
+        assert_eq!(wire.fail_over(seconds(1_010), None), AT_ONCE);
         assert_eq!(wire.backend(), NAMES[2]);
         wire.prefer_first(seconds(1_059));
         assert_eq!(wire.backend(), NAMES[2], "not before the minute is over");
         wire.prefer_first(seconds(1_060));
         assert_eq!(wire.backend(), NAMES[0]);
         // A first that is still away is left again for another minute.
-        assert!(wire.fail_over(seconds(1_061)));
+        assert_eq!(wire.fail_over(seconds(1_061), None), AT_ONCE);
         wire.prefer_first(seconds(1_120));
         assert_eq!(wire.backend(), NAMES[1]);
         wire.prefer_first(seconds(1_121));
         assert_eq!(wire.backend(), NAMES[0]);
         // Round and round.
         for next in [1, 2, 0, 1] {
-            assert!(wire.fail_over(seconds(2_000)));
+            assert_eq!(wire.fail_over(seconds(2_000), None), AT_ONCE);
             assert_eq!(wire.backend(), NAMES[next]);
         }
     }
@@ -53,7 +56,7 @@ fn a_failure_moves_on_and_after_a_minute_the_first_is_preferred_again() {
 #[test]
 fn a_single_backend_has_no_other_to_move_on_to() {
     let mut wire = uploader(&NAMES[..1]);
-    assert!(!wire.fail_over(Duration::ZERO));
+    assert_eq!(wire.fail_over(Duration::ZERO, None), None);
     assert_eq!((wire.backend(), wire.backend_count()), (NAMES[0], 1));
 }
 
@@ -117,6 +120,55 @@ fn every_backend_gets_its_try_before_the_pass_ends() {
             assert!(harness.wire.calls.iter().any(|call| call.backend == *backend));
         }
     }
+}
+
+#[test]
+fn none_of_two_busy_backends_is_asked_before_the_time_it_named() {
+    let named = |backend: &str| Duration::from_secs(if backend == NAMES[0] { 15 } else { 7 });
+    let mut harness = Harness::with_backends(&NAMES[..2]);
+    harness.recorder.events(2);
+    let hour = Duration::from_secs(3_600);
+    harness.script(move |call| {
+        if call.at < hour {
+            busy(RetryAfter::Delay(named(&call.backend)))
+        } else {
+            done(call)
+        }
+    });
+    harness.clock.stop_at(2 * hour);
+    harness.serve(crate::config::Mode::Realtime);
+    for backend in &NAMES[..2] {
+        let calls = harness
+            .wire
+            .calls
+            .iter()
+            .filter(|call| call.backend == *backend && call.at < hour);
+        let at: Vec<_> = calls.map(|call| call.at).collect();
+        assert!(at.len() > 100, "{backend} was asked {} times", at.len());
+        let early = at.windows(2).filter(|pair| pair[1] - pair[0] < named(backend)).count();
+        assert_eq!(early, 0, "{backend}: {at:?}");
+    }
+    // And soon after it: one of the two is asked when its time has come.
+    let last = harness.wire.calls.last().unwrap().at;
+    assert!(last < hour + Duration::from_secs(17), "{last:?}");
+    assert_eq!(harness.count("success"), 2);
+}
+
+#[test]
+fn a_backend_that_is_away_does_not_hide_the_time_that_the_other_named() {
+    let mut harness = Harness::with_backends(&NAMES[..2]);
+    harness.recorder.events(1);
+    let hour = Duration::from_secs(3_600);
+    harness.script(move |call| match call.backend == NAMES[0] {
+        true if call.at < hour => busy(RetryAfter::Delay(Duration::from_secs(10))),
+        true => done(call),
+        false => unavailable(),
+    });
+    harness.clock.stop_at(2 * hour);
+    harness.serve(crate::config::Mode::Realtime);
+    let last = harness.wire.calls.last().unwrap().at;
+    assert!(last < hour + Duration::from_secs(12), "{last:?}");
+    assert_eq!(harness.count("success"), 1);
 }
 
 #[test]

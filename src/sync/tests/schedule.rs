@@ -184,6 +184,65 @@ fn realtime_slows_down_to_the_interval_while_the_backend_is_away() {
 }
 
 #[test]
+fn realtime_comes_back_when_a_busy_server_said_however_often_it_was_sent_away() {
+    let mut harness = Harness::new();
+    harness.recorder.events(3);
+    let named = Duration::from_secs(10);
+    harness.script(move |call| {
+        if call.at < HOUR {
+            busy(RetryAfter::Delay(named))
+        } else {
+            done(call)
+        }
+    });
+    harness.clock.stop_at(2 * HOUR);
+    harness.serve(Mode::Realtime);
+    let (gaps, last) = (harness.gaps(), harness.wire.calls.last().unwrap().at);
+    assert!(gaps.len() > 300, "{}", gaps.len());
+    let away = &gaps[..gaps.len() - 2];
+    assert!(
+        away.iter().all(|gap| (named..=named.mul_f64(1.1)).contains(gap)),
+        "{away:?}"
+    );
+    assert!(last < HOUR + named.mul_f64(1.1), "{last:?}");
+    assert_eq!(harness.count("success"), 3);
+}
+
+#[test]
+fn realtime_does_not_spin_on_a_server_that_names_a_time_that_is_none() {
+    for named in [0, 1] {
+        let mut harness = Harness::new();
+        harness.recorder.events(1);
+        harness.script(move |_| busy(RetryAfter::Delay(Duration::from_secs(named))));
+        harness.clock.stop_at(HOUR);
+        harness.serve(Mode::Realtime);
+        // Three tries, and five seconds to the next pass.
+        let passes = harness.told.passes.len() as u64;
+        assert!(passes <= 3_600 / (5 + 2 * named) + 1, "{named}: {passes}");
+    }
+}
+
+#[test]
+fn continuous_keeps_its_interval_whatever_a_busy_server_named() {
+    let mut harness = Harness::new();
+    harness.recorder.events(1);
+    harness.script(|_| busy(RetryAfter::Delay(Duration::from_secs(10))));
+    harness.clock.stop_at(12 * HOUR);
+    harness.serve(Mode::Continuous);
+    // A pass is three tries with two waits between them.
+    let starts = harness.told.starts.windows(2).map(|pair| pair[1] - pair[0]);
+    let (least, most) = (
+        INTERVAL.mul_f64(0.9) + Duration::from_secs(20),
+        INTERVAL.mul_f64(1.1) + Duration::from_secs(22),
+    );
+    let starts: Vec<_> = starts.collect();
+    assert!(
+        starts.len() > 120 && starts.iter().all(|gap| (least..=most).contains(gap)),
+        "{starts:?}"
+    );
+}
+
+#[test]
 fn realtime_does_not_spin_on_rows_that_wait_for_their_time() {
     let mut harness = Harness::new();
     harness.recorder.events(3);

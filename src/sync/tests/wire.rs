@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use sync_protocol::patience::Turns;
 use sync_protocol::{Extension, Extensions};
 
 use super::clock::SimClock;
@@ -31,8 +32,7 @@ pub(super) type Script = Box<dyn FnMut(&Call) -> Verdict>;
 pub(super) struct ScriptedWire {
     clock: Rc<SimClock>,
     pub backends: Vec<String>,
-    current: usize,
-    first_again_at: Option<Duration>,
+    turns: Turns,
     pub script: Script,
     pub calls: Vec<Call>,
     /// What the servers took, by key.
@@ -56,8 +56,7 @@ impl ScriptedWire {
         Self {
             clock: Rc::clone(clock),
             backends: backends.iter().map(|name| (*name).to_string()).collect(),
-            current: 0,
-            first_again_at: None,
+            turns: Turns::new(backends.len(), 0),
             script: Box::new(done),
             calls: Vec::new(),
             stored: BTreeMap::new(),
@@ -168,26 +167,20 @@ impl Wire for ScriptedWire {
         self.body_begun
     }
 
-    fn fail_over(&mut self, now: Duration) -> bool {
-        if self.backends.len() < 2 {
-            return false;
-        }
-        if self.current == 0 {
-            self.first_again_at = Some(now + Duration::from_secs(60));
-        }
-        self.current = (self.current + 1) % self.backends.len();
-        true
+    fn fail_over(&mut self, now: Duration, wish: Option<Duration>) -> Option<Duration> {
+        self.turns.failed(now, wish)
+    }
+
+    fn named_wait(&self, now: Duration) -> Option<Duration> {
+        self.turns.named_wait(now)
     }
 
     fn prefer_first(&mut self, now: Duration) {
-        if self.first_again_at.is_some_and(|at| now >= at) {
-            self.first_again_at = None;
-            self.current = 0;
-        }
+        self.turns.prefer(now);
     }
 
     fn backend(&self) -> &str {
-        &self.backends[self.current]
+        &self.backends[self.turns.current()]
     }
 
     fn clips_wait_until(&self) -> Option<chrono::NaiveDateTime> {

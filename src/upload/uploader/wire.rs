@@ -95,8 +95,12 @@ impl Wire for Uploader {
         self.uploads.body_left || self.exchange.body_left()
     }
 
-    fn fail_over(&mut self, now: Duration) -> bool {
-        self.backends.fail_over(now)
+    fn fail_over(&mut self, now: Duration, wish: Option<Duration>) -> Option<Duration> {
+        self.backends.fail_over(now, wish)
+    }
+
+    fn named_wait(&self, now: Duration) -> Option<Duration> {
+        self.backends.named_wait(now)
     }
 
     fn prefer_first(&mut self, now: Duration) {
