@@ -10,33 +10,14 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use ring::digest::Context;
-use rusqlite::Connection;
 
+use super::connection::Moment;
 use super::record::StoredAt;
 use super::rows::ClipColumns;
 use super::walk::Walk;
 
 /// Places that are kept: one a chunk, so that what breaks off may be up to 16 MB ahead of what arrived.
 const MOST: usize = 64;
-
-/// Nobody, we included, has written between two moments that are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
-    /// `PRAGMA data_version`, which tells of others.
-    version: i64,
-    /// Rows that this connection changed: its own commits move pages, too, where the file is kept compact.
-    own_changes: u64,
-}
-
-impl Moment {
-    /// That at which `conn` saw `version`.
-    pub(super) fn of(conn: &Connection, version: i64) -> Self {
-        Self {
-            version,
-            own_changes: conn.total_changes(),
-        }
-    }
-}
 
 /// A place.
 #[derive(Clone)]

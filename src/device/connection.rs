@@ -103,3 +103,22 @@ pub(super) fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
     conn.prepare_cached("PRAGMA data_version")?
         .query_row([], |row| row.get(0))
 }
+
+/// Nobody, we included, has written between two moments that are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// `PRAGMA data_version`, which tells of others.
+    version: i64,
+    /// Rows that this connection changed: its own commits move pages, too, where the file is kept compact.
+    own_changes: u64,
+}
+
+impl Moment {
+    /// That at which `conn` saw `version`.
+    pub(super) fn of(conn: &Connection, version: i64) -> Self {
+        Self {
+            version,
+            own_changes: conn.total_changes(),
+        }
+    }
+}

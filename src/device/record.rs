@@ -7,8 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::bookmarks::Moment;
-use super::connection::data_version;
+use super::connection::{Moment, data_version};
 use super::error::{Context, DeviceError, Result};
 use super::layout::Column;
 use super::pages::{self, Cell, PageReader};
