@@ -32,7 +32,14 @@ fn unsent(device: &Device) -> i64 {
     )
 }
 
-fn edit(device: &Device, clip: i64, video: &[u8]) {
+/// Something of the clip, the first to be sent, is at the receiver, and its row has another video now.
+fn another_than_what_is_there(device: &Device, receiver: &Receiver, clip: i64, video: &[u8]) {
+    let half = CutLine::to(&receiver.url, u64::MAX);
+    let service = Service::of(device, &half.url, "once")
+        .env("SYNC_MAX_RATE_KBPS", "10000")
+        .start();
+    eventually("some of the clip is across", || half.passed() > 500_000);
+    service.kill();
     let edit = "UPDATE media SET video = ?1 WHERE id_media = ?2";
     assert_eq!(device.db().execute(edit, (video, clip)), Ok(1));
 }
@@ -74,17 +81,10 @@ fn resets_in_the_middle_of_every_request_of_an_upload_lose_and_double_nothing() 
             _ => Fault::None,
         }
     });
-    // Clips of which something is there, and which are others now.
     for nth in 0..4 {
         // Each before the others, so that it is sent first.
         let id = device.clip_at(&format!("2020-01-01T00:00:0{}", 9 - nth), 4, 1, &video(nth, 3_000_000));
-        let half = CutLine::to(&receiver.url, u64::MAX);
-        let service = Service::of(&device, &half.url, "once")
-            .env("SYNC_MAX_RATE_KBPS", "10000")
-            .start();
-        eventually("some of the clip is across", || half.passed() > 500_000);
-        service.kill();
-        edit(&device, id, &video(nth + 100, 3_000_000));
+        another_than_what_is_there(&device, &receiver, id, &video(nth + 100, 3_000_000));
     }
     for nth in 0..30 {
         device.clip(&video(nth, [40_000, 900_000, 1_700_000][nth as usize % 3]));
@@ -229,14 +229,7 @@ fn a_stop_while_the_server_stalls_in_an_upload_is_quick_and_costs_nothing() {
             &video(1, if short { 900_000 } else { 20_000_000 }),
         );
         if stalled == "end" {
-            // Something of it is there, and it is another one now.
-            let half = CutLine::to(&receiver.url, u64::MAX);
-            let service = Service::of(&device, &half.url, "once")
-                .env("SYNC_MAX_RATE_KBPS", "10000")
-                .start();
-            eventually("some of the clip is across", || half.passed() > 500_000);
-            service.kill();
-            edit(&device, clip, &video(2, 20_000_000));
+            another_than_what_is_there(&device, &receiver, clip, &video(2, 20_000_000));
         }
         let met = Arc::new(AtomicBool::new(false));
         let seen = met.clone();
