@@ -1,4 +1,4 @@
-//! The rows that travel: plain values that come out of `device` and go into `upload`.
+//! The rows that travel: plain values that come out of `device` and go into `upload`, and what a clip's video can do.
 
 use std::io::{self, Read};
 

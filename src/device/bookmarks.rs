@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use ring::digest::Context;
 
 use super::connection::Moment;
-use super::record::StoredAt;
+use super::pages::StoredAt;
 use super::rows::ClipColumns;
 use super::walk::Walk;
 
@@ -55,6 +55,13 @@ impl Bookmarks {
             places.pop_back();
         }
         places.back().cloned()
+    }
+
+    /// The small columns of the row as they were when it was marked.
+    pub(super) fn columns(&self, id: i64, stored: &StoredAt) -> Option<ClipColumns> {
+        let kept = self.0.borrow();
+        let (marked, _) = kept.as_ref()?;
+        (marked.id == id && marked.stored == *stored).then(|| marked.columns.clone())
     }
 
     /// Keeps a place behind those that are kept of the same row.

@@ -94,7 +94,7 @@ pub(super) fn open<'a>(device: &'a Device, id: i64, date: Option<&Scalar>) -> Re
             let is_indexed = indexed.is_some();
             let columns = match indexed {
                 Some(columns) => columns,
-                None => record.values(layout.media_columns)?.into(),
+                None => columns_of(device, id, &mut record)?,
             };
             let paged = Paged {
                 device,
@@ -121,6 +121,18 @@ pub(super) fn open<'a>(device: &'a Device, id: i64, date: Option<&Scalar>) -> Re
     };
     let clip = clip(conn, path, id, columns, video_len)?;
     Ok(Some((clip, reader)))
+}
+
+/// The small columns from the record itself, which can mean to read through the video; as they were when an earlier reader
+/// began, if there was one: at the end they are compared.
+fn columns_of(device: &Device, id: i64, record: &mut StoredRecord) -> Result<ClipColumns> {
+    match device.bookmarks.columns(id, record.stored()) {
+        Some(columns) => {
+            record.doubt();
+            Ok(columns)
+        }
+        None => Ok(record.values(device.layout.media_columns)?.into()),
+    }
 }
 
 /// The row with its sensor's name.

@@ -20,6 +20,15 @@ pub(super) struct Cell {
     pub overflow: u32,
 }
 
+/// Where a record was found. An `UPDATE` of its video gives it other pages, hardly ever the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredAt {
+    pub rowid: i64,
+    pub cell: Cell,
+    /// Of each page.
+    pub usable: usize,
+}
+
 /// How deep a b-tree can be: 2^31 rows on the smallest pages are less.
 const DEEPEST: usize = 40;
 

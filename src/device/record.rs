@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::connection::{Moment, data_version};
 use super::error::{Context, DeviceError, Result};
 use super::layout::Column;
-use super::pages::{self, Cell, PageReader};
+use super::pages::{self, Cell, PageReader, StoredAt};
 use super::scalar::{COLUMN_BYTES, scalar};
 use super::span::{self, Span};
 use super::walk::Walk;
@@ -26,15 +26,6 @@ pub(super) const ROWID: &str = "SELECT _rowid_ FROM media WHERE id_media = ?1";
 
 /// The schema is in memory; its table has a row for each table and index.
 const ROOT: &str = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'media' COLLATE NOCASE";
-
-/// Where a record was found. An `UPDATE` of its video gives it other pages, hardly ever the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StoredAt {
-    rowid: i64,
-    cell: Cell,
-    /// Of each page.
-    usable: usize,
-}
 
 /// A record as it was when it was found.
 pub(super) struct StoredRecord<'c> {
@@ -91,6 +82,11 @@ impl<'c> StoredRecord<'c> {
 
     pub(super) fn is_disturbed(&self) -> bool {
         self.disturbed
+    }
+
+    /// Something of it is taken from an earlier reading: whether it still stands is to be looked at at the end.
+    pub(super) fn doubt(&mut self) {
+        self.disturbed = true;
     }
 
     pub(super) fn stored(&self) -> &StoredAt {

@@ -166,3 +166,23 @@ fn what_is_kept_of_a_long_clip_does_not_grow() {
     // Before the oldest place that is kept.
     assert_eq!(read_on(&device, id, 4_000_000, 4_000_000).0, 0);
 }
+
+#[test]
+fn columns_that_no_index_has_are_compared_with_those_of_the_earlier_reader() {
+    let recorder = Recorder::new();
+    let no_indexes = "DROP INDEX idx_media_date; DROP INDEX idx_media_capteur; DROP INDEX idx_media_camera";
+    recorder.conn.execute_batch(no_indexes).unwrap();
+    let video = noise(3_000_000, 6);
+    let id = recorder.clip(&video);
+    let device = recorder.device();
+    read_on(&device, id, 0, 2_500_000).1.unwrap();
+    let (place, read, _) = read_on(&device, id, 2_000_000, video.len());
+    assert!(place > 1_500_000 && read.unwrap() == video[usize::try_from(place).unwrap()..]);
+    // As long as before, behind the video.
+    let update = "UPDATE media SET date = '2026-12-18T17:30:00' WHERE id_media = ?1";
+    recorder.conn.execute(update, [id]).unwrap();
+    let (place, read, _) = read_on(&device, id, 2_000_000, video.len());
+    assert!(place > 1_500_000 && read.is_err());
+    let (clip, _) = device.clip(id, None).unwrap().unwrap();
+    assert_eq!(clip.date, Scalar::Text("2026-12-18T17:30:00".into()));
+}
