@@ -1,6 +1,6 @@
 // The page's frame: who is here, which place, what is said.
 
-import { ApiError, get, send } from './lib/api.js';
+import { ApiError, get, send, told } from './lib/api.js';
 import { h, setText, throttle } from './lib/dom.js';
 import { language, moreWords, number, otherLanguage, setLanguage, t } from './lib/i18n.js';
 import { bind } from './lib/keys.js';
@@ -156,10 +156,22 @@ async function whyNoModule() {
   return null;
 }
 
-function problem(error, again = show) {
-  const text = error.status === 0 ? 'error.away' : error.status === 403 ? 'error.forbidden' : error.status === 404 ? 'error.gone' : 'error.server';
-  return h('div', { class: 'empty', role: 'alert' }, h('p', {}, t(text)), h('button', { click: () => again() }, t('error.again')));
+function problem(error, { again = show, kind = 'empty' } = {}) {
+  return h('div', { class: kind, role: 'alert' }, h('p', {}, t(told(error))), h('button', { click: () => again() }, t('error.again')));
 }
+
+// What nobody waits for may fail too: said beside what is there, until it goes well.
+const well = () => document.querySelector('.trouble')?.remove();
+addEventListener('well', well);
+addEventListener('unhandledrejection', (event) => {
+  const error = event.reason;
+  const isAborted = error?.name === 'AbortError';
+  if (!isAborted && !(error instanceof ApiError)) return;
+  event.preventDefault();
+  if (isAborted || error.status === 401) return;
+  well();
+  document.querySelector('.place')?.append(problem(error, { kind: 'notice trouble' }));
+});
 
 function go(href) {
   history.pushState(null, '', href);
@@ -218,7 +230,7 @@ async function begin() {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 403) left(error.reason);
-    else if (error.status !== 401) main.replaceChildren(problem(error, begin));
+    else if (error.status !== 401) main.replaceChildren(problem(error, { again: begin }));
   }
 }
 await begin();

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { relay } from './relay.mjs';
 import { clips, follow, local, reader, receiver, recorder, renderers, store, turn, work } from './world.mjs';
 
-const NOISE = /ERR_CONNECTION|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_INTERNET_DISCONNECTED|ERR_NETWORK/;
+const NOISE = /ERR_CONNECTION|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_INTERNET_DISCONNECTED|ERR_NETWORK|ERR_FAILED/;
 
 /** Whatever day it is when this is run, and whatever hour the page's clock is set to. */
 const DAY = '2025-12-18';
@@ -189,5 +189,37 @@ export const tests = {
     assert.ok(took.at(-1) < 3000, `${took}`);
     await uploader.stop();
     await close();
+  },
+
+  async 'a day that was opened in a hidden tab, or whose first stream failed, lacks nothing once it is live'() {
+    const server = await receiver('background');
+    const line = await relay(server);
+    for (const [day, begin, goOn] of [
+      [DAY, (page) => page.addInitScript(() => {
+        Object.defineProperty(document, 'hidden', { configurable: true, value: !sessionStorage.seen });
+        sessionStorage.seen = true;
+      }), (page) => turn(page, false)],
+      ['2025-12-19', (page) => page.route('**/api/live', (route) => route.abort()), async (page) => {
+        await page.unroute('**/api/live');
+        await page.clock.fastForward(31_000);
+      }],
+    ]) {
+      const { page, open, expect, close } = await reader(line);
+      expect(NOISE);
+      await page.clock.install();
+      const storeThen = (sensor) => store(server, sensor, 'raspberry-1', `${day}T12:00:00`);
+      await storeThen('first');
+      await begin(page);
+      await open(`/day/${day}`);
+      await page.locator('.line').waitFor();
+      for (const sensor of names(1, 2)) await storeThen(sensor);
+      await goOn(page);
+      await page.locator('.live.on').waitFor();
+      await page.locator('.line').nth(2).waitFor();
+      await sees(page, names(1, 2));
+      await close();
+    }
+    line.close();
+    await server.stop();
   },
 };

@@ -17,19 +17,58 @@ export function serverNow() {
   return Date.now() + skewMs;
 }
 
-/** A line may have died without a word: no answer within this is none. */
+/** A line may have died without a word: no answer within this is none, and one that stands still for so long ends. */
 const ANSWER_MS = 20_000;
+/** The header has whole seconds: a smaller difference says nothing. */
+const EQUAL_MS = 2000;
+
+/** The server's time is that of its answer's first bytes: a long list may be on its way for a while after them. */
+function compareClocks(response, askedAt) {
+  const date = Date.parse(response.headers.get('date') ?? '');
+  const tookMs = Date.now() - askedAt;
+  // On its way for so long, the header is of any moment within.
+  if (Number.isNaN(date) || tookMs < 0 || tookMs > 2 * EQUAL_MS) return;
+  const offMs = date + 500 + tookMs / 2 - Date.now();
+  skewMs = Math.abs(offMs) > EQUAL_MS ? offMs : 0;
+}
+
+async function textOf(response, moved) {
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    moved();
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
 
 async function answer(path, { signal, ...options }) {
+  signal?.throwIfAborted();
   const late = new AbortController();
   const stop = () => late.abort(signal.reason);
-  const timer = setTimeout(() => late.abort(new ApiError(0)), ANSWER_MS);
-  signal?.throwIfAborted();
   signal?.addEventListener('abort', stop);
-  try {
-    const response = await fetch(path, { credentials: 'same-origin', ...options, signal: late.signal });
+  let timer = 0;
+  const moved = () => {
     clearTimeout(timer);
-    return { response, body: response.status === 204 ? null : await response.json().catch((error) => (error instanceof SyntaxError ? null : Promise.reject(error))) };
+    timer = setTimeout(() => late.abort(new ApiError(0)), ANSWER_MS);
+  };
+  moved();
+  try {
+    const askedAt = Date.now();
+    const response = await fetch(path, { credentials: 'same-origin', ...options, signal: late.signal });
+    compareClocks(response, askedAt);
+    moved();
+    return { response, body: response.body ? parsed(await textOf(response, moved)) : null };
   } catch (error) {
     if (error.name === 'AbortError' || error instanceof ApiError) throw error;
     throw new ApiError(0);
@@ -41,9 +80,6 @@ async function answer(path, { signal, ...options }) {
 
 async function ask(path, options) {
   const { response, body } = await answer(path, options);
-  const date = Date.parse(response.headers.get('date') ?? '');
-  // The header has whole seconds: a smaller difference says nothing.
-  if (!Number.isNaN(date) && Math.abs(date - Date.now()) > 2000) skewMs = date - Date.now();
   if (!response.ok) {
     if (response.status === 401 && path !== '/api/session') {
       dispatchEvent(new CustomEvent('signed-out', { detail: body?.reason }));
@@ -51,6 +87,11 @@ async function ask(path, options) {
     throw new ApiError(response.status, body);
   }
   return body;
+}
+
+/** What went wrong, as a key of the words. */
+export function told(error) {
+  return { 0: 'error.away', 403: 'error.forbidden', 404: 'error.gone' }[error.status] ?? 'error.server';
 }
 
 /** An address with those parameters that have a value. */

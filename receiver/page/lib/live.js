@@ -44,6 +44,8 @@ function tell() {
 /** Follows from here on; a person is signed in. */
 export function start() {
   wanted = true;
+  openedAt = 0;
+  wasAway = false;
   open();
 }
 
@@ -64,7 +66,10 @@ function close() {
 
 function open() {
   close();
-  if (!wanted || document.hidden) return;
+  if (!wanted) return;
+  // The lists may have been read, and this stream begins later, or later still: what is stored between is in neither.
+  if (!lastId && (document.hidden || openedAt)) wasAway = true;
+  if (document.hidden) return;
   if (lastId && Math.abs(Date.now() - heardAt) > AWAY_MS) {
     lastId = '';
     wasAway = true;

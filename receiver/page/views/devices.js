@@ -8,6 +8,10 @@ import { onRow } from '../lib/live.js';
 import { ago, since, span } from '../lib/time.js';
 
 const PAGE = 50;
+/** Devices in one answer at most. */
+const MOST = 1000;
+/** So many that left the list are asked for one by one at a time. */
+const ASKED = 50;
 const COLUMNS = ['state', 'device', 'sign', 'waiting', 'disk', 'clock', 'version', 'plot'];
 /** Shape and colour of a state; the word beside it says the same. */
 export const STATES = {
@@ -94,6 +98,7 @@ function makeRow(device) {
   const row = { line, cells, link };
   fillRow(row, device);
   row.placed = row.state;
+  row.askedAt = 0;
   return row;
 }
 
@@ -127,8 +132,13 @@ export async function mount(place, params, signal, { me }) {
   const rows = new Map();
   let next = null;
   let state = params.get('state') ?? '';
+  /** What is searched for now: answers to an older search are not waited for. */
+  let searching = new AbortController();
+  signal.addEventListener('abort', () => searching.abort());
+  /** Whether the list that was asked for is there: 'coming', 'here', or 'failed'. */
+  let list = 'coming';
 
-  const query = (limit, cursor) => get('/api/devices', { q: search.value.trim(), state, limit, cursor }, signal);
+  const query = (limit, cursor) => get('/api/devices', { q: search.value.trim(), state, limit, cursor }, searching.signal);
 
   function show(page, fresh) {
     if (fresh) {
@@ -142,6 +152,8 @@ export async function mount(place, params, signal, { me }) {
       row.placed = row.state;
     }
     next = page.next;
+    list = 'here';
+    dispatchEvent(new CustomEvent('well'));
     finish(page);
     changed.hidden = true;
   }
@@ -177,7 +189,15 @@ export async function mount(place, params, signal, { me }) {
   }
 
   async function load() {
-    show(await query(PAGE), true);
+    searching.abort();
+    searching = new AbortController();
+    list = 'coming';
+    try {
+      show(await query(PAGE), true);
+    } catch (error) {
+      if (error.name !== 'AbortError') list = 'failed';
+      throw error;
+    }
   }
   async function loadMore() {
     const first = rows.size;
@@ -204,27 +224,58 @@ export async function mount(place, params, signal, { me }) {
     history.replaceState(history.state, '', url);
   }
 
+  /** As many as are shown, as they are now. */
+  async function readShown() {
+    const page = await query(Math.min(MOST, Math.max(PAGE, rows.size)));
+    while (page.next && page.devices.length < rows.size) {
+      const rest = await query(MOST, page.next);
+      page.devices.push(...rest.devices);
+      page.next = rest.next;
+    }
+    return page;
+  }
+
+  /** Shown devices that the answer lacks: better by now, or pushed down by others. Those asked longest ago first. */
+  async function readLost(page) {
+    const there = new Set(page.devices.map((device) => device.device_id));
+    const lost = [...rows].filter(([name]) => !there.has(name)).sort(([, one], [, other]) => one.askedAt - other.askedAt);
+    await Promise.all(lost.slice(0, ASKED).map(async ([name, row]) => {
+      const device = await get(`/api/devices/${encodeURIComponent(name)}`, {}, searching.signal).catch((error) => {
+        if (error.status !== 404) throw error;
+      });
+      row.askedAt = performance.now();
+      if (device) fillRow(row, device);
+      else row.state = null;
+    }));
+    return lost.map(([, row]) => row);
+  }
+
   /** What is shown changes in place; a new order waits for the reader. */
   async function refresh() {
-    if (document.hidden || signal.aborted) return;
-    const page = await query(Math.min(1000, Math.max(PAGE, rows.size)));
+    if (document.hidden || signal.aborted || list === 'coming') return null;
+    if (list === 'failed') return load();
+    const page = await readShown();
+    if (rows.size === 0 && page.devices.length) return show(page, true);
     let moved = 0;
     for (const device of page.devices) {
       const row = rows.get(device.device_id);
       if (row) fillRow(row, device);
       if (row?.placed !== device.states[0]) moved += 1;
     }
-    if (rows.size === 0 && page.devices.length) {
-      show(page, true);
-      return;
-    }
-    finish({ ...page, next });
-    changed.hidden = moved === 0;
-    setText(changed, t('devices.changed', { n: moved }));
+    const gone = (await readLost(page)).filter((row) => row.placed !== row.state).length;
+    // A filter's total lacks those that are still shown and fit no more.
+    finish({ ...page, next, total: Math.max(rows.size, state ? page.total + gone : page.total) });
+    changed.hidden = moved + gone === 0;
+    setText(changed, t('devices.changed', { n: moved + gone }));
+    return null;
   }
 
   const soon = throttle(() => refresh().catch(() => null), 2000);
-  search.addEventListener('input', settle(() => { remember(); load(); }, 200));
+  search.addEventListener('input', settle(() => {
+    if (signal.aborted) return;
+    remember();
+    load();
+  }, 200));
   onRow(soon, signal);
   every(10_000, soon, signal);
   document.addEventListener('visibilitychange', soon, { signal });

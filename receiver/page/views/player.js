@@ -1,6 +1,6 @@
 // Plays a clip, or shows a picture; says what the browser cannot play.
 
-import { get, send } from '../lib/api.js';
+import { get, send, told } from '../lib/api.js';
 import { h, setText } from '../lib/dom.js';
 import { bytes, t } from '../lib/i18n.js';
 import { bind } from '../lib/keys.js';
@@ -8,6 +8,11 @@ import { learnOffsets, offsetOf } from '../lib/offsets.js';
 import { moment, readersTime } from '../lib/time.js';
 
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4, 8];
+/** An example of each, as browsers want to be asked. */
+const EXAMPLES = {
+  avc1: 'avc1.42E01E', avc3: 'avc3.42E01E', hvc1: 'hvc1.1.6.L93.B0', hev1: 'hev1.1.6.L93.B0', av01: 'av01.0.04M.08', vp09: 'vp09.00.10.08',
+  vp08: 'vp08.00.10.08', mp4v: 'mp4v.20.9',
+};
 const CODECS = { avc1: 'H.264', avc3: 'H.264', hvc1: 'H.265', hev1: 'H.265', av01: 'AV1', vp09: 'VP9', vp08: 'VP8', mp4v: 'MPEG-4' };
 
 /** "Caméra 1" once where the sensor is called like its camera. */
@@ -18,12 +23,20 @@ export function source(row) {
   return String(name).replace(/\W/g, '').endsWith(String(row.numero_camera)) ? String(name) : `${name} · ${camera}`;
 }
 
+/** Whether the browser says that it plays such a clip. A QuickTime file is told apart from MP4 by name alone. */
+function plays({ media_type, codec }) {
+  if (media_type.startsWith('image/')) return true;
+  const type = codec ? 'video/mp4' : media_type;
+  return document.createElement('video').canPlayType(codec ? `${type}; codecs="${EXAMPLES[codec] ?? codec}"` : type) !== '';
+}
+
 /** `ended` gives what stands over the last picture of a clip that has been watched. */
 export function player(place, { me, step, signal, ended }) {
   const stage = h('div', { class: 'stage' }, h('p', { class: 'muted' }, t('player.none')));
   const title = h('p', { class: 'caption' });
   const note = h('p', { class: 'muted small' });
   const problem = h('p', { class: 'problem', role: 'alert' });
+  const retry = h('button', { type: 'button', hidden: true, click: again }, t('error.again'));
   const button = (key, text, work) => h('button', { type: 'button', 'aria-label': t(key), title: t(key), click: work }, text);
   const previous = button('player.previous', '‹', () => step(-1));
   const next = button('player.next', '›', () => step(1));
@@ -34,12 +47,14 @@ export function player(place, { me, step, signal, ended }) {
   const download = h('a', { class: 'button', download: '', 'aria-label': t('player.download'), title: t('player.download') },
     h('span', { 'aria-hidden': 'true' }, '↓'), h('span', { class: 'wide-only' }, t('player.download')));
   const controls = h('div', { class: 'controls', hidden: true }, previous, next, speed, pin, download);
-  const section = h('section', { class: 'player', 'aria-label': t('player.title') }, stage, title, note, problem, controls);
+  const section = h('section', { class: 'player', 'aria-label': t('player.title') }, stage, title, note, problem, retry, controls);
   place.append(section);
 
   let clip = null;
   let video = null;
   let rate = 1;
+  /** Where the clip was when it broke off. */
+  let brokeAt = 0;
 
   function setSpeed(value) {
     rate = value;
@@ -58,25 +73,41 @@ export function player(place, { me, step, signal, ended }) {
       await send('PUT', `/api/media/${mine.id}/pin`, { pinned: !mine.pinned }, signal);
       mine.pinned = !mine.pinned;
     } catch (error) {
-      if (error.name !== 'AbortError') setText(problem, t(error.status === 0 ? 'error.away' : 'error.server'));
+      if (error.name !== 'AbortError') setText(problem, t(told(error)));
     }
     if (mine === clip) showPin();
   }
 
-  /** The codec or the file: why it does not play, and the way out. */
+  /** The line, the codec or the file: why it does not play, and the way out. */
   async function explain(mine) {
+    if (video) brokeAt = video.currentTime || brokeAt;
     let details;
     try {
       details = await get(`/api/media/${mine.id}`, {}, signal);
     } catch (error) {
       if (error.name === 'AbortError' || mine !== clip) return;
-      setText(problem, t(error.status === 0 ? 'error.away' : error.status === 404 ? 'player.gone' : 'error.server'));
+      setText(problem, t(error.status === 404 ? 'player.gone' : told(error)));
+      retry.hidden = error.status === 404;
       return;
     }
     if (mine !== clip) return;
     if (details.media_type === 'application/octet-stream') setText(problem, t('player.unknown'));
-    else setText(problem, t('player.cannot', { codec: CODECS[details.codec] ?? details.codec ?? details.media_type }));
+    else if (plays(details)) {
+      setText(problem, t('player.broken'));
+      retry.hidden = false;
+      return;
+    } else setText(problem, t('player.cannot', { codec: CODECS[details.codec] ?? details.codec ?? details.media_type }));
     download.classList.add('primary');
+  }
+
+  /** Goes on where the clip broke off. */
+  function again() {
+    const from = brokeAt;
+    const had = retry === document.activeElement;
+    play(clip);
+    brokeAt = from;
+    if (video && from) video.addEventListener('loadedmetadata', () => { video.currentTime = from; }, { once: true });
+    if (had) (video ?? previous).focus();
   }
 
   function cover() {
@@ -96,6 +127,8 @@ export function player(place, { me, step, signal, ended }) {
   function play(row, begin = true) {
     clip = row;
     uncover();
+    brokeAt = 0;
+    retry.hidden = true;
     section.classList.remove('none');
     const address = `/api/media/${row.id}/video`;
     setText(problem, '');
@@ -161,6 +194,8 @@ export function player(place, { me, step, signal, ended }) {
       stage.replaceChildren(h('p', { class: 'muted' }, text ?? t('player.none')));
       setText(title, '');
       setText(note, '');
+      setText(problem, '');
+      retry.hidden = true;
       controls.hidden = true;
     },
     get clip() { return clip; },

@@ -114,6 +114,7 @@ export const words = {
   'player.reader': 'device time, {time} here',
   'player.cannot': 'This browser cannot play {codec}. Download the clip.',
   'player.unknown': 'This is neither a video nor a picture that browsers know. Download it.',
+  'player.broken': 'The clip did not come through.',
   'player.gone': 'This clip is not here any more.',
 
   'new.title': 'New clips',

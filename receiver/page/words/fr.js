@@ -114,6 +114,7 @@ export const words = {
   'player.reader': 'heure de l’appareil, {time} ici',
   'player.cannot': 'Ce navigateur ne lit pas le {codec}. Téléchargez la vidéo.',
   'player.unknown': 'Ce n’est ni une vidéo ni une image que les navigateurs connaissent. Téléchargez le fichier.',
+  'player.broken': 'La vidéo n’est pas arrivée en entier.',
   'player.gone': 'Cette vidéo n’existe plus ici.',
 
   'new.title': 'Nouvelles vidéos',

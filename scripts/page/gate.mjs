@@ -1,0 +1,56 @@
+// An HTTP proxy in front of the receiver whose answers can stop midway, as over a bad line.
+
+import http from 'node:http';
+
+export async function gate(server) {
+  let held = null;
+  let refused = null;
+  const listener = http.createServer((request, answer) => {
+    if (refused?.test(request.url)) {
+      answer.writeHead(503, { 'Content-Type': 'application/json' }).end('{"error":"x"}');
+      return;
+    }
+    const asked = http.request(server.url + request.url, { method: request.method, headers: { ...request.headers, 'accept-encoding': 'identity' } }, async (got) => {
+      answer.writeHead(got.statusCode, got.headers);
+      const hold = held?.pattern.test(request.url) ? held : null;
+      if (!hold) {
+        got.pipe(answer);
+        return;
+      }
+      held = null;
+      const parts = [];
+      for await (const part of got) parts.push(part);
+      const body = Buffer.concat(parts);
+      answer.write(body.subarray(0, hold.bytes));
+      hold.reached();
+      await hold.released;
+      if (hold.isCut) answer.destroy();
+      else answer.end(body.subarray(hold.bytes));
+    });
+    asked.on('error', () => answer.destroy());
+    answer.on('close', () => asked.destroy());
+    request.pipe(asked);
+  });
+  await new Promise((resolve) => { listener.listen(0, '127.0.0.1', resolve); });
+  return {
+    url: `http://127.0.0.1:${listener.address().port}`,
+    /** The next answer at such an address stops after so many bytes of its body, until it is released or cut. */
+    hold: (pattern, bytes) => {
+      const hold = { pattern, bytes, isCut: false };
+      hold.stopped = new Promise((resolve) => { hold.reached = resolve; });
+      hold.released = new Promise((resolve) => { hold.release = resolve; });
+      hold.cut = () => {
+        hold.isCut = true;
+        hold.release();
+      };
+      held = hold;
+      return hold;
+    },
+    /** All answers at such an address are 503 from now on; none without one. */
+    refuse: (pattern) => { refused = pattern; },
+    close: () => {
+      listener.close();
+      listener.closeAllConnections();
+    },
+  };
+}

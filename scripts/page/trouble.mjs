@@ -1,0 +1,198 @@
+// Lists that change under a reader, and answers that come late, half, or not at all.
+
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { gate } from './gate.mjs';
+import { check, clips, reader, receiver, recorder, upload, work } from './world.mjs';
+
+const NOISE = /ERR_|Failed to load resource/;
+
+async function tell(server, device, free = 50, ageS = 0) {
+  const status = {
+    version: 1, program_version: '0.1.0', clock_unix_ms: Date.now(), service: { mode: 'continuous', interval_s: 300 },
+    disk: { free_bytes: free * 1e7, total_bytes: 1e9 }, tables: {},
+  };
+  const answer = await fetch(`${server.url}/api/devices/${device}/status`, { method: 'PUT', body: JSON.stringify(status) });
+  assert.equal(answer.status, 204);
+  if (ageS) recorder('sql', server.database, `UPDATE device SET received_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-${ageS} seconds') WHERE device_id = '${device}'`);
+}
+
+const badge = (page, device) => page.locator(`tr[data-device="${device}"] .badge`);
+
+/** The page asks for its list again. */
+const later = (page) => page.clock.fastForward(10_000);
+
+export const tests = {
+  async 'a device that left the list shown is told as it is now'() {
+    const server = await receiver('left');
+    await tell(server, 'zebra', 4);
+    await tell(server, 'garage');
+    const { page, open, expect, close } = await reader(server);
+    expect(/404/);
+    await page.clock.install();
+    // By a filter.
+    await open('/?state=disk_low');
+    await page.getByText('1 of 1 device').waitFor();
+    await tell(server, 'zebra');
+    await later(page);
+    await badge(page, 'zebra').getByText('OK').waitFor();
+    await page.getByText('1 of 1 device').waitFor();
+    await page.getByRole('button', { name: '1 change: sort again' }).click();
+    await page.getByText('No device is like that.').waitFor();
+    // And by its place, where the list has more than a page.
+    for (let number = 0; number < 60; number += 1) await tell(server, `hut-${number}`);
+    await tell(server, 'zebra', 4);
+    await open('/');
+    await page.getByText('50 of 62 devices').waitFor();
+    await badge(page, 'zebra').getByText('Disk low').waitFor();
+    await tell(server, 'zebra');
+    await later(page);
+    await badge(page, 'zebra').getByText('OK').waitFor();
+    // Somebody else has come up in its place.
+    await page.getByRole('button', { name: '2 changes: sort again' }).waitFor();
+    await close();
+    await server.stop();
+  },
+
+  async 'an older search never stands under a newer text, and one that failed is said'() {
+    const server = await receiver('search');
+    for (const device of ['atelier', 'garage']) await tell(server, device);
+    for (let number = 0; number < 60; number += 1) await tell(server, `hut-${number}`);
+    await tell(server, 'low', 4);
+    const { page, open, expect, close } = await reader(server);
+    expect(NOISE);
+    await page.clock.install();
+    await open('/');
+    await page.locator('a.name').nth(49).waitFor();
+    const ended = new Promise((resolve) => {
+      for (const name of ['requestfinished', 'requestfailed']) page.on(name, (request) => { if (request.url().includes('q=atelier')) resolve(); });
+    });
+    let holdIt = null;
+    const held = new Promise((resolve) => { holdIt = resolve; });
+    await page.route('**/api/devices?q=atelier&**', (route) => holdIt(route), { times: 1 });
+    await page.getByRole('searchbox').fill('atelier');
+    await page.clock.fastForward(300);
+    const late = await held;
+    await page.getByRole('searchbox').fill('garage');
+    await page.clock.fastForward(300);
+    await page.getByText('1 of 1 device').waitFor();
+    await late.continue().catch(() => null);
+    await ended;
+    await later(page);
+    assert.deepEqual(await page.locator('a.name').allTextContents(), ['garage']);
+    // A filter that no answer came to: said at once, and it comes by itself.
+    await page.getByRole('searchbox').fill('');
+    await page.clock.fastForward(300);
+    await page.getByText('50 of 63 devices').waitFor();
+    const alert = page.getByRole('alert');
+    await page.route('**/api/devices?state=disk_low&**', (route) => route.abort());
+    await page.getByRole('button', { name: '1 Disk low' }).click();
+    await alert.getByText('The receiver does not answer.').waitFor();
+    await check(page, 'a filter without an answer');
+    await page.unroute('**/api/devices?state=disk_low&**');
+    await later(page);
+    await page.getByText('1 of 1 device').waitFor();
+    assert.equal(await alert.count(), 0);
+    await page.getByRole('button', { name: '1 Disk low' }).click();
+    await page.getByText('50 of 63 devices').waitFor();
+    await page.route('**/api/devices?*cursor*', (route) => route.fulfill({ status: 503, contentType: 'application/json', body: '{"error":"x"}' }));
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await alert.getByText('The receiver is in trouble').waitFor();
+    await page.unroute('**/api/devices?*cursor*');
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await page.getByText('63 of 63 devices').waitFor();
+    assert.equal(await alert.count(), 0);
+    await close();
+    await server.stop();
+  },
+
+  async 'a clip whose line breaks is not called unplayable, and goes on where it was'() {
+    const server = await receiver('broken');
+    const database = path.join(work, 'broken.db');
+    const day = recorder('make', database, ...clips);
+    await upload(database, server, 'raspberry-1');
+    const line = await gate(server);
+    const { page, open, expect, close } = await reader(line);
+    expect(NOISE);
+    await open(`/day/${day}`);
+    await page.waitForFunction(() => document.querySelector('video')?.readyState > 0);
+    // Midway, and then nothing but refusals.
+    const hold = line.hold(/\/video/, 200_000);
+    await page.locator('.line', { hasText: 'Caméra 1' }).first().click();
+    await hold.stopped;
+    await page.waitForFunction(() => document.querySelector('video').currentTime > 0.5);
+    line.refuse(/\/video/);
+    hold.cut();
+    const alert = page.getByRole('alert').getByText('The clip did not come through.');
+    await alert.waitFor();
+    assert.equal(await page.getByText('cannot play').count(), 0);
+    await check(page, 'a clip that broke off');
+    const again = page.getByRole('button', { name: 'Try again' });
+    const at = await page.evaluate(() => document.querySelector('video').currentTime);
+    assert.ok(at > 0.5);
+    // Still no line: it is said again, and the place is not forgotten.
+    await again.click();
+    await alert.waitFor();
+    await again.waitFor();
+    line.refuse(null);
+    await page.evaluate(() => {
+      window.first = null;
+      document.querySelector('video').addEventListener('timeupdate', (event) => { window.first ??= event.target.currentTime; });
+    });
+    await again.click();
+    await page.waitForFunction(() => window.first !== null);
+    assert.ok(await page.evaluate(() => window.first) >= at - 0.5, 'not where it was');
+    await alert.waitFor({ state: 'hidden' });
+    await close();
+    line.close();
+    await server.stop();
+  },
+
+  async 'an answer that stands still midway is asked for again, and a slow one moves no clock'() {
+    const server = await receiver('half');
+    await tell(server, 'garage', 50, 20);
+    const line = await gate(server);
+    const { page, open, expect, close } = await reader(line);
+    expect(NOISE);
+    await page.clock.install();
+    let hold = line.hold(/\/api\/devices\?/, 40);
+    await open('/');
+    await hold.stopped;
+    // Eight seconds of a long list.
+    await page.clock.fastForward(8000);
+    hold.release();
+    const sign = page.locator('tr[data-device="garage"] .c-sign');
+    await sign.waitFor();
+    const seconds = Number(/\d+/.exec(await sign.textContent())[0]);
+    assert.ok(seconds >= 28, `${seconds} s ago: the list's way is taken for the clock's`);
+    // A line that died midway.
+    hold = line.hold(/\/api\/devices\?/, 40);
+    await page.getByRole('searchbox').fill('gar');
+    await page.clock.fastForward(300);
+    await hold.stopped;
+    await page.clock.fastForward(21_000);
+    await page.waitForURL(/q=gar/);
+    await page.waitForResponse(/q=gar/);
+    await page.getByText('1 of 1 device').waitFor();
+    await close();
+    line.close();
+    await server.stop();
+  },
+
+  async '“ago” follows the receiver’s clock, and the reader’s again once that is right'() {
+    const server = await receiver('skew');
+    await tell(server, 'garage', 50, 200);
+    const { page, open, close } = await reader(server);
+    await page.clock.install({ time: Date.now() + 3_600_000 });
+    await open('/');
+    const sign = page.locator('tr[data-device="garage"] .c-sign');
+    await sign.getByText('3 min').waitFor();
+    await page.clock.setSystemTime(Date.now() + 1000);
+    await later(page);
+    await tell(server, 'garage', 50, 320);
+    await later(page);
+    await sign.getByText('5 min').waitFor();
+    await close();
+    await server.stop();
+  },
+};
