@@ -25,6 +25,8 @@ const title = h('h1', { tabindex: '-1' });
 const main = h('main', { id: 'main' });
 const said = h('p', { role: 'status', class: 'visually-hidden' });
 const liveState = h('span', { class: 'live' });
+/** Below all, where no scrolling takes it away. */
+const lost = h('p', { class: 'lost', 'aria-live': 'polite' });
 const links = Object.entries(PLACES).map(([name, href]) => h('a', { href, 'data-place': name }, t(`nav.${name}`)));
 const newCount = h('span', { class: 'count' });
 links.find((link) => link.dataset.place === 'new').append(newCount);
@@ -37,11 +39,16 @@ const header = h('header', {},
     h('button', { class: 'quiet', lang: otherLanguage, title: t('language.other'), click: () => setLanguage(otherLanguage) }, otherLanguage.toUpperCase()),
     h('button', { class: 'quiet keys-help', 'aria-label': t('help.title'), title: t('help.title'), click: showHelp }, '?'),
     signOut));
-document.body.append(header, main, said);
+document.body.append(header, main, lost, said);
 
 live.onState((text, isLive) => {
-  setText(liveState, text);
+  const isLost = !isLive && text !== '';
+  if (isLive && lost.textContent) dispatchEvent(new CustomEvent('say', { detail: text }));
+  setText(liveState, isLost ? '' : text);
+  setText(lost, isLost ? text : '');
   liveState.classList.toggle('on', isLive);
+  // What is shown is what was known last: each place has the words for it, seen only then.
+  document.body.classList.toggle('stale', isLost);
 });
 
 /** One polite sentence at a time, and not more than one in ten seconds. */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { relay } from './relay.mjs';
-import { PASSWORD, check, reader, receiver, recorder, store, turn } from './world.mjs';
+import { PASSWORD, PHONE, check, reader, receiver, recorder, store, turn } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load/;
 
@@ -182,6 +182,83 @@ export const tests = {
       await page.getByText(said[2]).waitFor();
       await close();
     }
+    await server.stop();
+  },
+
+  async 'what is shown without a line is called the last known, and the notice stays in sight'() {
+    const server = await receiver('known');
+    for (let n = 0; n < 12; n += 1) await tell(server, `shop-${n}`);
+    const line = await relay(server);
+    const { page, open, expect, close } = await reader(line, PHONE);
+    expect(NOISE);
+    await open('/');
+    const known = page.locator('tr[data-device="shop-3"]').getByText('last known');
+    await page.locator('.live.on').waitFor();
+    assert.equal(await known.isVisible(), false);
+    await page.context().setOffline(true);
+    line.cut();
+    const notice = page.getByText(/Not live since/);
+    await notice.waitFor();
+    assert.equal(await notice.getAttribute('aria-live'), 'polite');
+    await known.waitFor();
+    await page.getByRole('link', { name: 'shop-9' }).scrollIntoViewIfNeeded();
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    const { y, height } = await notice.boundingBox();
+    assert.ok(y >= 0 && y + height <= PHONE.viewport.height, `${y}`);
+    await check(page, 'last known');
+    await page.context().setOffline(false);
+    await page.locator('.live.on').waitFor();
+    await known.waitFor({ state: 'hidden' });
+    assert.equal(await page.locator('.lost').textContent(), '');
+    await page.getByRole('status').getByText('live').waitFor({ state: 'attached' });
+    await close();
+    line.close();
+    await server.stop();
+  },
+
+  async 'of a silent device nothing is said as if it were of now, and its link leads to its last day'() {
+    const server = await receiver('silent');
+    await tell(server, 'garage', { utc_offset_s: 0, disk: { free_bytes: 4e7, total_bytes: 1e9 } });
+    silence(server, 'garage', '-3 days');
+    await store(server, 'PIR', 'bakery');
+    const { page, open, close } = await reader(server);
+    await open('/');
+    const row = page.locator('tr[data-device="garage"]');
+    await row.getByText('No sign for 3 days. Last known: 4% of the disk is free.').waitFor();
+    const cells = ['.c-waiting', '.c-disk', '.c-clock'].map((name) => row.locator(name).textContent());
+    assert.deepEqual(await Promise.all(cells), ['unknown', '–', '–']);
+    await row.getByRole('link').click();
+    const last = new Date(Date.now() - 3 * 86_400_000).toISOString().slice(0, 10);
+    await page.waitForURL(`${server.url}/day/${last}?device=garage`);
+    await page.getByText(/^✕ Silent since \d+ \w+, \d\d:\d\d; 212 rows waited then: what happened since is not here yet\./).waitFor();
+    await check(page, 'a silent device on its day');
+    await close();
+    await server.stop();
+  },
+
+  async 'a day says what its device says of itself'() {
+    const server = await receiver('said');
+    await tell(server, 'fast', { clock_unix_ms: Date.now() + 3 * 3_600_000 + 5000 });
+    await tell(server, 'slow', { clock_unix_ms: Date.now() - 7_200_000 - 60_000 });
+    await tell(server, 'behind', { tables: { evenement: { waiting: 212, oldest_waiting: { age_seconds: 7300 } } } });
+    await tell(server, 'right');
+    const { page, open, close } = await reader(server);
+    for (const [device, text] of [
+      ['fast', '◆ Its clock is 3 hrs ahead: these times are too.'], ['slow', '◆ Its clock is 2 hrs behind: these times are too.'],
+      ['behind', '▲ 212 rows wait on it, the oldest for 2 hrs: they are not here yet.'],
+    ]) {
+      await open(`/day?device=${device}`);
+      await page.locator('.said').getByText(text).waitFor();
+    }
+    await check(page, 'what a device says of itself');
+    // It follows: the rows have come.
+    await tell(server, 'behind');
+    await store(server, 'PIR', 'behind');
+    await page.locator('.said').waitFor({ state: 'hidden' });
+    await open('/day?device=right');
+    await page.getByText('Nothing on this day that fits').waitFor();
+    assert.equal(await page.locator('.said').isVisible(), false);
+    await close();
     await server.stop();
   },
 };

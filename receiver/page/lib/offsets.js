@@ -12,13 +12,18 @@ export function offsetOf(device) {
   return known.get(device) ?? null;
 }
 
+/** Keeps what a device's own answer says of it. */
+export function noteOffset(device, found) {
+  known.set(device, Number.isInteger(found.utc_offset_s) && Math.abs(found.utc_offset_s) <= FURTHEST_S ? found.utc_offset_s : null);
+}
+
 /** Asks for those that are not known yet; true where there is something new to show. */
 export async function learnOffsets(devices, signal) {
   const missing = [...new Set(devices)].filter((device) => !known.has(device));
   if (missing.length === 0 || missing.length > MOST) return false;
   await Promise.all(missing.map(async (device) => {
     const found = await get(`/api/devices/${encodeURIComponent(device)}`, {}, signal).catch((error) => (error.status === 404 ? {} : null));
-    if (found) known.set(device, Number.isInteger(found.utc_offset_s) && Math.abs(found.utc_offset_s) <= FURTHEST_S ? found.utc_offset_s : null);
+    if (found) noteOffset(device, found);
   }));
   return missing.some((device) => offsetOf(device) !== null);
 }

@@ -32,6 +32,11 @@ export function seconds(text) {
 
 const localDay = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 
+/** The day of a moment in UTC, by a device's clock where that is known, else by the reader's. */
+export function dayOf(utcMs, offsetS) {
+  return Number.isInteger(offsetS) ? new Date(utcMs + offsetS * 1000).toISOString().slice(0, 10) : localDay(new Date(utcMs));
+}
+
 /** The reader's day. */
 export function today() {
   return localDay(new Date(serverNow()));
@@ -84,6 +89,12 @@ export function ago(utc) {
 /** How long it is since then: for sentences, which a day would break. */
 export function since(utc) {
   return span((serverNow() - Date.parse(utc)) / 1000);
+}
+
+/** The reader's time of a moment in UTC, with its day where that is not today. */
+export function readerMoment(utc) {
+  const date = new Date(utc);
+  return localDay(date) === today() ? readerClock(date) : readerFormat.format(date);
 }
 
 const hourFormat = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });

@@ -8,6 +8,7 @@ import { onRow } from '../lib/live.js';
 import { learnOffsets, offsetOf } from '../lib/offsets.js';
 import { addDays, clock, dayName, isDay, moment, readersTime, seconds, today, wall } from '../lib/time.js';
 import { dayRows, range } from './day_rows.js';
+import { deviceSaid } from './device_said.js';
 import { filters } from './filters.js';
 import { importantButton } from './important.js';
 import { lanesOf, list } from './list.js';
@@ -44,7 +45,8 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   const right = h('div', { class: 'second' });
   // Whole or not at all: nothing moves when it comes.
   const columns = h('div', { class: 'columns', hidden: true }, right, left);
-  place.append(bar, columns);
+  const device = deviceSaid(chosen.device, signal);
+  place.append(bar, device.element, columns);
 
   const shown = player(right, { me, signal, step });
   const lanes = timeline(lanesPlace, { signal, pick, moved: throttle(() => null, 250) });
@@ -127,7 +129,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   }
 
   async function load() {
-    await data.load();
+    await Promise.all([data.load(), device.look()]);
     done();
     columns.hidden = false;
     filter.know(data.items);

@@ -5,7 +5,7 @@ import { every, h, loading, setText, settle, svg, throttle } from '../lib/dom.js
 import { percent, t } from '../lib/i18n.js';
 import { bind } from '../lib/keys.js';
 import { onRow } from '../lib/live.js';
-import { ago, since, span } from '../lib/time.js';
+import { ago, dayOf, since, span } from '../lib/time.js';
 
 const PAGE = 50;
 /** Devices in one answer at most. */
@@ -42,6 +42,11 @@ export function plot(hours) {
   return drawing;
 }
 
+/** Said beside a state: seen only where the line is lost. */
+export function lastKnown() {
+  return h('span', { class: 'known' }, ` ${t('devices.known')}`);
+}
+
 /** What holds, in a sentence each. */
 export function sentences(device) {
   const facts = {
@@ -52,33 +57,50 @@ export function sentences(device) {
     late: () => t('devices.late', { time: since(device.last_sign) }),
     new: () => t('devices.new'),
   };
-  return device.states.map((state) => facts[state]?.()).filter(Boolean).join(' ');
+  const [worst, ...others] = device.states.map((state) => facts[state]?.()).filter(Boolean);
+  const rest = others.join(' ');
+  return [worst, rest && device.states[0] === 'silent' ? t('devices.known.then', { what: rest }) : rest].filter(Boolean).join(' ');
 }
 
-function clockText(offS) {
-  if (offS === null) return '–';
+// What it said when it last spoke says nothing of now.
+const isSilent = (device) => device.states[0] === 'silent';
+
+function diskText(device) {
+  return isSilent(device) || device.disk_free_percent === null ? '–' : percent(device.disk_free_percent);
+}
+
+function clockText(device) {
+  const offS = device.clock_off_s;
+  if (isSilent(device) || offS === null) return '–';
   return Math.abs(offS) <= 60 ? t('devices.clock.right') : t('devices.clock.off', { time: span(Math.abs(offS)) });
 }
 
 function waitingText(device) {
-  // What waited when it last spoke says nothing of now.
-  if (device.states[0] === 'silent') return t('devices.unknown');
+  if (isSilent(device)) return t('devices.unknown');
   if (device.waiting === null) return '–';
   if (!device.waiting || device.oldest_waiting_s === null) return t('n', { n: device.waiting });
   return `${t('n', { n: device.waiting })}, ${span(device.oldest_waiting_s)}`;
+}
+
+/** Where to look: of a silent device the day of its last sign, not one that has nothing yet. */
+function dayHref(device) {
+  const day = isSilent(device) ? `/${dayOf(Date.parse(device.last_sign), device.utc_offset_s)}` : '';
+  return `/day${day}?device=${encodeURIComponent(device.device_id)}`;
 }
 
 function fillRow(row, device) {
   const [state, name, sign, waiting, disk, clock, version, day] = row.cells;
   if (row.state !== device.states[0]) {
     row.state = device.states[0];
-    state.replaceChildren(badge(row.state));
+    state.replaceChildren(badge(row.state), lastKnown());
   }
+  const href = dayHref(device);
+  if (row.link.getAttribute('href') !== href) row.link.setAttribute('href', href);
   setText(name.querySelector('.why'), sentences(device));
   setText(sign, ago(device.last_sign));
   setText(waiting, waitingText(device));
-  setText(disk, device.disk_free_percent === null ? '–' : percent(device.disk_free_percent));
-  setText(clock, clockText(device.clock_off_s));
+  setText(disk, diskText(device));
+  setText(clock, clockText(device));
   setText(version, device.version ?? '–');
   const key = device.backlog_day.join();
   if (row.plotKey !== key) {
@@ -90,8 +112,7 @@ function fillRow(row, device) {
 }
 
 function makeRow(device) {
-  const href = `/day?device=${encodeURIComponent(device.device_id)}`;
-  const link = h('a', { href, class: 'name' }, device.device_id);
+  const link = h('a', { href: '/day', class: 'name' }, device.device_id);
   const cells = COLUMNS.map((column) => h('td', { role: 'cell', class: `c-${column}`, 'data-label': t(`devices.${column}`) }));
   cells[1].append(link, h('span', { class: 'why' }));
   const line = h('tr', { role: 'row', 'data-device': device.device_id }, cells);

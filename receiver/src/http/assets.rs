@@ -46,6 +46,7 @@ const FILES: &[(&str, &str, &str)] = files![
     "views/add.js" JS
     "views/day.js" JS
     "views/day_rows.js" JS
+    "views/device_said.js" JS
     "views/devices.js" JS
     "views/filters.js" JS
     "views/help.js" JS
