@@ -76,7 +76,7 @@ pub struct Arguments {
     #[arg(long, env = "RECEIVER_MAX_PER_PEER", value_name = "COUNT")]
     pub(crate) max_per_peer: Option<OsString>,
 
-    /// Addresses and networks of proxies that say who a person is [default: none], such as 127.0.0.1,10.0.0.0/8
+    /// Addresses and networks of proxies that say from where and by whom a request is [default: none], such as 127.0.0.1,10.0.0.0/8
     #[arg(long, env = "RECEIVER_PROXY_ADDRESSES", value_name = "ADDRESSES")]
     pub proxy_addresses: Option<OsString>,
 

@@ -1,4 +1,4 @@
-//! A proxy in front that signs people in, trusted by its address.
+//! A proxy in front, trusted by its address: it says from where a request comes, and who a person is where it signs people in.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -11,13 +11,13 @@ use super::{ConfigError, wrong};
 /// Whom to believe, and what they say it in.
 #[derive(Debug, Clone)]
 pub(crate) struct ProxyConfig {
-    /// The header with a person's name.
-    pub(crate) header: HeaderName,
+    /// The header with a person's name, where it signs people in.
+    pub(crate) header: Option<HeaderName>,
     networks: Networks,
 }
 
 impl ProxyConfig {
-    /// Reads the two settings: both or none.
+    /// Reads the two settings: addresses, with a header or without.
     ///
     /// # Errors
     /// The one that is missing or not usable.
@@ -27,15 +27,18 @@ impl ProxyConfig {
         let (header, addresses) = match (header, addresses) {
             (None, None) => return Ok(None),
             (Some(_), None) => return Err(wrong(ADDRESSES, String::new(), format!("expected with {HEADER}"))),
-            (None, Some(_)) => return Err(wrong(HEADER, String::new(), format!("expected with {ADDRESSES}"))),
-            (Some(header), Some(addresses)) => (header.to_string_lossy(), addresses.to_string_lossy()),
+            (header, Some(addresses)) => (header, addresses.to_string_lossy()),
         };
-        let name = HeaderName::from_bytes(header.as_bytes()).map_err(|_| {
-            let reason = "expected the name of a header, for example X-Forwarded-User".to_string();
-            wrong(HEADER, header.to_string(), reason)
-        })?;
+        let name = |header: &OsString| {
+            let header = header.to_string_lossy();
+            HeaderName::from_bytes(header.as_bytes()).map_err(|_| {
+                let reason = "expected the name of a header, for example X-Forwarded-User".to_string();
+                wrong(HEADER, header.to_string(), reason)
+            })
+        };
+        let header = header.map(name).transpose()?;
         let networks = Networks::new(ADDRESSES, &addresses)?;
-        Ok(Some(Self { header: name, networks }))
+        Ok(Some(Self { header, networks }))
     }
 
     /// Whether this address is one of them.
@@ -83,6 +86,8 @@ mod tests {
         }
         let alone = ProxyConfig::new(Some(&"X-User".into()), None).unwrap_err();
         assert!(alone.to_string().contains("RECEIVER_PROXY_ADDRESSES"));
+        let without = ProxyConfig::new(None, Some(&"::1".into())).unwrap().unwrap();
+        assert!(without.header.is_none() && without.trusts("::1".parse().unwrap()));
         let header = ProxyConfig::new(Some(&"X User".into()), Some(&"::1".into())).unwrap_err();
         assert!(header.to_string().contains("RECEIVER_PROXY_HEADER"));
     }

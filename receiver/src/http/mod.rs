@@ -195,6 +195,11 @@ async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: Next
         Ok(owner) => Owner(owner),
         Err(refusal) => return body::answer_unread(request, unauthorized(refusal)),
     };
+    // Who needs no token to store may still be a page elsewhere, in a browser that reaches us.
+    if owner.0.is_none() && read::is_of_other_site(request.headers()) {
+        let refusal = Refusal::new(StatusCode::FORBIDDEN, "demande venue d'un autre site");
+        return body::answer_unread(request, refusal);
+    }
     request.extensions_mut().insert(owner);
     next.run(request).await
 }

@@ -82,9 +82,11 @@ pub(crate) struct Attempt {
     pub(crate) free: u32,
     /// Longest wait in seconds.
     pub(crate) longest_s: i64,
+    /// Others' failures count here too: a good attempt takes back its own alone.
+    pub(crate) is_shared: bool,
 }
 
-/// Failures older than this are forgotten.
+/// Failures count no more when the last one is older than this.
 pub(super) const REMEMBERED_S: i64 = 3600;
 
 impl Attempt {
@@ -142,11 +144,14 @@ pub(crate) trait People: Send + Sync {
     /// and then does not count it.
     fn attempt(&self, attempts: Vec<Attempt>, now_s: i64) -> Pending<'_, i64>;
 
-    /// How long the subjects have to wait now.
-    fn wait_s(&self, subjects: Vec<String>, now_s: i64) -> Pending<'_, i64>;
+    /// The seconds to wait now; writes nothing.
+    fn wait_s(&self, attempts: Vec<Attempt>, now_s: i64) -> Pending<'_, i64>;
 
-    /// Takes the failures of subjects back: the attempt was a good one.
-    fn succeeded(&self, subjects: Vec<String>) -> Pending<'_, ()>;
+    /// Takes the attempt back, which was a good one, and all failures of subjects that nobody shares.
+    fn succeeded(&self, attempts: Vec<Attempt>) -> Pending<'_, ()>;
+
+    /// Forgets failures that count no more.
+    fn forget_failures(&self, now_s: i64) -> Pending<'_, ()>;
 }
 
 /// Keeping devices' tokens.
@@ -174,6 +179,7 @@ mod tests {
             subject: "x".into(),
             free: 3,
             longest_s: 300,
+            is_shared: false,
         };
         let waits: Vec<_> = [0, 1, 3, 4, 5, 6, 7, 12, 13, 4_000_000]
             .map(|failures| attempt.wait_s(failures))

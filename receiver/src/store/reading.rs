@@ -191,8 +191,9 @@ pub(crate) trait Reading: Send + Sync {
         own
     }
 
-    /// Whether a cursor is this database's: another one's place means nothing here.
-    fn is_own(&self, cursor: &Cursor) -> bool;
+    /// Whether a cursor is this database's, where following begins at `newest` now: another one's place means nothing here,
+    /// nor does one ahead of all, which is of a database that has been put back from a backup since.
+    fn is_own(&self, cursor: &Cursor, newest: &Cursor) -> bool;
 
     /// What was stored after `cursor`, each once, events and clips each in an order that never changes, with the cursor
     /// after each; and the cursor after all of them.

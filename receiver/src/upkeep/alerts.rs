@@ -128,11 +128,11 @@ impl Alerts {
         if let Some((cursor, _)) = &self.followed {
             return Ok(Some(cursor.clone()));
         }
-        let noted = self.desk.followed().await?.filter(|cursor| self.desk.is_own(cursor));
-        let cursor = match noted {
+        let noted = self.desk.followed().await?;
+        let newest = self.desk.newest().await?;
+        let cursor = match noted.filter(|cursor| self.desk.is_own(cursor, &newest)) {
             Some(cursor) => cursor,
             None => {
-                let newest = self.desk.newest().await?;
                 self.desk.turn(Vec::new(), Some(newest.clone())).await?;
                 newest
             }

@@ -13,7 +13,9 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Reader;
+use super::lasting::Lasting;
 use super::query;
+use super::said::Said;
 use super::shapes::{ClipDetails, Problem};
 use super::visitor::Visitor;
 use crate::answer::Refusal;
@@ -93,13 +95,13 @@ pub(super) struct How {
     (status = 503, body = Problem)))]
 pub(super) async fn video(
     State(reader): State<Arc<Reader>>,
-    visitor: Visitor,
+    lasting: Lasting,
     Path(id): Path<String>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let clip = find(&reader, &visitor, &id).await?;
+    let clip = find(&reader, lasting.visitor(), &id).await?;
     let how: How = query::parameters(&uri)?;
     let opened = open(&reader, &clip).await?;
     let media_type = type_of(&reader, &opened).await?;
@@ -118,7 +120,8 @@ pub(super) async fn video(
         let length = (part.end - part.start).to_string();
         insert(response.headers_mut(), header::CONTENT_LENGTH, &length);
         if method != Method::HEAD {
-            *response.body_mut() = bytes(reader, opened, part);
+            let device_id = clip.device_id;
+            *response.body_mut() = bytes(reader, opened, part, (lasting, device_id));
         }
     }
     Ok(response)
@@ -173,12 +176,18 @@ fn file_name(clip: &ClipRow, media_type: &str) -> String {
 
 /// Read as fast as the browser takes it: a paused player holds a piece, no thread and no file. The pieces grow, where that
 /// helps: who seeks reads little, who goes on gets more at a time.
-fn bytes(reader: Arc<Reader>, clip: OpenClip, part: Range<u64>) -> Body {
+fn bytes(reader: Arc<Reader>, clip: OpenClip, part: Range<u64>, of: (Lasting, String)) -> Body {
     Body::from_stream(stream::try_unfold(
-        (reader, clip, part, PIECE),
-        |(reader, clip, part, most)| async move {
+        (reader, clip, part, PIECE, of),
+        |(reader, clip, part, most, mut of)| async move {
             if part.is_empty() {
                 return Ok(None);
+            }
+            if !of.0.still().await.is_some_and(|visitor| visitor.sees(&of.1)) {
+                return Err(StoreError::Unavailable(format!(
+                    "{}: its reader may see it no more",
+                    clip.name
+                )));
             }
             let length = usize::try_from(part.end - part.start).unwrap_or(most).min(most);
             let piece = reader.store.read_clip(&clip, part.start, length).await?;
@@ -191,7 +200,7 @@ fn bytes(reader: Arc<Reader>, clip: OpenClip, part: Range<u64>) -> Body {
             }
             let rest = part.start + piece.len() as u64..part.end;
             let more = (most * 2).min(reader.store.read_most());
-            Ok(Some((Bytes::from(piece), (reader, clip, rest, more))))
+            Ok(Some((Bytes::from(piece), (reader, clip, rest, more, of))))
         },
     ))
 }
@@ -210,11 +219,11 @@ pub(super) async fn pin(
     State(reader): State<Arc<Reader>>,
     visitor: Visitor,
     Path(id): Path<String>,
-    body: Bytes,
+    said: Said,
 ) -> Result<Response, Refusal> {
     visitor.admin()?;
     let clip = find(&reader, &visitor, &id).await?;
-    let Pin { pinned } = super::session::json(&body)?;
+    let Pin { pinned } = said.json()?;
     reader.desk.pin(clip.id, pinned).await.map_err(Refusal::unavailable)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::Reader;
 use super::devices::utc;
+use super::said::Said;
 use super::shapes::Problem;
 use super::visitor::Visitor;
 use crate::answer::Refusal;
@@ -78,17 +78,13 @@ pub(super) async fn list(
 #[utoipa::path(put, path = "/api/important", request_body = Mark, responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 409, body = Problem, description = "Too many are marked"), (status = 503, body = Problem)))]
-pub(super) async fn mark(
-    State(reader): State<Arc<Reader>>,
-    visitor: Visitor,
-    body: Bytes,
-) -> Result<Response, Refusal> {
+pub(super) async fn mark(State(reader): State<Arc<Reader>>, visitor: Visitor, said: Said) -> Result<Response, Refusal> {
     visitor.admin()?;
     let Mark {
         device_id,
         sensor,
         important,
-    } = super::session::json(&body)?;
+    } = said.json()?;
     for (field, text) in [("device_id", &device_id), ("sensor", &sensor)] {
         if text.is_empty() || text.chars().count() > NAME_MOST {
             return Err(Refusal::bad(format!(

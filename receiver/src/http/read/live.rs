@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, Version, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
+use super::lasting::Lasting;
 use super::shapes::{Clip, Event, Problem};
-use super::visitor::{Hop, Visitor, who};
 use super::{Line, Reader, query};
 use crate::answer::Refusal;
 use crate::store::reading::{Change, Cursor};
@@ -37,9 +37,6 @@ const GATHER: Duration = Duration::from_millis(100);
 /// quiet day from a dead line.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How often it is asked whether the person may still read.
-const ASK_EVERY: Duration = Duration::from_secs(5);
-
 /// When a browser should come back, as it is told.
 const RETRY_MS: u32 = 2000;
 
@@ -53,14 +50,11 @@ pub(super) struct After {
 /// One reader's stream.
 struct Follower {
     reader: Arc<Reader>,
-    visitor: Visitor,
-    headers: HeaderMap,
-    hop: Hop,
+    lasting: Lasting,
     cursor: Cursor,
     commits: watch::Receiver<u64>,
     stopped: Option<watch::Receiver<bool>>,
     greeting: Option<Bytes>,
-    checked: Instant,
     _place: OwnedSemaphorePermit,
 }
 
@@ -71,9 +65,8 @@ struct Follower {
     (status = 403, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn follow(
     State(reader): State<Arc<Reader>>,
-    visitor: Visitor,
+    lasting: Lasting,
     line: Option<Extension<Line>>,
-    version: Version,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Response> {
@@ -84,21 +77,14 @@ pub(super) async fn follow(
         let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "trop de pages suivent le direct");
         return Err((refusal.status, [(header::RETRY_AFTER, "30")], refusal).into_response());
     };
-    let line = line.map(|Extension(line)| line);
     let greeting = format!("retry: {RETRY_MS}\n{}", message("hello", &cursor, &hello));
     let follower = Follower {
         commits: reader.commits.clone(),
         reader,
-        visitor,
-        headers,
-        hop: Hop {
-            peer: line.as_ref().map(|line| line.peer),
-            version,
-        },
+        lasting,
         cursor,
-        stopped: line.map(|line| line.stopped),
+        stopped: line.map(|Extension(line)| line.stopped),
         greeting: Some(Bytes::from(greeting)),
-        checked: Instant::now(),
         _place: place,
     };
     let pieces = stream::unfold(follower, |mut follower| async move {
@@ -123,7 +109,7 @@ async fn beginning(reader: &Reader, headers: &HeaderMap, uri: &Uri) -> Result<(C
     let Some(text) = after else { return Ok((newest, false)) };
     let cursor = Cursor::read(&text).ok_or_else(|| Refusal::bad("after: pas un identifiant de ce flux"))?;
     // Of the database that was here before this one.
-    let is_own = reader.desk.is_own(&cursor);
+    let is_own = reader.desk.is_own(&cursor, &newest);
     Ok(if is_own { (cursor, false) } else { (newest, true) })
 }
 
@@ -137,11 +123,12 @@ impl Follower {
         loop {
             // Marked as seen before the look: what comes during it is looked at again.
             self.commits.mark_unchanged();
-            if self.checked.elapsed() >= ASK_EVERY {
-                self.checked = Instant::now();
-                self.visitor = who(&self.reader, &self.headers, self.hop).await.ok()?;
+            let visitor = self.lasting.still().await?;
+            if visitor.is_due {
+                // The browser comes back, and its session lives on: no cookie can be sent here.
+                return None;
             }
-            let visible = self.visitor.person.devices.clone();
+            let visible = visitor.person.devices.clone();
             let (changes, cursor) = match self.reader.desk.changes(self.cursor.clone(), visible, TOGETHER).await {
                 Ok(found) => found,
                 Err(error) => {

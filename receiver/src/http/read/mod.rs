@@ -2,13 +2,17 @@
 //! what that person may see.
 
 mod clip;
+mod cookie;
 mod devices;
+mod guessing;
 mod important;
+mod lasting;
 mod live;
 mod openapi;
 mod query;
 mod retention;
 mod rows;
+mod said;
 mod session;
 mod shapes;
 mod tokens;
@@ -17,9 +21,10 @@ mod visitor;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post, put};
 use tokio::sync::{Semaphore, watch};
@@ -28,16 +33,14 @@ use super::{Access, App, assets, packed, secure};
 use crate::config::{Keep, ProxyConfig};
 use crate::known_devices::{Known, KnownDevices};
 use crate::store::{Desk, Store, StoreError};
-pub(super) use visitor::Hop;
+use guessing::Hashing;
+pub(super) use visitor::{Hop, is_of_other_site};
 
-/// Longest body of a request by a person: a name and a password.
-const BODY_MOST: usize = 16 << 10;
+/// How long the body of a request by a person may take, unless a stall is less.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Pages that follow what is stored, at a time.
 const LIVE_MOST: usize = 128;
-
-/// Passwords hashed at a time: each takes 20 MB.
-const HASHING_MOST: usize = 2;
 
 /// What a request of a person needs.
 pub(crate) struct Reader {
@@ -54,7 +57,9 @@ pub(crate) struct Reader {
     pub(super) commits: watch::Receiver<u64>,
     devices: KnownDevices,
     live: Arc<Semaphore>,
-    hashing: Arc<Semaphore>,
+    hashing: Hashing,
+    forgot_failures_s: AtomicI64,
+    body_within: Duration,
 }
 
 impl Reader {
@@ -70,7 +75,9 @@ impl Reader {
             commits,
             devices: KnownDevices::default(),
             live: Arc::new(Semaphore::new(LIVE_MOST)),
-            hashing: Arc::new(Semaphore::new(HASHING_MOST)),
+            hashing: Hashing::default(),
+            forgot_failures_s: AtomicI64::default(),
+            body_within: app.config.stall.min(BODY_WITHIN),
         }
     }
 }
@@ -123,7 +130,7 @@ pub(super) fn router(reader: Arc<Reader>) -> Router {
         // Devices write on these two, and their side says what else is not accepted.
         .route("/api/evenements", get(rows::events))
         .route("/api/media", get(rows::clips))
-        .layer(DefaultBodyLimit::max(BODY_MOST))
+        .layer(middleware::from_fn(cookie::renew))
         .layer(middleware::from_fn(packed::pack))
         .layer(middleware::map_response(secure::secure))
         .with_state(reader)

@@ -13,12 +13,14 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Reader;
+use super::lasting::Lasting;
 use super::query::{self, Which, cursor};
 use super::shapes::{Clips, Events, Problem};
-use super::visitor::{Hop, NoVisitor, Visitor, who};
+use super::visitor::{NoVisitor, Visitor, let_in};
 use crate::answer::Refusal;
 use crate::http::{headers, unauthorized};
 use crate::record::Scalar;
+use crate::store::StoreError;
 use crate::store::reading::{EventRow, Filter, HourRow, Place, Slice};
 
 /// Rows of the CSV that are read at a time.
@@ -27,7 +29,7 @@ const CSV_PAGE: u32 = 1000;
 /// The person who reads, on a path where devices write: one of those asks here, without storing anything, whether its
 /// token is good, and is answered as before there was something to read.
 async fn reader_of(reader: &Reader, parts: &Parts) -> Result<Visitor, Response> {
-    let refused = match who(reader, &parts.headers, Hop::of(parts)).await {
+    let refused = match let_in(reader, parts).await {
         Ok(visitor) => return Ok(visitor),
         Err(refused) => refused,
     };
@@ -148,9 +150,9 @@ pub(super) async fn hours(
 #[utoipa::path(get, path = "/api/evenements.csv", params(Which), responses(
     (status = 200, body = String, content_type = "text/csv"), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem), (status = 503, body = Problem)))]
-pub(super) async fn csv(State(reader): State<Arc<Reader>>, visitor: Visitor, uri: Uri) -> Result<Response, Refusal> {
+pub(super) async fn csv(State(reader): State<Arc<Reader>>, lasting: Lasting, uri: Uri) -> Result<Response, Refusal> {
     let which: Which = query::parameters(&uri)?;
-    let filter = which.filter(&visitor)?;
+    let filter = which.filter(lasting.visitor())?;
     let slice = Slice {
         after: None,
         limit: CSV_PAGE,
@@ -162,7 +164,7 @@ pub(super) async fn csv(State(reader): State<Arc<Reader>>, visitor: Visitor, uri
         .events(filter.clone(), slice.clone())
         .await
         .map_err(Refusal::unavailable)?;
-    let lines = stream::try_unfold((Some(first), true), move |(page, is_first)| {
+    let lines = stream::try_unfold((Some(first), true, lasting), move |(page, is_first, mut lasting)| {
         let (reader, filter, slice) = (Arc::clone(&reader), filter.clone(), slice.clone());
         async move {
             let Some(rows) = page else { return Ok(None) };
@@ -174,15 +176,11 @@ pub(super) async fn csv(State(reader): State<Arc<Reader>>, visitor: Visitor, uri
             rows.iter().for_each(|row| line(&mut text, row));
             let next = match rows.last() {
                 Some(last) if rows.len() == CSV_PAGE as usize => {
-                    let after = Some(Place {
-                        moment: last.moment.clone(),
-                        id: last.id,
-                    });
-                    Some(reader.desk.events(filter, Slice { after, ..slice }).await?)
+                    Some(page_after(last, &reader, filter, slice, &mut lasting).await?)
                 }
                 _ => None,
             };
-            Ok::<_, crate::store::StoreError>(Some((Bytes::from(text), (next, false))))
+            Ok::<_, StoreError>(Some((Bytes::from(text), (next, false, lasting))))
         }
     });
     let headers = [
@@ -190,6 +188,30 @@ pub(super) async fn csv(State(reader): State<Arc<Reader>>, visitor: Visitor, uri
         (header::CONTENT_DISPOSITION, "attachment; filename=\"evenements.csv\""),
     ];
     Ok((headers, Body::from_stream(lines)).into_response())
+}
+
+/// The events after `last`, of the devices that its reader may see now.
+async fn page_after(
+    last: &EventRow,
+    reader: &Reader,
+    filter: Filter,
+    slice: Slice,
+    lasting: &mut Lasting,
+) -> Result<Vec<EventRow>, StoreError> {
+    let Some(visitor) = lasting.still().await else {
+        return Err(StoreError::Unavailable(
+            "CSV: its reader may see it no more".to_string(),
+        ));
+    };
+    let filter = Filter {
+        visible: visitor.person.devices.clone(),
+        ..filter
+    };
+    let after = Some(Place {
+        moment: last.moment.clone(),
+        id: last.id,
+    });
+    reader.desk.events(filter, Slice { after, ..slice }).await
 }
 
 fn line(text: &mut String, row: &EventRow) {

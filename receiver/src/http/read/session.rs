@@ -2,23 +2,28 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::cookie::{self, Shown};
+use super::guessing::{COME_AGAIN_S, Guesser, Turn};
+use super::said::Said;
 use super::shapes::Problem;
-use super::visitor::{COOKIE, NoVisitor, Visitor, Way, check_site, cookie};
+use super::visitor::{NoVisitor, Visitor, Way, check_site};
 use super::{Line, Reader};
 use crate::answer::Refusal;
 use crate::people::{self, PASSWORD_MOST, SESSION_S, fingerprint, now_s};
 use crate::store::StoreError;
-use crate::store::people::{Attempt, NewSession};
+use crate::store::people::{Attempt, NewPerson, NewSession, Person};
+
+/// How often failures that count no more are looked for.
+const FORGET_EVERY_S: i64 = 60;
 
 /// Whose request it is.
 #[derive(Serialize, ToSchema)]
@@ -37,12 +42,12 @@ pub(super) struct Me {
     public_url: Option<String>,
 }
 
-async fn me_of(reader: &Reader, visitor: Visitor) -> Result<Me, StoreError> {
+async fn me_of(reader: &Reader, person: Person, sign_out: bool) -> Result<Me, StoreError> {
     Ok(Me {
-        name: Some(visitor.person.name).filter(|name| !name.is_empty()),
-        role: visitor.person.role.name(),
-        devices: visitor.person.devices,
-        sign_out: matches!(visitor.way, Way::Session(_)),
+        name: Some(person.name).filter(|name| !name.is_empty()),
+        role: person.role.name(),
+        devices: person.devices,
+        sign_out,
         tokens_needed: reader.access.is_needed().await?,
         public_url: reader.public_url.clone(),
     })
@@ -52,15 +57,9 @@ async fn me_of(reader: &Reader, visitor: Visitor) -> Result<Me, StoreError> {
 #[utoipa::path(get, path = "/api/me", responses(
     (status = 200, body = Me), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn me(State(reader): State<Arc<Reader>>, visitor: Visitor) -> Result<Json<Me>, Refusal> {
-    me_of(&reader, visitor).await.map(Json).map_err(Refusal::unavailable)
-}
-
-/// A body as JSON.
-///
-/// # Errors
-/// 400: it is none, or a field is missing.
-pub(super) fn json<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::bad(format!("JSON invalide: {error}")))
+    let sign_out = matches!(visitor.way, Way::Session(_));
+    let me = me_of(&reader, visitor.person, sign_out).await;
+    me.map(Json).map_err(Refusal::unavailable)
 }
 
 /// A name and its password.
@@ -70,89 +69,101 @@ pub(super) struct SignIn {
     password: String,
 }
 
-/// Whose failures count: of a name from an address soon, of an address for all names later, of a name from everywhere
-/// last and not for long, so that nobody can lock somebody else out.
-fn attempts(name: &str, peer: IpAddr) -> Vec<Attempt> {
-    let attempt = |subject: String, free, longest_s| Attempt {
-        subject,
-        free,
-        longest_s,
-    };
-    vec![
-        attempt(format!("{peer} {name}"), 3, 300),
-        attempt(peer.to_string(), 10, 300),
-        attempt(format!("* {name}"), 30, 30),
-    ]
-}
-
 /// Signs in. A wrong password says how long to wait before the next.
 #[utoipa::path(post, path = "/api/session", request_body = SignIn, responses(
     (status = 200, body = Me), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 413, description = "A body of more than 16 KB"), (status = 429, body = Problem), (status = 503, body = Problem)))]
+    (status = 408, body = Problem), (status = 413, body = Problem, description = "A body of more than 16 KB"), (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn begin(
     State(reader): State<Arc<Reader>>,
     line: Option<Extension<Line>>,
     headers: HeaderMap,
-    body: Bytes,
+    said: Said,
 ) -> Result<Response, Response> {
     check_site(&headers).map_err(NoVisitor::into_response)?;
-    let SignIn { name, password } = json(&body).map_err(Refusal::into_response)?;
-    let unspecified = IpAddr::from([0, 0, 0, 0]);
-    let peer = line.map_or(unspecified, |Extension(line)| line.peer.to_canonical());
-    let unwell = |error: StoreError| Refusal::unavailable(error).into_response();
-
-    let attempts = attempts(&name.chars().take(100).collect::<String>(), peer);
-    let subjects: Vec<String> = attempts.iter().map(|attempt| attempt.subject.clone()).collect();
-    let early_s = reader.desk.attempt(attempts, now_s()).await.map_err(unwell)?;
-    if early_s > 0 {
-        return Err(wait(StatusCode::TOO_MANY_REQUESTS, "trop d'essais", early_s));
-    }
-    let found = reader.desk.person(name).await.map_err(unwell)?;
-    let hash = found.as_ref().and_then(|found| found.password_hash.clone());
-    let right = verify(&reader, password, hash)
+    let sign_in: SignIn = said.json().map_err(Refusal::into_response)?;
+    let peer = line.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(line)| line.peer);
+    let attempts = Guesser::of(&headers, peer, reader.proxy.as_ref()).attempts(&sign_in.name);
+    let found = try_in(&reader, sign_in, attempts).await?;
+    let person = found.person;
+    let cookie = begin_session(&reader, &person.name, &headers)
         .await
-        .map_err(|error| Refusal::unavailable(error).into_response())?;
-    let Some(found) = found.filter(|_| right) else {
-        let wait_s = reader.desk.wait_s(subjects, now_s()).await.map_err(unwell)?;
-        return Err(wait(StatusCode::UNAUTHORIZED, "nom ou mot de passe incorrect", wait_s));
-    };
-    reader.desk.succeeded(subjects).await.map_err(unwell)?;
-    if let Some((old, _)) = cookie(&headers) {
-        // Whoever planted a session in this browser loses it.
-        reader.desk.end_session(old.to_string()).await.map_err(unwell)?;
-    }
-    let (id, secret) = people::secret()
-        .and_then(|id| Ok((id, people::secret()?)))
-        .map_err(|error| Refusal::unavailable(error).into_response())?;
-    let session = NewSession {
-        id: id.clone(),
-        secret: fingerprint(&secret),
-        person: found.person.name.clone(),
-        expires_s: now_s() + SESSION_S,
-    };
-    reader.desk.begin_session(session, now_s()).await.map_err(unwell)?;
-    let visitor = Visitor {
-        person: found.person,
-        way: Way::Session(id.clone()),
-    };
-    let me = me_of(&reader, visitor).await.map_err(unwell)?;
-    let cookie = set_cookie(&format!("{id}.{secret}"), SESSION_S, &headers);
+        .map_err(Refusal::into_response)?;
+    let me = me_of(&reader, person, true).await.map_err(unwell)?;
     Ok(([(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
 
-async fn verify(reader: &Reader, password: String, hash: Option<String>) -> Result<bool, String> {
+fn unwell(error: impl std::fmt::Display) -> Response {
+    Refusal::unavailable(error).into_response()
+}
+
+/// Whom a name and a password are of. What comes too early, or finds too many waiting, costs a look at most: no hash, and nothing
+/// that is written.
+async fn try_in(reader: &Reader, sign_in: SignIn, attempts: Vec<Attempt>) -> Result<NewPerson, Response> {
+    let early = |wait_s| wait(StatusCode::TOO_MANY_REQUESTS, "trop d'essais", wait_s);
+    let early_s = reader.desk.wait_s(attempts.clone(), now_s()).await.map_err(unwell)?;
+    if early_s > 0 {
+        return Err(early(early_s));
+    }
+    let turn = reader.hashing.turn().await;
+    let turn = turn.ok_or_else(|| wait(StatusCode::TOO_MANY_REQUESTS, "trop d'essais à la fois", COME_AGAIN_S))?;
+    forget_failures(reader).await.map_err(unwell)?;
+    let early_s = reader.desk.attempt(attempts.clone(), now_s()).await.map_err(unwell)?;
+    if early_s > 0 {
+        return Err(early(early_s));
+    }
+    let SignIn { name, password } = sign_in;
+    let found = reader.desk.person(name).await.map_err(unwell)?;
+    let hash = found.as_ref().and_then(|found| found.password_hash.clone());
+    let right = verify(turn, password, hash).await.map_err(unwell)?;
+    let Some(found) = found.filter(|_| right) else {
+        let wait_s = reader.desk.wait_s(attempts, now_s()).await.map_err(unwell)?;
+        return Err(wait(StatusCode::UNAUTHORIZED, "nom ou mot de passe incorrect", wait_s));
+    };
+    reader.desk.succeeded(attempts).await.map_err(unwell)?;
+    Ok(found)
+}
+
+/// Now and then: there may be many, and to look through them all for each attempt would keep the writer of rows waiting.
+async fn forget_failures(reader: &Reader) -> Result<(), StoreError> {
+    let now_s = now_s();
+    let at_s = reader.forgot_failures_s.load(Ordering::Relaxed);
+    if (0..FORGET_EVERY_S).contains(&(now_s - at_s)) {
+        return Ok(());
+    }
+    reader.forgot_failures_s.store(now_s, Ordering::Relaxed);
+    reader.desk.forget_failures(now_s).await
+}
+
+/// Begins a session; gives its cookie.
+async fn begin_session(reader: &Reader, person: &str, headers: &HeaderMap) -> Result<String, Refusal> {
+    if let Some(old) = Shown::of(headers) {
+        // Whoever planted a session in this browser loses it.
+        let ended = reader.desk.end_session(old.id.to_string()).await;
+        ended.map_err(Refusal::unavailable)?;
+    }
+    let id = people::secret().map_err(Refusal::unavailable)?;
+    let secret = people::secret().map_err(Refusal::unavailable)?;
+    let cookie = cookie::set(&format!("{id}.{secret}"), SESSION_S, headers);
+    let session = NewSession {
+        id,
+        secret: fingerprint(&secret),
+        person: person.to_string(),
+        expires_s: now_s() + SESSION_S,
+    };
+    let begun = reader.desk.begin_session(session, now_s()).await;
+    begun.map_err(Refusal::unavailable)?;
+    Ok(cookie)
+}
+
+async fn verify(turn: Turn, password: String, hash: Option<String>) -> Result<bool, tokio::task::JoinError> {
     if password.len() > PASSWORD_MOST {
         return Ok(false);
     }
-    let place = Arc::clone(&reader.hashing)
-        .acquire_owned()
-        .await
-        .map_err(|error| error.to_string())?;
     let work = tokio::task::spawn_blocking(move || {
-        let _place = place;
+        let _turn = turn;
         people::verify(&password, hash.as_deref())
     });
-    work.await.map_err(|error| error.to_string())
+    work.await
 }
 
 fn wait(status: StatusCode, error: &str, wait_s: i64) -> Response {
@@ -176,20 +187,6 @@ pub(super) async fn end(
     if let Way::Session(id) = visitor.way {
         reader.desk.end_session(id).await.map_err(Refusal::unavailable)?;
     }
-    let cookie = set_cookie("", 0, &headers);
+    let cookie = cookie::set("", 0, &headers);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
-}
-
-/// The session's cookie. Behind TLS, which the page's own address tells, it never travels without.
-fn set_cookie(value: &str, age_s: i64, headers: &HeaderMap) -> String {
-    let is = |name: &str, start: &str| {
-        let value = headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        value.is_some_and(|value| value.starts_with(start))
-    };
-    let secure = if is("origin", "https://") || is("x-forwarded-proto", "https") {
-        "; Secure"
-    } else {
-        ""
-    };
-    format!("{COOKIE}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}")
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::said::Said;
 use super::shapes::{Clip, Problem};
 use super::visitor::Visitor;
 use super::{Reader, query};
@@ -68,12 +68,8 @@ pub(super) struct Seen {
 #[utoipa::path(put, path = "/api/new", request_body = Seen, responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
     (status = 503, body = Problem)))]
-pub(super) async fn seen(
-    State(reader): State<Arc<Reader>>,
-    visitor: Visitor,
-    body: Bytes,
-) -> Result<Response, Refusal> {
-    let Seen { seen } = super::session::json(&body)?;
+pub(super) async fn seen(State(reader): State<Arc<Reader>>, visitor: Visitor, said: Said) -> Result<Response, Refusal> {
+    let Seen { seen } = said.json()?;
     reader
         .desk
         .seen(visitor.person.name, seen)

@@ -8,15 +8,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 
+use super::cookie::{Renewed, Shown};
 use super::{Line, Reader};
 use crate::answer::Refusal;
 use crate::http::headers;
 use crate::people::{SESSION_S, fingerprint, now_s, same};
 use crate::store::StoreError;
 use crate::store::people::{Person, Role};
-
-/// The cookie of a session: `id.secret`.
-pub(super) const COOKIE: &str = "receiver_session";
 
 /// A session lives on when this much of its time is used up: not every request writes.
 const PROLONG_AFTER_S: i64 = 86_400;
@@ -37,6 +35,8 @@ pub(super) enum Way {
 pub(super) struct Visitor {
     pub(super) person: Person,
     pub(super) way: Way,
+    /// Their session has not been prolonged for long.
+    pub(super) is_due: bool,
 }
 
 /// The connection that a request came over.
@@ -123,32 +123,46 @@ impl FromRequestParts<Arc<Reader>> for Visitor {
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             check_site(&parts.headers)?;
         }
-        who(reader, &parts.headers, Hop::of(parts)).await
+        let_in(reader, parts).await
     }
 }
 
-/// Finds whose request it is.
+/// Finds whose request it is, and lets their session live on.
+pub(super) async fn let_in(reader: &Reader, parts: &Parts) -> Result<Visitor, NoVisitor> {
+    let mut visitor = who(reader, &parts.headers, Hop::of(parts)).await?;
+    if let (Way::Session(id), true) = (&visitor.way, visitor.is_due) {
+        let prolonged = reader.desk.prolong_session(id.clone(), now_s() + SESSION_S).await;
+        prolonged.map_err(NoVisitor::Unwell)?;
+        // The browser forgets its cookie on the day it was told.
+        if let Some(renewed) = parts.extensions.get::<Renewed>() {
+            renewed.set(&parts.headers, SESSION_S);
+        }
+        visitor.is_due = false;
+    }
+    Ok(visitor)
+}
+
+/// Finds whose request it is; changes nothing.
 pub(super) async fn who(reader: &Reader, headers: &HeaderMap, hop: Hop) -> Result<Visitor, NoVisitor> {
     if headers::token(headers).is_some() {
         return Err(NoVisitor::Device);
     }
-    if let Some(proxy) = reader
-        .proxy
-        .as_ref()
-        .filter(|proxy| hop.peer.is_some_and(|peer| proxy.trusts(peer)))
-    {
-        if let Some(name) = headers.get(&proxy.header) {
+    let proxy = reader.proxy.as_ref();
+    let proxy = proxy.filter(|proxy| hop.peer.is_some_and(|peer| proxy.trusts(peer)));
+    if let Some(header) = proxy.and_then(|proxy| proxy.header.as_ref()) {
+        if let Some(name) = headers.get(header) {
             let name = name.to_str().unwrap_or_default().trim().to_string();
             let found = reader.desk.person(name).await.map_err(NoVisitor::Unwell)?;
             let person = found.ok_or(NoVisitor::UnknownPerson)?.person;
             return Ok(Visitor {
                 person,
                 way: Way::Proxy,
+                is_due: false,
             });
         }
     }
-    if let Some((id, secret)) = cookie(headers) {
-        if let Some(visitor) = by_session(reader, id, secret).await.map_err(NoVisitor::Unwell)? {
+    if let Some(shown) = Shown::of(headers) {
+        if let Some(visitor) = by_session(reader, shown).await.map_err(NoVisitor::Unwell)? {
             return Ok(visitor);
         }
     }
@@ -165,10 +179,11 @@ pub(super) async fn who(reader: &Reader, headers: &HeaderMap, hop: Hop) -> Resul
             devices: None,
         },
         way: Way::Local,
+        is_due: false,
     })
 }
 
-async fn by_session(reader: &Reader, id: &str, secret: &str) -> Result<Option<Visitor>, StoreError> {
+async fn by_session(reader: &Reader, Shown { id, secret, .. }: Shown<'_>) -> Result<Option<Visitor>, StoreError> {
     let Some(session) = reader.desk.session(id.to_string()).await? else {
         return Ok(None);
     };
@@ -176,48 +191,34 @@ async fn by_session(reader: &Reader, id: &str, secret: &str) -> Result<Option<Vi
     if !same(&session.secret, &fingerprint(secret)) || session.expires_s <= now {
         return Ok(None);
     }
-    if session.expires_s - now < SESSION_S - PROLONG_AFTER_S {
-        reader.desk.prolong_session(id.to_string(), now + SESSION_S).await?;
-    }
     Ok(Some(Visitor {
         person: session.person,
         way: Way::Session(id.to_string()),
+        is_due: session.expires_s - now < SESSION_S - PROLONG_AFTER_S,
     }))
 }
 
-/// Id and secret of the session's cookie.
-pub(super) fn cookie(headers: &HeaderMap) -> Option<(&str, &str)> {
-    let all = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut cookies = all
-        .flat_map(|value| value.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='));
-    cookies
-        .find(|(name, _)| *name == COOKIE)
-        .and_then(|(_, value)| value.split_once('.'))
+/// Lets what changes something pass when it comes from our own page, or from no page at all.
+pub(super) fn check_site(headers: &HeaderMap) -> Result<(), NoVisitor> {
+    if is_of_other_site(headers) {
+        Err(NoVisitor::OtherSite)
+    } else {
+        Ok(())
+    }
 }
 
-/// Whether a request that changes something comes from our own page, or from no page at all. A browser says it itself:
-/// `Sec-Fetch-Site` over TLS and on the same machine, else `Origin`.
-pub(super) fn check_site(headers: &HeaderMap) -> Result<(), NoVisitor> {
+/// Whether a page of another site asks. A browser says it itself: `Sec-Fetch-Site` over TLS and on the same machine, else
+/// `Origin`.
+pub(in crate::http) fn is_of_other_site(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
-        return if matches!(site.as_bytes(), b"same-origin" | b"none") {
-            Ok(())
-        } else {
-            Err(NoVisitor::OtherSite)
-        };
+        return !matches!(site.as_bytes(), b"same-origin" | b"none");
     }
     let Some(origin) = headers.get(header::ORIGIN) else {
-        return Ok(());
+        return false;
     };
     let host = headers.get(header::HOST).map(axum::http::HeaderValue::as_bytes);
     let own = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    match own {
-        Some((_, authority)) if Some(authority.as_bytes()) == host => Ok(()),
-        _ => Err(NoVisitor::OtherSite),
-    }
+    own.is_none_or(|(_, authority)| Some(authority.as_bytes()) != host)
 }
 
 /// A proxy on this machine makes everybody's requests look like our own.
@@ -319,13 +320,5 @@ mod tests {
         ] {
             assert!(!is_local_name(&headers(&[("host", host)])), "{host}");
         }
-    }
-
-    #[test]
-    fn the_cookie_is_found_among_others() {
-        let found = headers(&[("cookie", "a=b; receiver_session=id.secret; c=d")]);
-        assert_eq!(cookie(&found), Some(("id", "secret")));
-        assert_eq!(cookie(&headers(&[("cookie", "xreceiver_session=id.secret")])), None);
-        assert_eq!(cookie(&headers(&[("cookie", "receiver_session=id")])), None);
     }
 }

@@ -143,7 +143,7 @@ async fn how_far_events_were_followed_is_kept(database: impl WithDesk) {
     ok(rows.add(event("pi", None))).await;
     ok(desk.turn(Vec::new(), Some(newest.clone()))).await;
     let followed = ok(desk.followed()).await.unwrap();
-    assert!(followed == newest && desk.is_own(&followed));
+    assert!(followed == newest && desk.is_own(&followed, &newest));
     let seen = async {
         loop {
             // Where many write, a row is told once nobody who began before it is still about.

@@ -17,6 +17,8 @@ macro_rules! people_are_kept_as_promised {
             a_session_is_known_everywhere_until_it_ends
             sessions_that_are_over_are_forgotten_and_end_with_their_person
             guesses_are_slowed_down_wherever_they_are_made
+            a_good_attempt_takes_back_its_own_failures_alone
+            old_failures_count_no_more
             many_guesses_at_once_are_counted_one_by_one
             a_device_has_two_tokens_at_most
             a_token_is_known_by_its_fingerprint_until_it_is_revoked
@@ -139,32 +141,81 @@ fn attempts(subjects: &[(&str, u32)]) -> Vec<Attempt> {
         subject: (*subject).to_string(),
         free: *free,
         longest_s: 300,
+        is_shared: false,
     };
     subjects.iter().map(attempt).collect()
+}
+
+fn of_all(subject: &str, free: u32) -> Attempt {
+    Attempt {
+        subject: subject.to_string(),
+        free,
+        longest_s: 300,
+        is_shared: true,
+    }
 }
 
 async fn guesses_are_slowed_down_wherever_they_are_made(database: impl Looked) {
     let desks = [database.desk(), database.desk()];
     let both = attempts(&[("10.0.0.1 anna", 2), ("10.0.0.1", 5)]);
-    let subjects = || vec!["10.0.0.1 anna".to_string(), "10.0.0.1".to_string()];
     for (turn, wait_s) in [(0, 0), (1, 0), (2, 0)] {
         assert_eq!(ok(desks[turn % 2].attempt(both.clone(), 1000)).await, wait_s);
     }
     // The third has to wait a second, and is not counted when it comes too early.
     for desk in &desks {
-        assert_eq!(ok(desk.wait_s(subjects(), 1000)).await, 1);
+        assert_eq!(ok(desk.wait_s(both.clone(), 1000)).await, 1);
         assert_eq!(ok(desk.attempt(both.clone(), 1000)).await, 1);
     }
     assert_eq!(ok(desks[0].attempt(both.clone(), 1001)).await, 0);
-    assert_eq!(ok(desks[1].wait_s(subjects(), 1001)).await, 2);
+    assert_eq!(ok(desks[1].wait_s(both.clone(), 1001)).await, 2);
     // Another name from there is only slowed down later, and one from elsewhere not at all.
     assert_eq!(ok(desks[1].attempt(attempts(&[("10.0.0.2 anna", 2)]), 1001)).await, 0);
-    assert_eq!(ok(desks[1].wait_s(vec!["10.0.0.1 ben".to_string()], 1001)).await, 0);
+    assert_eq!(ok(desks[1].wait_s(attempts(&[("10.0.0.1 ben", 2)]), 1001)).await, 0);
     // A clock that was put back makes nobody wait longer than the longest.
     assert_eq!(ok(desks[0].attempt(both.clone(), -1_000_000)).await, 300);
-    ok(desks[0].succeeded(subjects())).await;
-    assert_eq!(ok(desks[1].wait_s(subjects(), 1001)).await, 0);
+    assert_eq!(ok(desks[1].wait_s(both.clone(), -1_000_000)).await, 300);
+    ok(desks[0].succeeded(both.clone())).await;
+    assert_eq!(ok(desks[1].wait_s(both.clone(), 1001)).await, 0);
     assert_eq!(ok(desks[1].attempt(both, 1001)).await, 0);
+}
+
+async fn a_good_attempt_takes_back_its_own_failures_alone(database: impl Looked) {
+    let desks = [database.desk(), database.desk()];
+    let try_in = |name: &str| {
+        let mut attempts = attempts(&[(&format!("10.0.0.1 {name}"), 2)]);
+        attempts.push(of_all("10.0.0.1", 2));
+        attempts
+    };
+    for now_s in [1000, 1000, 1000, 1001] {
+        assert_eq!(ok(desks[0].attempt(try_in("anna"), now_s)).await, 0);
+    }
+    // Somebody else there signs in: it is as if that had not been, and no more than that.
+    assert_eq!(ok(desks[0].attempt(try_in("ben"), 1003)).await, 0);
+    ok(desks[1].succeeded(try_in("ben"))).await;
+    assert_eq!(ok(desks[0].wait_s(try_in("ben"), 1003)).await, 0);
+    assert_eq!(ok(desks[0].attempt(try_in("carl"), 1003)).await, 0);
+    assert_eq!(ok(desks[0].wait_s(try_in("carl"), 1003)).await, 4);
+    for _ in 0..9 {
+        ok(desks[1].succeeded(try_in("carl"))).await;
+    }
+    assert_eq!(ok(desks[0].attempt(try_in("carl"), 1003)).await, 0);
+    assert_eq!(ok(desks[0].wait_s(try_in("carl"), 1003)).await, 0);
+}
+
+async fn old_failures_count_no_more(database: impl Looked) {
+    let desk = database.desk();
+    let one = attempts(&[("10.0.0.1 anna", 0)]);
+    assert_eq!(ok(desk.attempt(one.clone(), 1000)).await, 0);
+    assert_eq!(ok(desk.attempt(one.clone(), 1001)).await, 0);
+    // They are there, and count: the third wait is twice the second.
+    ok(desk.forget_failures(1001 + 3600)).await;
+    assert_eq!(ok(desk.attempt(one.clone(), 1001 + 3600)).await, 0);
+    assert_eq!(ok(desk.wait_s(one.clone(), 1001 + 3600)).await, 4);
+    // An hour without any, and it is the first again, whether or not it was forgotten.
+    assert_eq!(ok(desk.attempt(one.clone(), 1002 + 7200)).await, 0);
+    assert_eq!(ok(desk.wait_s(one.clone(), 1002 + 7200)).await, 1);
+    ok(desk.forget_failures(1_000_000)).await;
+    assert_eq!(ok(desk.wait_s(one, 0)).await, 0);
 }
 
 async fn many_guesses_at_once_are_counted_one_by_one(database: impl Looked) {
@@ -237,8 +288,9 @@ async fn no_name_is_too_odd(database: impl Looked) {
         assert!(!ok(desk.remove_person(odd())).await);
         ok(desk.end_session(odd())).await;
         ok(desk.prolong_session(odd(), i64::MAX)).await;
-        assert_eq!(ok(desk.wait_s(vec![odd()], 0)).await, 0);
-        assert_eq!(ok(desk.succeeded(vec![odd()])).await, ());
+        let attempt = attempts(&[(&odd(), 3)]);
+        assert_eq!(ok(desk.wait_s(attempt.clone(), 0)).await, 0);
+        assert_eq!(ok(desk.succeeded(attempt)).await, ());
     }
     assert_eq!(ok(desk.attempt(attempts(&[("a\0b", 1), ("é", 1)]), 1000)).await, 0);
 }

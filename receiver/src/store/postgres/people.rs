@@ -32,12 +32,17 @@ const TURN: &str = "SELECT pg_advisory_xact_lock(7308324467)";
 
 const FORGET_FAILURES: &str = "DELETE FROM sign_in_failure WHERE last_at < $1";
 
-const FAILURES: &str = "SELECT failures, next_at FROM sign_in_failure WHERE subject = $1";
+const FAILURES: &str = "SELECT failures, next_at FROM sign_in_failure WHERE subject = $1 AND last_at >= $2";
 
 const FAIL: &str = "
 INSERT INTO sign_in_failure (subject, failures, last_at, next_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (subject) DO UPDATE
 SET failures = excluded.failures, last_at = excluded.last_at, next_at = excluded.next_at";
+
+const TAKE_BACK: &str = "
+UPDATE sign_in_failure SET failures = failures - 1, next_at = 0 WHERE subject = $1 AND failures > 0";
+
+const FORGIVE: &str = "DELETE FROM sign_in_failure WHERE subject = $1";
 
 fn person(row: &Row) -> Result<Person, Error> {
     Ok(Person {
@@ -50,10 +55,11 @@ fn person(row: &Row) -> Result<Person, Error> {
 /// In a transaction: the seconds to wait, or all counted as failed.
 async fn attempt(tx: &Transaction<'_>, attempts: &[Attempt], now_s: i64) -> Result<i64, Error> {
     tx.batch_execute(TURN).await?;
-    tx.execute(FORGET_FAILURES, &[&(now_s - REMEMBERED_S)]).await?;
     let (mut counts, mut early_s) = (Vec::new(), 0);
     for attempt in attempts {
-        let found = tx.query_opt(FAILURES, &[&clean(&attempt.subject)]).await?;
+        let found = tx
+            .query_opt(FAILURES, &[&clean(&attempt.subject), &(now_s - REMEMBERED_S)])
+            .await?;
         let (count, next_s) = match found {
             Some(row) => (row.try_get::<_, i64>(0)?, row.try_get::<_, i64>(1)?),
             None => (0, 0),
@@ -70,6 +76,16 @@ async fn attempt(tx: &Transaction<'_>, attempts: &[Attempt], now_s: i64) -> Resu
             .await?;
     }
     Ok(0)
+}
+
+/// In a transaction, which waits for its turn as attempts do: they lock the same rows.
+async fn succeeded(tx: &Transaction<'_>, attempts: &[Attempt]) -> Result<(), Error> {
+    tx.batch_execute(TURN).await?;
+    for attempt in attempts {
+        let sql = if attempt.is_shared { TAKE_BACK } else { FORGIVE };
+        tx.execute(sql, &[&clean(&attempt.subject)]).await?;
+    }
+    Ok(())
 }
 
 impl People for PostgresDesk {
@@ -188,20 +204,37 @@ impl People for PostgresDesk {
         })
     }
 
-    fn wait_s(&self, subjects: Vec<String>, now_s: i64) -> Pending<'_, i64> {
+    fn wait_s(&self, attempts: Vec<Attempt>, now_s: i64) -> Pending<'_, i64> {
         Box::pin(async move {
-            let subjects: Vec<String> = subjects.iter().map(|subject| clean(subject)).collect();
-            let sql = "SELECT coalesce(max(next_at), 0) FROM sign_in_failure WHERE subject = ANY ($1)";
-            let next_s: Option<i64> = self.first(sql, &[&subjects], |row| row.try_get(0)).await?;
-            Ok((next_s.unwrap_or(0) - now_s).max(0))
+            let subjects: Vec<String> = attempts.iter().map(|attempt| clean(&attempt.subject)).collect();
+            let sql = "SELECT subject, next_at FROM sign_in_failure WHERE subject = ANY ($1)";
+            let found: Vec<(String, i64)> = self
+                .all(sql, &[&subjects], |row| Ok((row.try_get(0)?, row.try_get(1)?)))
+                .await?;
+            let waits = found.iter().filter_map(|(subject, next_s)| {
+                let attempt = subjects.iter().position(|own| own == subject);
+                let attempt = attempt.and_then(|index| attempts.get(index))?;
+                Some(attempt.early_s(*next_s, now_s))
+            });
+            Ok(waits.max().unwrap_or(0).max(0))
         })
     }
 
-    fn succeeded(&self, subjects: Vec<String>) -> Pending<'_, ()> {
+    fn succeeded(&self, attempts: Vec<Attempt>) -> Pending<'_, ()> {
         Box::pin(async move {
-            let subjects: Vec<String> = subjects.iter().map(|subject| clean(subject)).collect();
-            let sql = "DELETE FROM sign_in_failure WHERE subject = ANY ($1)";
-            self.link.rows(sql, &[&subjects]).await.map(drop)
+            let take_back = async |client: &mut Client| {
+                let tx = client.transaction().await?;
+                succeeded(&tx, &attempts).await?;
+                tx.commit().await
+            };
+            self.link.once(take_back).await
+        })
+    }
+
+    fn forget_failures(&self, now_s: i64) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let forgotten = self.link.rows(FORGET_FAILURES, &[&(now_s - REMEMBERED_S)]).await;
+            forgotten.map(drop)
         })
     }
 }

@@ -184,8 +184,8 @@ impl Reading for PostgresDesk {
         wake::everybodys(self.link.settings().clone(), own)
     }
 
-    fn is_own(&self, cursor: &Cursor) -> bool {
-        Place::of(cursor).is_some()
+    fn is_own(&self, cursor: &Cursor, newest: &Cursor) -> bool {
+        Place::of(cursor).is_some_and(|place| Place::of(newest).is_none_or(|newest| place <= newest))
     }
 
     fn changes(&self, cursor: Cursor, visible: Option<String>, limit: u32) -> Pending<'_, Changes> {

@@ -2,7 +2,7 @@
 
 use std::iter::Peekable;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::read_rows::{clip, event};
 use super::reading_sql::List;
@@ -25,12 +25,22 @@ impl Ids {
         })
     }
 
+    /// The last ids that were given, also where their rows have been removed since: no id is given twice.
     pub(super) fn newest(conn: &Connection) -> rusqlite::Result<Self> {
-        let newest = |list: List| conn.prepare_cached(&list.newest())?.query_row([], |row| row.get(0));
+        let given = |table: &str| {
+            conn.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1")?
+                .query_row([table], |row| row.get(0))
+                .optional()
+        };
         Ok(Self {
-            event: newest(List::Events)?,
-            clip: newest(List::Clips)?,
+            event: given("evenement")?.unwrap_or(0),
+            clip: given("media")?.unwrap_or(0),
         })
+    }
+
+    /// Whether either is of a row that this database has not had yet.
+    pub(super) fn is_ahead_of(self, newest: Self) -> bool {
+        self.event > newest.event || self.clip > newest.clip
     }
 }
 
@@ -73,7 +83,8 @@ pub(super) fn changes(
         // Where the page is not full, what is left belongs to devices that this reader does not see.
         *end = match rows.last() {
             Some((id, ..)) if rows.len() == limit as usize => *id,
-            _ => highest.max(before),
+            // That may be before where this reader was: ids that are given once more are rows it was not told.
+            _ => highest,
         };
         found.push(rows.into_iter().map(|(_, at, change)| (at, change)).peekable());
     }
@@ -93,4 +104,53 @@ pub(super) fn changes(
         told.push((change, Cursor::from(at)));
     }
     Ok((told, end.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::reading::Reading;
+    use crate::store::sqlite::SqliteDesk;
+
+    fn told(changes: &Changes) -> Vec<i64> {
+        let id = |change: &Change| match change {
+            Change::Event(event) => event.id,
+            Change::Clip(clip) => clip.id,
+        };
+        changes.0.iter().map(|(change, _)| id(change)).collect()
+    }
+
+    #[tokio::test]
+    async fn one_who_is_ahead_of_a_database_from_a_backup_is_told_what_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = SqliteDesk::open(folder.path()).unwrap();
+        let store = || {
+            let conn = Connection::open(folder.path().join("receiver.db")).unwrap();
+            conn.execute(
+                "INSERT INTO evenement (device_id, source, date) VALUES ('a', 's', '2025')",
+                [],
+            )
+            .unwrap();
+        };
+        store();
+        let ahead = Cursor::read("7.7").unwrap();
+        assert!(!desk.is_own(&ahead, &desk.newest().await.unwrap()));
+        let nothing = desk.changes(ahead, None, 9).await.unwrap();
+        assert_eq!(told(&nothing), [0; 0]);
+        store();
+        assert_eq!(told(&desk.changes(nothing.1, None, 9).await.unwrap()), [2]);
+    }
+
+    #[tokio::test]
+    async fn one_who_saw_rows_that_were_removed_is_not_ahead() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = SqliteDesk::open(folder.path()).unwrap();
+        let conn = Connection::open(folder.path().join("receiver.db")).unwrap();
+        conn.execute_batch(
+            "INSERT INTO evenement (device_id, source, date) VALUES ('a', 's', '2025'), ('a', 's', '2025'); DELETE FROM evenement",
+        )
+        .unwrap();
+        let seen = Cursor::read("2.0").unwrap();
+        assert!(desk.is_own(&seen, &desk.newest().await.unwrap()));
+    }
 }

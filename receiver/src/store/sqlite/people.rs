@@ -158,13 +158,16 @@ impl People for SqliteDesk {
         Box::pin(async move {
             self.pool
                 .write(move |tx| {
-                    tx.execute("DELETE FROM sign_in_failure WHERE last_at < ?1", [now_s - REMEMBERED_S])?;
                     let mut failures = Vec::new();
                     let mut early_s = 0;
                     for attempt in &attempts {
                         let found: Option<(u32, i64)> = tx
-                            .prepare_cached("SELECT failures, next_at FROM sign_in_failure WHERE subject = ?1")?
-                            .query_row([&attempt.subject], |row| Ok((row.get(0)?, row.get(1)?)))
+                            .prepare_cached(
+                                "SELECT failures, next_at FROM sign_in_failure WHERE subject = ?1 AND last_at >= ?2",
+                            )?
+                            .query_row(params![attempt.subject, now_s - REMEMBERED_S], |row| {
+                                Ok((row.get(0)?, row.get(1)?))
+                            })
                             .optional()?;
                         let (count, next_s) = found.unwrap_or_default();
                         early_s = early_s.max(attempt.early_s(next_s, now_s));
@@ -192,17 +195,17 @@ impl People for SqliteDesk {
         })
     }
 
-    fn wait_s(&self, subjects: Vec<String>, now_s: i64) -> Pending<'_, i64> {
+    fn wait_s(&self, attempts: Vec<Attempt>, now_s: i64) -> Pending<'_, i64> {
         Box::pin(async move {
             self.pool
                 .with(move |conn| {
                     let mut longest = 0;
-                    for subject in subjects {
+                    for attempt in attempts {
                         let next: Option<i64> = conn
                             .prepare_cached("SELECT next_at FROM sign_in_failure WHERE subject = ?1")?
-                            .query_row([subject], |row| row.get(0))
+                            .query_row([&attempt.subject], |row| row.get(0))
                             .optional()?;
-                        longest = longest.max(next.map_or(0, |next| next - now_s));
+                        longest = longest.max(next.map_or(0, |next_s| attempt.early_s(next_s, now_s)));
                     }
                     Ok(longest)
                 })
@@ -210,14 +213,30 @@ impl People for SqliteDesk {
         })
     }
 
-    fn succeeded(&self, subjects: Vec<String>) -> Pending<'_, ()> {
+    fn succeeded(&self, attempts: Vec<Attempt>) -> Pending<'_, ()> {
         Box::pin(async move {
             self.pool
                 .write(move |tx| {
-                    for subject in subjects {
-                        tx.execute("DELETE FROM sign_in_failure WHERE subject = ?1", [subject])?;
+                    for attempt in attempts {
+                        let sql = if attempt.is_shared {
+                            "UPDATE sign_in_failure SET failures = failures - 1, next_at = 0 WHERE subject = ?1 AND failures > 0"
+                        } else {
+                            "DELETE FROM sign_in_failure WHERE subject = ?1"
+                        };
+                        tx.execute(sql, [attempt.subject])?;
                     }
                     Ok(())
+                })
+                .await
+        })
+    }
+
+    fn forget_failures(&self, now_s: i64) -> Pending<'_, ()> {
+        Box::pin(async move {
+            self.pool
+                .write(move |tx| {
+                    tx.execute("DELETE FROM sign_in_failure WHERE last_at < ?1", [now_s - REMEMBERED_S])
+                        .map(drop)
                 })
                 .await
         })

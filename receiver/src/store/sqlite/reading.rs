@@ -238,8 +238,8 @@ impl Reading for SqliteDesk {
         Box::pin(async move { Ok(self.pool.with(|conn| Ids::newest(conn)).await?.into()) })
     }
 
-    fn is_own(&self, cursor: &Cursor) -> bool {
-        Ids::of(cursor).is_some()
+    fn is_own(&self, cursor: &Cursor, newest: &Cursor) -> bool {
+        Ids::of(cursor).is_some_and(|ids| Ids::of(newest).is_none_or(|newest| !ids.is_ahead_of(newest)))
     }
 
     fn changes(&self, cursor: Cursor, visible: Option<String>, limit: u32) -> Pending<'_, Changes> {

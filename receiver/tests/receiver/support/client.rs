@@ -94,6 +94,13 @@ impl Client {
         text
     }
 
+    /// Bytes of what comes next, `most` of them at most; none when the other side has ended it.
+    pub fn some(&mut self, most: u64) -> Option<usize> {
+        let mut bytes = Vec::new();
+        let got = self.reader.by_ref().take(most).read_to_end(&mut bytes).unwrap_or(0);
+        (got > 0).then_some(got)
+    }
+
     /// Whether the connection is over; takes what has come before that.
     pub fn is_over(&mut self) -> bool {
         self.stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
