@@ -6,7 +6,7 @@ import { t } from '../lib/i18n.js';
 import { onRow } from '../lib/live.js';
 import { noteOffset } from '../lib/offsets.js';
 import { readerMoment, span } from '../lib/time.js';
-import { STATES, lastKnown } from './devices.js';
+import { STATES, lastKnown } from './device_line.js';
 
 function sentence(state, device) {
   if (state === 'silent') {
