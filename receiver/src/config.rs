@@ -1,6 +1,7 @@
 //! Command line and environment: every setting is both, and an error names both.
 
 mod alert_url;
+mod commands;
 mod networks;
 mod operation;
 mod places;
@@ -12,14 +13,14 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-#[cfg(feature = "fleet")]
-use crate::cli::MoveCommand;
-use crate::cli::{TokenCommand, UserCommand};
 use crate::store::Places;
 use crate::tokens::Tokens;
 pub(crate) use alert_url::AlertUrl;
+#[cfg(feature = "fleet")]
+pub use commands::MoveCommand;
+pub use commands::{Command, TokenCommand, UserCommand};
 pub(crate) use operation::Keep;
 use operation::{Operation, OperationArguments};
 use places::PlacesArguments;
@@ -90,25 +91,6 @@ pub struct Arguments {
     /// What to do instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,
-}
-
-/// What to do instead of serving.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Ask a running receiver whether it is well; exit status 0 or 1
-    Health {
-        /// Its address; that of RECEIVER_LISTEN when not given
-        url: Option<String>,
-    },
-    /// People who may read
-    #[command(subcommand)]
-    User(UserCommand),
-    /// Tokens of devices, beside those of RECEIVER_TOKENS_FILE
-    #[command(subcommand)]
-    Token(TokenCommand),
-    /// Move all that is in the folder to PostgreSQL, to a bucket, or both; nothing may serve meanwhile
-    #[cfg(feature = "fleet")]
-    Move(MoveCommand),
 }
 
 /// A setting that is not usable.

@@ -10,11 +10,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 #[cfg(feature = "fleet")]
-pub use moving::MoveCommand;
-pub use token::TokenCommand;
-pub use user::UserCommand;
-
-use crate::config::Arguments;
+use crate::config::MoveCommand;
+use crate::config::{Arguments, TokenCommand, UserCommand};
 use crate::people::{PASSWORD_LEAST, PASSWORD_MOST};
 use crate::store::{OpenError, open_desk};
 

@@ -2,25 +2,10 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
-
 use super::say;
-use crate::config::Arguments;
+use crate::config::{Arguments, MoveCommand};
 use crate::store::moving::{self, Destination};
 use crate::store::{BucketSettings, DatabaseSettings};
-
-/// Where to; one of them at least.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
-pub struct MoveCommand {
-    /// PostgreSQL, as RECEIVER_DATABASE_URL names it: an empty database
-    #[arg(long, value_name = "URL")]
-    to_database: Option<OsString>,
-
-    /// A bucket, as RECEIVER_CLIPS_URL names it
-    #[arg(long, value_name = "URL")]
-    to_clips: Option<OsString>,
-}
 
 pub(super) async fn run(command: &MoveCommand, arguments: &Arguments) -> Result<(), String> {
     let text = |url: &OsString| url.to_string_lossy().into_owned();

@@ -1,28 +1,10 @@
 //! `sync-receiver token`: which devices may store.
 
-use clap::Subcommand;
-
 use super::say;
+use crate::config::TokenCommand;
 use crate::people::{fingerprint, is_name, secret};
 use crate::store::Desk;
 use crate::store::people::TOKENS_MOST;
-
-/// Tokens of devices, kept in the database as fingerprints.
-#[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// Make a token for a device and print it, this once
-    Add {
-        /// Its DEVICE_ID
-        device: String,
-    },
-    /// List the tokens by number and device
-    List,
-    /// End a token's life
-    Revoke {
-        /// Its number, as `token list` shows it
-        number: i64,
-    },
-}
 
 pub(super) async fn run(command: &TokenCommand, desk: &dyn Desk) -> Result<(), String> {
     let say_error = |error: crate::store::StoreError| error.to_string();

@@ -1,42 +1,10 @@
 //! `sync-receiver user`: who may read.
 
-use clap::Subcommand;
-
 use super::{new_password, say};
+use crate::config::UserCommand;
 use crate::people::{hash, is_name};
 use crate::store::Desk;
 use crate::store::people::{NewPerson, Person, Role};
-
-/// People who may read.
-#[derive(Debug, Subcommand)]
-pub enum UserCommand {
-    /// Add a person; asks for the password, or reads it from standard input
-    Add {
-        /// The name to sign in with
-        name: String,
-        /// May also add devices and pin clips
-        #[arg(long)]
-        admin: bool,
-        /// Sees only devices of this pattern, with * and ?
-        #[arg(long, value_name = "PATTERN")]
-        devices: Option<String>,
-        /// Has no password: a trusted proxy signs this person in
-        #[arg(long)]
-        no_password: bool,
-    },
-    /// List the people
-    List,
-    /// Remove a person and end their sessions
-    Remove {
-        /// The name
-        name: String,
-    },
-    /// Change a person's password and end their sessions
-    Passwd {
-        /// The name
-        name: String,
-    },
-}
 
 pub(super) async fn run(command: &UserCommand, desk: &dyn Desk) -> Result<(), String> {
     match command {

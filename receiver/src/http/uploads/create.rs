@@ -13,7 +13,8 @@ use sync_protocol::uploads::{DIGEST_HEADER, OFFSET_HEADER};
 use uuid::Uuid;
 
 use super::checksum::Checksum;
-use super::transfer::{Reached, Transfer};
+use super::report::Reached;
+use super::transfer::Transfer;
 use super::{expires, locked, not_found, undisturbed};
 use crate::answer::Refusal;
 use crate::http::body::{self, BodyReader};

@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use sync_protocol::uploads::{LENGTH_HEADER, METADATA_HEADER, OFFSET_HEADER};
 
 use super::checksum::Checksum;
-use super::transfer::{Reached, Transfer};
+use super::report::Reached;
+use super::transfer::Transfer;
 use super::{conflict, expires, headers, locked, not_found, undisturbed};
 use crate::answer::Refusal;
 use crate::http::body::{self, BodyReader};

@@ -13,11 +13,10 @@ use tokio::time::Instant;
 
 use super::conflict;
 use super::handover::Giver;
-use super::transfer::Reached;
 use crate::answer::Refusal;
 use crate::http::App;
 use crate::http::body::BodyReader;
-use crate::store::{Durable, Held, PartSync, Prefix, Saved, StoreError, Then, Upload, Why};
+use crate::store::{Durable, Held, PartSync, Prefix, Receipt, Saved, StoreError, Then, Upload, Why};
 
 /// Bytes and time after which what came is made durable while more comes: a power cut costs no more than that.
 const SAVE_EVERY_BYTES: u64 = 32 << 20;
@@ -41,6 +40,12 @@ pub(super) enum End {
     Lost,
     /// The writer has the reason.
     Writer,
+}
+
+/// How far an upload has come.
+pub(super) enum Reached {
+    Part(Prefix),
+    Whole(Receipt),
 }
 
 /// A save on its way, and what it tells.

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::checksum::Checksum;
 use super::handover::{Taker, handover};
 use super::headers;
-use super::report::{End, Report, lost, reason};
+use super::report::{End, Reached, Report, lost, reason};
 use crate::answer::Refusal;
 use crate::http::App;
 use crate::http::body::BodyReader;
-use crate::store::{Held, Key, PartWriter, Prefix, Receipt, Then};
+use crate::store::{Held, Key, PartWriter, Prefix, Then};
 
 /// Bytes that go on an upload.
 pub(super) struct Transfer {
@@ -21,12 +21,6 @@ pub(super) struct Transfer {
     pub(super) prefix: Prefix,
     pub(super) checksum: Option<Checksum>,
     pub(super) key: Option<Key>,
-}
-
-/// How far an upload has come.
-pub(super) enum Reached {
-    Part(Prefix),
-    Whole(Receipt),
 }
 
 impl Transfer {
