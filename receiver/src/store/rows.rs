@@ -139,19 +139,7 @@ pub(crate) trait Rows: UploadRows {
     }
 
     /// Which of some clips and parts somebody needs: a row names it, or an upload goes on with it.
-    fn owned(&self, names: Vec<String>) -> Pending<'_, HashSet<String>> {
-        Box::pin(async move {
-            let mut owned = HashSet::new();
-            for name in names {
-                // In this order: an upload that is not awaited any more has its row already.
-                let part = name.split('.').next().unwrap_or_default().to_string();
-                if self.awaits_part(part).await? || self.names_clip(name.clone()).await? {
-                    owned.insert(name);
-                }
-            }
-            Ok(owned)
-        })
-    }
+    fn owned(&self, names: Vec<String>) -> Pending<'_, HashSet<String>>;
 
     /// Whether rows can be stored; writes nothing to find out while all is well.
     fn check(&self) -> Pending<'_, ()>;

@@ -65,6 +65,7 @@ macro_rules! rows_keep_their_promises {
             rows_of_one_request_are_stored_in_their_order_each_key_once
             a_receipt_says_what_was_sent_whatever_its_type
             a_clip_is_named_by_its_row_alone
+            what_a_row_names_or_an_upload_awaits_is_owned
             a_check_passes_and_leaves_nothing
         }
     };
@@ -275,6 +276,16 @@ async fn a_clip_is_named_by_its_row_alone(database: impl Database) {
         assert!(!ok(rows.names_clip("1.mp".to_string())).await);
         rows = database.open();
     }
+}
+
+async fn what_a_row_names_or_an_upload_awaits_is_owned(database: impl Database) {
+    let rows = database.open();
+    ok(rows.add(clip("1.mp4", None))).await;
+    ok(rows.create_upload(super::uploads::new("a", 10), "part".to_string(), i64::MAX / 2)).await;
+    let mut names: Vec<_> = (1..200).map(|number| format!("{number}.mp4")).collect();
+    names.extend(["part", "part.mp4", "par"].map(str::to_string));
+    let owned = ok(rows.owned(names)).await;
+    assert_eq!(owned, ["1.mp4", "part", "part.mp4"].map(str::to_string).into());
 }
 
 async fn a_check_passes_and_leaves_nothing(database: impl Database) {

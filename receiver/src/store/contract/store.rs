@@ -1,5 +1,6 @@
 //! Rows and clips in step, for each pair of implementations.
 
+use std::collections::HashSet;
 use std::io::Write;
 
 use super::clips::{Folder, Place, store};
@@ -158,6 +159,10 @@ impl Rows for Failing<Box<dyn Rows>> {
 
     fn manifest(&self, name: String) -> Pending<'_, Option<String>> {
         self.0.manifest(name)
+    }
+
+    fn owned(&self, names: Vec<String>) -> Pending<'_, HashSet<String>> {
+        self.0.owned(names)
     }
 
     fn check(&self) -> Pending<'_, ()> {

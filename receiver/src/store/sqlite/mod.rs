@@ -21,6 +21,7 @@ mod work;
 mod worker;
 mod writer;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -45,9 +46,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 const CHECK_TIMEOUT: Duration = Duration::from_millis(700);
 const SUCCESS_MAX_AGE: Duration = Duration::from_secs(10);
 
+/// Names that are looked up at once: who asks for a receipt waits meanwhile.
+const OWNED_AT_ONCE: usize = 50;
+
 enum Question {
     Receipt(Kind, Key, Reply<Option<Receipt>>),
     Manifest(String, Reply<Option<String>>),
+    Owned(Vec<String>, Reply<Vec<String>>),
     Upload(String, i64, Reply<Option<Upload>>),
     AwaitsPart(String, Reply<bool>),
     HasExpired(i64, Reply<bool>),
@@ -58,6 +63,7 @@ impl Question {
         match self {
             Self::Receipt(kind, key, reply) => answer(reply, sql::receipt(conn, kind, &key).map_err(StoreError::from)),
             Self::Manifest(name, reply) => answer(reply, sql::manifest(conn, &name).map_err(StoreError::from)),
+            Self::Owned(names, reply) => answer(reply, owned(conn, names).map_err(StoreError::from)),
             Self::Upload(id, now_ms, reply) => {
                 answer(reply, uploads::find(conn, &id, now_ms).map_err(StoreError::from));
             }
@@ -67,6 +73,19 @@ impl Question {
             Self::AwaitsPart(part, reply) => answer(reply, uploads::awaits_part(conn, &part).map_err(StoreError::from)),
         }
     }
+}
+
+/// Those of some names that a row or an upload needs.
+fn owned(conn: &Connection, names: Vec<String>) -> rusqlite::Result<Vec<String>> {
+    let mut owned = Vec::new();
+    for name in names {
+        // In this order: an upload that is not awaited any more has its row already.
+        let part = name.split('.').next().unwrap_or_default();
+        if uploads::awaits_part(conn, part)? || sql::manifest(conn, &name)?.is_some() {
+            owned.push(name);
+        }
+    }
+    Ok(owned)
 }
 
 /// The way to the threads that own the database.
@@ -119,6 +138,20 @@ impl Rows for SqliteRows {
 
     fn manifest(&self, name: String) -> Pending<'_, Option<String>> {
         Box::pin(self.questions.ask(|reply| Question::Manifest(name, reply)))
+    }
+
+    fn owned(&self, names: Vec<String>) -> Pending<'_, HashSet<String>> {
+        Box::pin(async move {
+            let mut owned = HashSet::new();
+            for names in names.chunks(OWNED_AT_ONCE) {
+                owned.extend(
+                    self.questions
+                        .ask(|reply| Question::Owned(names.to_vec(), reply))
+                        .await?,
+                );
+            }
+            Ok(owned)
+        })
     }
 
     /// In less than a second.
