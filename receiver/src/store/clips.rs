@@ -2,19 +2,9 @@
 
 use std::io::Write;
 
+use super::row::StoredClip;
 use super::uploads::Parts;
 use super::{Pending, StoreError};
-
-/// What a row says of a video.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredClip {
-    /// Names sort by arrival.
-    pub(crate) name: String,
-    pub(crate) size_bytes: u64,
-    pub(crate) sha256: String,
-    /// Where its bytes are, in words of the place for videos alone: empty where the name says it.
-    pub(crate) manifest: String,
-}
 
 /// A place for videos. A clip is complete first, then its row is stored, then it is settled: so no row is ever without
 /// its video, and what a crash leaves without a row can be found.

@@ -18,6 +18,7 @@ pub(crate) mod people;
 #[cfg(feature = "fleet")]
 mod postgres;
 pub(crate) mod reading;
+mod row;
 mod rows;
 mod sqlite;
 pub(crate) mod upkeep;
@@ -37,8 +38,10 @@ use folder::FolderLock;
 pub(crate) use local::{OpenError, Places, open, open_desk};
 #[cfg(feature = "fleet")]
 pub(crate) use postgres::DatabaseSettings;
-use rows::{Content, NewRow, Rows};
-pub(crate) use rows::{Key, Kind, Load, NewStatus, Receipt};
+use row::{Content, NewRow};
+pub(crate) use row::{Key, Kind, NewStatus, Receipt};
+pub(crate) use rows::Load;
+use rows::Rows;
 
 pub(crate) use uploads::{Durable, Held, NewUpload, PartSync, PartWriter, Prefix, Saved, Then, Upload, Why, Wish};
 use uploads::{Holders, Prefixes};

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use super::BucketClips;
-use crate::store::clips::{Clips, StoredClip};
+use crate::store::clips::Clips;
 use crate::store::contract::s3::Bucket;
+use crate::store::row::StoredClip;
 use crate::store::uploads::{Durable, Hold, PartWriter, Parts, Prefix};
 
 fn part() -> String {

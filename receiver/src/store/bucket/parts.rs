@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::objects::{OBJECT_BYTES, Objects};
 use super::{Bucket, BucketClips, lock};
-use crate::store::clips::StoredClip;
+use crate::store::row::StoredClip;
 use crate::store::uploads::{Durable, Hold, PartSync, PartWriter, Parts, Prefix};
 use crate::store::{Pending, StoreError, blocking};
 

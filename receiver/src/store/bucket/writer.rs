@@ -10,7 +10,8 @@ use super::Bucket;
 use super::manifest::Manifest;
 use super::objects::Objects;
 use crate::store::StoreError;
-use crate::store::clips::{ClipWriter, StoredClip};
+use crate::store::clips::ClipWriter;
+use crate::store::row::StoredClip;
 
 pub(super) struct BucketWriter {
     name: String,

@@ -3,8 +3,9 @@ use std::io::Write;
 use sha2::{Digest, Sha256};
 
 use super::{ok, promises};
-use crate::store::clips::{Clips, StoredClip};
+use crate::store::clips::Clips;
 use crate::store::folder::FolderClips;
+use crate::store::row::StoredClip;
 
 /// An empty place for videos that can be opened again, as after a crash.
 pub(super) trait Place: Default {

@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::clips::{Folder, Place};
 use super::{ok, promises};
-use crate::store::clips::{Clips, StoredClip};
+use crate::store::clips::Clips;
+use crate::store::row::StoredClip;
 use crate::store::uploads::{Durable, Hold, PartWriter};
 
 macro_rules! parts_keep_their_promises {

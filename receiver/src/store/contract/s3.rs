@@ -3,7 +3,8 @@
 use super::clips::Place;
 use super::ok;
 use crate::store::bucket::{BucketClips, BucketSettings};
-use crate::store::clips::{Clips, StoredClip};
+use crate::store::clips::Clips;
+use crate::store::row::StoredClip;
 
 pub(in crate::store) struct Bucket(pub(in crate::store) BucketSettings);
 

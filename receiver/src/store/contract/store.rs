@@ -6,7 +6,8 @@ use std::io::Write;
 use super::clips::{Folder, Place, store};
 use super::rows::{Database, SqliteFile, a_clip, key};
 use super::{ok, promises};
-use crate::store::rows::{Added, Content, Key, Kind, NewRow, NewStatus, Receipt, Rows};
+use crate::store::row::{Added, Content, Key, Kind, NewRow, NewStatus, Receipt};
+use crate::store::rows::Rows;
 use crate::store::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows, Wish};
 use crate::store::{Held, Pending, Store, StoreError};
 

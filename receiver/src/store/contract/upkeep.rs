@@ -8,7 +8,8 @@ use crate::store::Desk;
 use crate::store::Kind;
 #[cfg(feature = "fleet")]
 use crate::store::postgres::PostgresDesk;
-use crate::store::rows::{NewRow, Rows};
+use crate::store::row::NewRow;
+use crate::store::rows::Rows;
 use crate::store::sqlite::SqliteRows;
 use crate::store::upkeep::{Doom, Reason};
 

@@ -2,7 +2,8 @@
 
 use super::rows::{Database, SqliteFile, clip, event, key};
 use super::{ok, promises};
-use crate::store::rows::{Kind, Rows};
+use crate::store::row::Kind;
+use crate::store::rows::Rows;
 use crate::store::uploads::{Claim, Durable, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
 
 macro_rules! uploads_keep_their_promises {
@@ -201,6 +202,8 @@ async fn an_offset_never_goes_back(database: impl Database) {
 async fn the_row_and_the_end_of_an_upload_are_one(database: impl Database) {
     let mut rows = database.open();
     create(&*rows, "a", "1").await;
+    let names = ["1.mp4", "2"].map(str::to_string);
+    assert_eq!(ok(rows.owned(names.to_vec())).await, [names[0].clone()].into());
     let hold = claim(&*rows, "a", NOW).await.hold();
     let row = clip("1.mp4", Some(key("a", None)));
     let added = ok(rows.complete_upload(hold.clone(), row.clone(), NOW)).await.unwrap();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::writer::{START_BYTES, extension};
 use super::{FolderClips, Folders, PART, remove};
-use crate::store::clips::StoredClip;
+use crate::store::row::StoredClip;
 use crate::store::uploads::{Durable, Hold, PartSync, PartWriter, Parts, Prefix};
 use crate::store::{Pending, StoreError, modes, sync_folder};
 

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{Folders, PART, remove};
-use crate::store::clips::{ClipWriter, StoredClip};
+use crate::store::clips::ClipWriter;
+use crate::store::row::StoredClip;
 use crate::store::{StoreError, modes, sync_folder};
 
 const WRITE_BUFFER_BYTES: usize = 64 << 10;

@@ -8,7 +8,7 @@ use super::error::is_over;
 use super::link::{Link, STATEMENT_TIMEOUT};
 use super::{insert, receipts};
 use crate::store::StoreError;
-use crate::store::rows::{Added, Content, NewRow};
+use crate::store::row::{Added, Content, NewRow};
 use crate::store::uploads::{Hold, KEPT_MS};
 
 const HOLD: &str = "SELECT media_id FROM upload WHERE part = $1 AND epoch = $2 FOR UPDATE";

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use super::receipts::{self, Question};
 use super::scalar::{moment, plain, sensor, to_json};
 use crate::record::Origin;
-use crate::store::rows::{Added, Content, Key, Kind, NewRow, Receipt};
+use crate::store::row::{Added, Content, Key, Kind, NewRow, Receipt};
 
 /// Rows get their ids in the order in which they were sent, and are stored in the order of their keys: two receivers that
 /// store the same keys wait for each other, and never each for the other. A key that was seen is passed over; one that

@@ -8,7 +8,7 @@ use tokio_postgres::{Error, Row};
 use super::link::Link;
 use super::scalar::from_json;
 use crate::store::StoreError;
-use crate::store::rows::{Key, Kind, Receipt};
+use crate::store::row::{Key, Kind, Receipt};
 
 /// With tokens a key is its device's own; without, it is one for all, and the first row's, also where that was removed. Not by the order of the primary
 /// key: `+ 0` keeps the planner from walking along it.

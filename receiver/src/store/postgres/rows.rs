@@ -8,7 +8,8 @@ use super::queue::{Job, Queue, Reply, answer};
 use super::receipts::{self, Question};
 use super::writer::{Write, Writer};
 use super::{complete, uploads};
-use crate::store::rows::{Added, Key, Kind, Load, NewRow, NewStatus, Receipt, Rows};
+use crate::store::row::{Added, Key, Kind, NewRow, NewStatus, Receipt};
+use crate::store::rows::{Load, Rows};
 use crate::store::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows};
 use crate::store::{Pending, StoreError};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::link::Link;
 use crate::store::StoreError;
-use crate::store::rows::NewStatus;
+use crate::store::row::NewStatus;
 
 /// What a day's backlog is kept in: quarters of an hour, each with its worst.
 const QUARTER_S: i64 = 900;

@@ -12,7 +12,7 @@ use super::link::{Link, STATEMENT_TIMEOUT};
 use super::queue::{Job, Reply, answer};
 use super::{insert, statuses};
 use crate::store::StoreError;
-use crate::store::rows::{Added, NewRow, NewStatus};
+use crate::store::row::{Added, NewRow, NewStatus};
 
 /// Tries at rows: one that was lost on its way is asked for again, since their keys tell whether it arrived.
 const TRIES: u32 = 5;

@@ -28,7 +28,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ffi};
 
-use super::rows::{Added, Key, Kind, Load, NewRow, NewStatus, Receipt, Rows};
+use super::row::{Added, Key, Kind, NewRow, NewStatus, Receipt};
+use super::rows::{Load, Rows};
 use super::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows};
 use super::{Pending, StoreError, modes, sync_folder};
 pub(super) use desk::SqliteDesk;

@@ -4,7 +4,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::record::{Clip, Event, Scalar};
-use crate::store::rows::{Added, Content, Key, Kind, NewRow, NewStatus, Receipt};
+use crate::store::row::{Added, Content, Key, Kind, NewRow, NewStatus, Receipt};
 
 /// What a day's backlog is kept in: quarters of an hour, each with its worst.
 const QUARTER_S: i64 = 900;

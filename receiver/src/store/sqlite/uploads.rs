@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::reading_sql::DEVICE_STORED;
 use super::sql;
-use crate::store::rows::{Added, NewRow};
+use crate::store::row::{Added, NewRow};
 use crate::store::uploads::{Claim, Created, Durable, Hold, KEPT_MS, LEASE_MS, NewUpload, Saved, Then, Upload};
 
 /// A lease ends with the receiver that had it: a folder has one at a time.

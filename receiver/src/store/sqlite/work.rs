@@ -8,7 +8,8 @@ use super::reading_sql::DEVICE_STORED;
 use super::sql;
 use super::worker::{Reply, answer};
 use crate::store::StoreError;
-use crate::store::rows::{Added, NewRow, NewStatus, lost};
+use crate::store::row::{Added, NewRow, NewStatus};
+use crate::store::rows::lost;
 
 /// Something to be done inside a transaction, told when that is durable.
 pub(super) trait Change: Send {

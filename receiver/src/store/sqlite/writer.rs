@@ -10,7 +10,7 @@ use super::BUSY_TIMEOUT;
 use super::work::{Change, Work};
 use super::worker::{Reply, answer};
 use crate::store::StoreError;
-use crate::store::rows::{Added, NewRow, NewStatus};
+use crate::store::row::{Added, NewRow, NewStatus};
 
 /// Rows after which no more requests are committed together.
 const BATCH_MAX_ROWS: usize = 256;

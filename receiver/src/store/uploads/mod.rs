@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::rows::{Added, Content, NewRow};
+use super::row::{Added, Content, NewRow};
 use super::{Key, Receipt, Store, StoreError, blocking};
 use crate::clock;
 use crate::record::Clip;

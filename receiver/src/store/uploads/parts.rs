@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::rows::{Durable, Hold};
-use crate::store::clips::StoredClip;
+use crate::store::row::StoredClip;
 use crate::store::{Pending, StoreError};
 
 /// The first bytes of a video, and what SHA-256 has made of them.

@@ -2,7 +2,7 @@
 //! caller's clock.
 
 use crate::store::Pending;
-use crate::store::rows::{Added, NewRow};
+use crate::store::row::{Added, NewRow};
 
 /// How long a holder keeps an upload to itself without saying more.
 pub(crate) const LEASE_MS: i64 = 15_000;

@@ -15,12 +15,13 @@ use super::rows::{Database, SqliteFile};
 use super::{ok, promises};
 use crate::record::{Clip, Event, Origin, Scalar};
 use crate::store::Desk;
-use crate::store::clips::StoredClip;
 #[cfg(feature = "fleet")]
 use crate::store::postgres::PostgresDesk;
 use crate::store::reading::{Change, ClipRow, EventRow, Filter, HourRow, Slice};
 use crate::store::reading::{Cursor, Place};
-use crate::store::rows::{Content, NewRow, NewStatus, Rows};
+use crate::store::row::StoredClip;
+use crate::store::row::{Content, NewRow, NewStatus};
+use crate::store::rows::Rows;
 use crate::store::sqlite::SqliteDesk;
 
 use filters::*;

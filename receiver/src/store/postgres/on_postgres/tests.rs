@@ -5,7 +5,8 @@ use crate::record::{Event, Origin, Scalar};
 use crate::store::StoreError;
 use crate::store::postgres::migrate::Unready;
 use crate::store::postgres::{DatabaseSettings, Link, PostgresRows};
-use crate::store::rows::{Content, Key, NewRow, Rows};
+use crate::store::row::{Content, Key, NewRow};
+use crate::store::rows::Rows;
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
