@@ -274,7 +274,7 @@ async fn a_clip_is_named_by_its_row_alone(database: impl Database) {
         assert_eq!(manifest.as_deref(), Some("of 1.mp4"));
         assert!(ok(rows.names_clip("1.mp4".to_string())).await);
         assert!(!ok(rows.names_clip("1.mp".to_string())).await);
-        let names = (0..200).map(|number| format!("{number}.mp4")).collect();
+        let names = (0..200).rev().map(|number| format!("{number}.mp4")).collect();
         assert_eq!(ok(rows.owned(names)).await, ["1.mp4".to_string()].into());
         rows = database.open();
     }
