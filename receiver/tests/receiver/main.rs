@@ -7,6 +7,7 @@ mod alerts;
 mod batch;
 mod contract;
 mod crash;
+mod document;
 mod doors;
 mod greedy;
 mod guessing;

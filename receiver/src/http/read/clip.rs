@@ -214,7 +214,8 @@ pub(super) struct Pin {
 /// Keeps a clip whatever its age, or no more. Admins alone.
 #[utoipa::path(put, path = "/api/media/{id}/pin", params(("id" = i64, Path)), request_body = Pin, responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 404, body = Problem), (status = 503, body = Problem)))]
+    (status = 404, body = Problem), (status = 408, body = Problem),
+    (status = 413, body = Problem, description = "A body of more than 16 KB"), (status = 503, body = Problem)))]
 pub(super) async fn pin(
     State(reader): State<Arc<Reader>>,
     visitor: Visitor,

@@ -77,7 +77,8 @@ pub(super) async fn list(
 /// Marks a sensor as important, or no more. Admins alone, for devices that they see.
 #[utoipa::path(put, path = "/api/important", request_body = Mark, responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 409, body = Problem, description = "Too many are marked"), (status = 503, body = Problem)))]
+    (status = 409, body = Problem, description = "Too many are marked"), (status = 408, body = Problem),
+    (status = 413, body = Problem, description = "A body of more than 16 KB"), (status = 503, body = Problem)))]
 pub(super) async fn mark(State(reader): State<Arc<Reader>>, visitor: Visitor, said: Said) -> Result<Response, Refusal> {
     visitor.admin()?;
     let Mark {

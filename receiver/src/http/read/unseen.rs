@@ -67,7 +67,8 @@ pub(super) struct Seen {
 /// One has seen the clips up to this one.
 #[utoipa::path(put, path = "/api/new", request_body = Seen, responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 503, body = Problem)))]
+    (status = 408, body = Problem),
+    (status = 413, body = Problem, description = "A body of more than 16 KB"), (status = 503, body = Problem)))]
 pub(super) async fn seen(State(reader): State<Arc<Reader>>, visitor: Visitor, said: Said) -> Result<Response, Refusal> {
     let Seen { seen } = said.json()?;
     reader

@@ -18,7 +18,7 @@ pub use bodies::{chunked, clip, event, media_body, noise, post, sha256};
 pub use client::{Answer, Client};
 #[cfg(feature = "fleet")]
 pub use people::run;
-pub use people::{PASSWORD, json};
+pub use people::{PASSWORD, SignedIn, json};
 pub use receiver::{Receiver, database, program};
 
 use std::time::{Duration, Instant};
