@@ -54,6 +54,25 @@ fn a_failure_moves_on_and_after_a_minute_the_first_is_preferred_again() {
 }
 
 #[test]
+fn what_backends_named_is_told_to_whoever_plans_the_next_pass() {
+    let harness = Harness::new();
+    let seconds = Duration::from_secs;
+    let mut real = uploader(&NAMES[..2]);
+    let mut scripted = ScriptedWire::new(&harness.clock, &NAMES[..2]);
+    let wires: [&mut dyn Wire; 2] = [&mut real, &mut scripted];
+    for wire in wires {
+        assert_eq!(wire.named_wait(seconds(1_000)), None);
+        assert_eq!(wire.fail_over(seconds(1_000), Some(seconds(15))), AT_ONCE);
+        assert_eq!(wire.named_wait(seconds(1_000)), Some(seconds(15)));
+        assert_eq!(wire.fail_over(seconds(1_001), Some(seconds(5))), Some(seconds(5)));
+        assert_eq!(
+            (wire.backend(), wire.named_wait(seconds(1_002))),
+            (NAMES[1], Some(seconds(4)))
+        );
+    }
+}
+
+#[test]
 fn a_single_backend_has_no_other_to_move_on_to() {
     let mut wire = uploader(&NAMES[..1]);
     assert_eq!(wire.fail_over(Duration::ZERO, None), None);
