@@ -49,22 +49,21 @@ id_of() { python3 -c 'import sys, json; text = sys.stdin.read(); print(json.load
 key() { printf '00000000-0000-4000-8000-%012d' "$1"; }
 event() {
     curl -sS -H "Idempotency-Key: $(key "$1")" -H 'Content-Type: application/json' "$at/api/evenements" \
-        -d "{\"date\": \"2025-12-18T18:00:00.$1\", \"capteur\": {\"id\": 3, \"nom\": \"Porte\", \"etat\": 1}, \"device_id\": \"pi\", \"source\": \"raspberry_pi\"}" | id_of
+        -d "{\"date\": \"2025-12-18T18:00:00.$1\", \"capteur\": {\"id\": 3, \"nom\": \"Porte\", \"etat\": 1}, \"device_id\": \"pi\", \"source\": \"sync_service\"}" | id_of
+}
+video() { # video NUMBER: the clip that is sent under that number
+    python3 -c 'import random, sys; n = int(sys.argv[1]); sys.stdout.buffer.write(random.Random(n).randbytes(5_000_000 if n == 100 else 60_000))' "$1"
 }
 clip() {
-    python3 - "$1" >"$work/body" <<'PYTHON'
-import base64, json, random, sys
-video = random.Random(int(sys.argv[1])).randbytes(5_000_000 if sys.argv[1] == "100" else 60_000)
-print(json.dumps({"date": "2025-12-18T18:00:00", "capteur": {"id": 3, "nom": "Porte"}, "numero_camera": 1, "device_id": "pi", "source": "raspberry_pi",
-                  "video_data": base64.b64encode(video).decode()}))
-PYTHON
+    video "$1" | python3 -c 'import base64, json, sys; print(json.dumps({
+    "date": "2025-12-18T18:00:00", "capteur": {"id": 3, "nom": "Porte"}, "numero_camera": 1,
+    "video_data": base64.b64encode(sys.stdin.buffer.read()).decode(), "device_id": "pi", "source": "sync_service"}))' >"$work/body"
     curl -sS -H "Idempotency-Key: $(key "$1")" -H 'Content-Type: application/json' "$at/api/media" --data-binary "@$work/body" | id_of
 }
 # whole ID NUMBER: the clip of that id is what was sent under that number.
 whole() {
     there=$(curl -sSf "$at/api/media/$1/video" | sha256sum)
-    is "clip $1" "$there" "$(python3 -c 'import random, sys
-sys.stdout.buffer.write(random.Random(int(sys.argv[1])).randbytes(5_000_000 if sys.argv[1] == "100" else 60_000))' "$2" | sha256sum)"
+    is "clip $1" "$there" "$(video "$2" | sha256sum)"
 }
 # objects FROM TO: copies a bucket's prefix to another one, as `aws s3 sync` does.
 objects() {
