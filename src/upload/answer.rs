@@ -54,6 +54,12 @@ fn sha256(value: &str) -> Option<Vec<u8>> {
 }
 
 impl Answer {
+    /// Whether it tells which extensions the server has. A proxy before a server that is away, or that is asked too much,
+    /// answers in its place and knows of none.
+    pub(super) fn tells_extensions(&self) -> bool {
+        !self.extensions.is_empty() || !matches!(self.status, 429 | 502..=504)
+    }
+
     /// Reads an answer to its end, so that the connection can carry the next request.
     ///
     /// # Errors

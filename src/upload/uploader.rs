@@ -276,12 +276,6 @@ impl Uploader {
         self.discreet(verdict)
     }
 
-    /// What an answer's headers say of the server.
-    fn learn(&mut self, answer: &Answer) {
-        self.packing.learn(answer.accept_encoding.as_deref());
-        self.backends.current_mut().names(answer.extensions);
-    }
-
     /// A verdict without the token, which a server may have said back.
     fn discreet(&self, verdict: Verdict) -> Verdict {
         match &self.token {

@@ -90,7 +90,8 @@ pub(super) fn judge(answer: &Answer, packed: bool) -> Verdict {
         },
         404 | 405 => Verdict::Misconfigured {
             message: with_hint("BACKEND_URL"),
-            may_be_the_row: false,
+            // A server that does not know the row's sensor or camera may say so by a 404.
+            may_be_the_row: answer.status == 404,
         },
         415 if packed => Verdict::RetryUncompressed,
         // 507 is a full disk at the other end: like a 503, and no row's fault.

@@ -193,6 +193,31 @@ fn what_a_server_names_and_does_not_take_goes_the_plain_way_in_the_same_pass() {
     }
 }
 
+/// While a server restarts, the proxy before it answers in its place, and names nothing.
+#[test]
+fn what_a_proxy_answers_for_a_server_that_is_away_changes_no_way() {
+    for status in [429, 502, 503, 504] {
+        let (device, backend) = (device_with(2_000_000), Backend::start());
+        let mut asked = 0;
+        backend.script(move |request| {
+            asked += usize::from(request.path.starts_with(UPLOADS));
+            match asked {
+                1 | 2 if request.path.starts_with(UPLOADS) => Act::status(status, "<html></html>"),
+                3 if request.path.starts_with(UPLOADS) => Act::status(501, "{}"),
+                _ => Act::created(),
+            }
+            .header("Sync-Extensions", if matches!(asked, 1 | 2) { "" } else { "uploads" })
+        });
+        Service::once(&device, &backend).run().exits(0);
+        assert_eq!(
+            paths(&backend),
+            ["/api/evenements", UPLOADS, UPLOADS, UPLOADS, "/api/media"],
+            "{status}"
+        );
+        assert_eq!(backend.stored_count(), 2, "{status}");
+    }
+}
+
 #[test]
 fn a_server_that_does_not_name_uploads_is_sent_none() {
     for named in ["", "batch", "time-travel"] {

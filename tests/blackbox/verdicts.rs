@@ -177,6 +177,35 @@ fn a_misconfiguration_ends_the_pass_at_once_and_names_its_variable() {
     }
 }
 
+/// A filter dislikes what is in a row, or the server has no such sensor: it waits, and the others go.
+#[test]
+fn a_row_that_alone_looks_like_a_misconfiguration_holds_up_no_other() {
+    for status in [403, 404] {
+        let (device, backend) = (Device::new(), Backend::start());
+        device.events(6);
+        device.clip(b"video");
+        let mut first_key = None;
+        backend.script(move |request| {
+            let key = request.key().map(str::to_owned);
+            if first_key.get_or_insert_with(|| key.clone()) == &key {
+                Act::status(status, "capteur inconnu")
+            } else {
+                Act::created()
+            }
+        });
+        let service = Service::continuous(&device, &backend)
+            .env("SYNC_INTERVAL_MINUTES", "0.01")
+            .start();
+        eventually("all but that row are at the server", || backend.stored_count() == 6);
+        service.stop().exits_with_words(0);
+        let row = device.tracked("evenement", 1);
+        assert!(
+            row.as_ref().is_none_or(|row| row.status == "failed"),
+            "{status}: {row:?}"
+        );
+    }
+}
+
 #[test]
 fn a_redirect_is_never_followed_and_its_target_is_named() {
     for status in [301, 302, 303, 307, 308] {

@@ -6,6 +6,7 @@ use sync_protocol::uploads::PATH;
 
 use super::{ASK_FIRST_BYTES, HEADER_BYTES, Uploader};
 use crate::row::Clip;
+use crate::upload::answer::Answer;
 use crate::upload::exchange::Manner;
 use crate::upload::verdict::Verdict;
 
@@ -32,7 +33,12 @@ impl Uploader {
         match self.read(outcome, start) {
             // Only its own header counts: tus' headers are those of any tus server.
             Ok(answer) => {
-                self.backends.current_mut().names(answer.extensions);
+                let backend = self.backends.current_mut();
+                if answer.tells_extensions() {
+                    backend.names(answer.extensions);
+                } else {
+                    backend.asked_in_vain();
+                }
                 None
             }
             Err(error) => {
@@ -46,6 +52,14 @@ impl Uploader {
                 self.backends.current_mut().asked_in_vain();
                 None
             }
+        }
+    }
+
+    /// What an answer's headers say of the server.
+    pub(super) fn learn(&mut self, answer: &Answer) {
+        self.packing.learn(answer.accept_encoding.as_deref());
+        if answer.tells_extensions() {
+            self.backends.current_mut().names(answer.extensions);
         }
     }
 }
