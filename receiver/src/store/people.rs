@@ -54,6 +54,8 @@ pub(crate) struct NewSession {
     pub(crate) id: String,
     pub(crate) secret: Fingerprint,
     pub(crate) person: String,
+    /// That of the password that was shown.
+    pub(crate) password_hash: String,
     pub(crate) expires_s: i64,
 }
 
@@ -128,8 +130,8 @@ pub(crate) trait People: Send + Sync {
     /// Removes a person and their sessions; `false` when there is nobody of that name.
     fn remove_person(&self, name: String) -> Pending<'_, bool>;
 
-    /// Begins a session, and forgets those that are over.
-    fn begin_session(&self, session: NewSession, now_s: i64) -> Pending<'_, ()>;
+    /// Begins a session, and forgets those that are over; `false` when the person is gone, or has another password by now.
+    fn begin_session(&self, session: NewSession, now_s: i64) -> Pending<'_, bool>;
 
     /// A session by its id.
     fn session(&self, id: String) -> Pending<'_, Option<SessionRow>>;

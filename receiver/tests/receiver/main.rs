@@ -4,6 +4,7 @@
 #![allow(unreachable_pub)]
 
 mod alerts;
+mod attacks;
 mod batch;
 mod contract;
 mod crash;

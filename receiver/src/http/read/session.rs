@@ -15,12 +15,15 @@ use super::cookie::{self, Shown};
 use super::guessing::{COME_AGAIN_S, Guesser, Turn};
 use super::said::Said;
 use super::shapes::Problem;
-use super::visitor::{NoVisitor, Visitor, Way, check_site};
+use super::visitor::{NoVisitor, Visitor, Way, by_session, check_site};
 use super::{Line, Reader};
 use crate::answer::Refusal;
 use crate::people::{self, PASSWORD_MOST, SESSION_S, fingerprint, now_s};
 use crate::store::StoreError;
 use crate::store::people::{Attempt, NewPerson, NewSession, Person};
+
+/// What is said of a name and a password that do not belong together.
+const WRONG: &str = "nom ou mot de passe incorrect";
 
 /// How often failures that count no more are looked for.
 const FORGET_EVERY_S: i64 = 60;
@@ -84,11 +87,11 @@ pub(super) async fn begin(
     let peer = line.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(line)| line.peer);
     let attempts = Guesser::of(&headers, peer, reader.proxy.as_ref()).attempts(&sign_in.name);
     let found = try_in(&reader, sign_in, attempts).await?;
-    let person = found.person;
-    let cookie = begin_session(&reader, &person.name, &headers)
-        .await
-        .map_err(Refusal::into_response)?;
-    let me = me_of(&reader, person, true).await.map_err(unwell)?;
+    let begun = begin_session(&reader, &found, &headers).await;
+    let cookie = begun
+        .map_err(Refusal::into_response)?
+        .ok_or_else(|| wait(StatusCode::UNAUTHORIZED, WRONG, 0))?;
+    let me = me_of(&reader, found.person, true).await.map_err(unwell)?;
     Ok(([(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
 
@@ -117,7 +120,7 @@ async fn try_in(reader: &Reader, sign_in: SignIn, attempts: Vec<Attempt>) -> Res
     let right = verify(turn, password, hash).await.map_err(unwell)?;
     let Some(found) = found.filter(|_| right) else {
         let wait_s = reader.desk.wait_s(attempts, now_s()).await.map_err(unwell)?;
-        return Err(wait(StatusCode::UNAUTHORIZED, "nom ou mot de passe incorrect", wait_s));
+        return Err(wait(StatusCode::UNAUTHORIZED, WRONG, wait_s));
     };
     reader.desk.succeeded(attempts).await.map_err(unwell)?;
     Ok(found)
@@ -134,12 +137,15 @@ async fn forget_failures(reader: &Reader) -> Result<(), StoreError> {
     reader.desk.forget_failures(now_s).await
 }
 
-/// Begins a session; gives its cookie.
-async fn begin_session(reader: &Reader, person: &str, headers: &HeaderMap) -> Result<String, Refusal> {
+/// Begins a session; gives its cookie, and none where the person or their password has changed meanwhile.
+async fn begin_session(reader: &Reader, found: &NewPerson, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     if let Some(old) = Shown::of(headers) {
-        // Whoever planted a session in this browser loses it.
-        let ended = reader.desk.end_session(old.id.to_string()).await;
-        ended.map_err(Refusal::unavailable)?;
+        // Whoever planted a session in this browser loses it. An id alone ends nobody's.
+        let shown = by_session(reader, old).await.map_err(Refusal::unavailable)?;
+        if shown.is_some() {
+            let ended = reader.desk.end_session(old.id.to_string()).await;
+            ended.map_err(Refusal::unavailable)?;
+        }
     }
     let id = people::secret().map_err(Refusal::unavailable)?;
     let secret = people::secret().map_err(Refusal::unavailable)?;
@@ -147,12 +153,12 @@ async fn begin_session(reader: &Reader, person: &str, headers: &HeaderMap) -> Re
     let session = NewSession {
         id,
         secret: fingerprint(&secret),
-        person: person.to_string(),
+        person: found.person.name.clone(),
+        password_hash: found.password_hash.clone().unwrap_or_default(),
         expires_s: now_s() + SESSION_S,
     };
     let begun = reader.desk.begin_session(session, now_s()).await;
-    begun.map_err(Refusal::unavailable)?;
-    Ok(cookie)
+    Ok(begun.map_err(Refusal::unavailable)?.then_some(cookie))
 }
 
 async fn verify(turn: Turn, password: String, hash: Option<String>) -> Result<bool, tokio::task::JoinError> {

@@ -183,7 +183,11 @@ pub(super) async fn who(reader: &Reader, headers: &HeaderMap, hop: Hop) -> Resul
     })
 }
 
-async fn by_session(reader: &Reader, Shown { id, secret, .. }: Shown<'_>) -> Result<Option<Visitor>, StoreError> {
+/// Whose the shown session is, while it lives.
+pub(super) async fn by_session(
+    reader: &Reader,
+    Shown { id, secret, .. }: Shown<'_>,
+) -> Result<Option<Visitor>, StoreError> {
     let Some(session) = reader.desk.session(id.to_string()).await? else {
         return Ok(None);
     };

@@ -10,6 +10,7 @@ mod rows;
 #[cfg(feature = "fleet")]
 pub(super) mod s3;
 mod store;
+mod tokens;
 mod upkeep;
 mod uploads;
 

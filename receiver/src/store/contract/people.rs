@@ -1,4 +1,4 @@
-//! What a database promises of people, their sessions, and devices' tokens.
+//! What a database promises of people and their sessions.
 
 use std::sync::Arc;
 
@@ -7,7 +7,6 @@ use super::desk::Looked;
 use super::rows::Postgres;
 use super::rows::SqliteFile;
 use super::{ok, promises};
-use crate::store::Desk;
 use crate::store::people::{Attempt, NewPerson, NewSession, Person, Role};
 
 macro_rules! people_are_kept_as_promised {
@@ -16,12 +15,11 @@ macro_rules! people_are_kept_as_promised {
             a_person_is_added_once_changed_and_removed
             a_session_is_known_everywhere_until_it_ends
             sessions_that_are_over_are_forgotten_and_end_with_their_person
+            a_session_begins_for_a_password_that_still_holds_alone
             guesses_are_slowed_down_wherever_they_are_made
             a_good_attempt_takes_back_its_own_failures_alone
             old_failures_count_no_more
             many_guesses_at_once_are_counted_one_by_one
-            a_device_has_two_tokens_at_most
-            a_token_is_known_by_its_fingerprint_until_it_is_revoked
             no_name_is_too_odd
         }
     };
@@ -51,6 +49,7 @@ fn session(id: &str, person: &str, expires_s: i64) -> NewSession {
         id: id.to_string(),
         secret: [7; 32],
         person: person.to_string(),
+        password_hash: "hash".to_string(),
         expires_s,
     }
 }
@@ -95,8 +94,8 @@ async fn a_person_is_added_once_changed_and_removed(database: impl Looked) {
 
 async fn a_session_is_known_everywhere_until_it_ends(database: impl Looked) {
     let (one, other) = (database.desk(), database.desk());
-    assert!(ok(one.add_person(anna(None))).await);
-    ok(one.begin_session(session("a", "anna", 500), 100)).await;
+    assert!(ok(one.add_person(anna(Some("hash")))).await);
+    assert!(ok(one.begin_session(session("a", "anna", 500), 100)).await);
     let found = ok(other.session("a".to_string())).await.unwrap();
     assert_eq!(
         (found.secret, found.person, found.expires_s),
@@ -113,11 +112,11 @@ async fn a_session_is_known_everywhere_until_it_ends(database: impl Looked) {
 
 async fn sessions_that_are_over_are_forgotten_and_end_with_their_person(database: impl Looked) {
     let desk = database.desk();
-    assert!(ok(desk.add_person(anna(None))).await);
+    assert!(ok(desk.add_person(anna(Some("hash")))).await);
     for (id, expires_s) in [("old", 100), ("new", 101)] {
-        ok(desk.begin_session(session(id, "anna", expires_s), 50)).await;
+        assert!(ok(desk.begin_session(session(id, "anna", expires_s), 50)).await);
     }
-    ok(desk.begin_session(session("third", "anna", 900), 100)).await;
+    assert!(ok(desk.begin_session(session("third", "anna", 900), 100)).await);
     let there = |id: &str| {
         let (desk, id) = (Arc::clone(&desk), id.to_string());
         async move { ok(desk.session(id)).await.is_some() }
@@ -128,12 +127,35 @@ async fn sessions_that_are_over_are_forgotten_and_end_with_their_person(database
     );
     assert!(ok(desk.set_password("anna".to_string(), "x".to_string())).await);
     assert!(!there("third").await);
-    ok(desk.begin_session(session("again", "anna", 900), 100)).await;
+    assert!(ok(desk.set_password("anna".to_string(), "hash".to_string())).await);
+    assert!(ok(desk.begin_session(session("again", "anna", 900), 100)).await);
     assert!(ok(desk.remove_person("anna".to_string())).await);
     assert!(!there("again").await);
     // Somebody else of that name is not signed in by it.
     assert!(ok(desk.add_person(anna(None))).await);
     assert!(!there("again").await);
+}
+
+async fn a_session_begins_for_a_password_that_still_holds_alone(database: impl Looked) {
+    let desks = [database.desk(), database.desk()];
+    let begin = |turn: usize| {
+        let (desk, id) = (Arc::clone(&desks[turn % 2]), turn.to_string());
+        async move { ok(desk.begin_session(session(&id, "anna", 900), 100)).await }
+    };
+    let is_there = async |turn: usize| ok(desks[0].session(turn.to_string())).await.is_some();
+    assert!(!begin(0).await);
+    assert!(ok(desks[0].add_person(anna(None))).await);
+    assert!(!begin(0).await && !is_there(0).await);
+    for turn in 0..40 {
+        assert!(ok(desks[0].set_password("anna".to_string(), "hash".to_string())).await);
+        // Whichever is first, none is left of a password that has changed.
+        let change = desks[1].set_password("anna".to_string(), "other".to_string());
+        let (begun, changed) = tokio::join!(begin(turn), change);
+        assert!(changed.unwrap());
+        assert!(!is_there(turn).await, "{turn} {begun}");
+    }
+    assert!(ok(desks[0].remove_person("anna".to_string())).await);
+    assert!(!begin(99).await);
 }
 
 fn attempts(subjects: &[(&str, u32)]) -> Vec<Attempt> {
@@ -232,44 +254,6 @@ async fn many_guesses_at_once_are_counted_one_by_one(database: impl Looked) {
     }
     // Three are free, and the fourth is what makes the next wait.
     assert_eq!(taken, 4);
-}
-
-async fn a_device_has_two_tokens_at_most(database: impl Looked) {
-    let desks: [Arc<dyn Desk>; 2] = [database.desk(), database.desk()];
-    let tasks: Vec<_> = (0..10_u8)
-        .map(|number| {
-            let desk = Arc::clone(&desks[usize::from(number) % 2]);
-            tokio::spawn(async move { ok(desk.add_token("a".to_string(), [number; 32])).await })
-        })
-        .collect();
-    let mut ids = Vec::new();
-    for task in tasks {
-        ids.extend(task.await.unwrap());
-    }
-    assert_eq!(ids.len(), 2);
-    assert!(ok(desks[0].add_token("b".to_string(), [99; 32])).await.is_some());
-    let all = ok(desks[1].tokens()).await;
-    let devices: Vec<_> = all.iter().map(|token| token.device_id.as_str()).collect();
-    assert_eq!(devices, ["a", "a", "b"]);
-    assert_eq!(all[0].created_at.len(), "2025-12-18T10:00:00.000Z".len());
-    assert!(ok(desks[0].revoke_token(ids[0])).await);
-    assert!(!ok(desks[1].revoke_token(ids[0])).await);
-    assert!(ok(desks[1].add_token("a".to_string(), [50; 32])).await.is_some());
-}
-
-async fn a_token_is_known_by_its_fingerprint_until_it_is_revoked(database: impl Looked) {
-    let (one, other) = (database.desk(), database.desk());
-    assert_eq!(ok(one.token_device(None)).await, (false, None));
-    assert_eq!(ok(one.token_device(Some([1; 32]))).await, (false, None));
-    let id = ok(one.add_token("a".to_string(), [1; 32])).await.unwrap();
-    assert_eq!(
-        ok(other.token_device(Some([1; 32]))).await,
-        (true, Some("a".to_string()))
-    );
-    assert_eq!(ok(other.token_device(Some([2; 32]))).await, (true, None));
-    assert_eq!(ok(other.token_device(None)).await, (true, None));
-    assert!(ok(other.revoke_token(id)).await);
-    assert_eq!(ok(one.token_device(Some([1; 32]))).await, (false, None));
 }
 
 async fn no_name_is_too_odd(database: impl Looked) {

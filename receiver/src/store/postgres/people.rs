@@ -7,21 +7,27 @@ use super::desk::{PostgresDesk, clean};
 use crate::store::Pending;
 use crate::store::people::{Attempt, NewPerson, NewSession, People, Person, REMEMBERED_S, Role, SessionRow};
 
+#[cfg(test)]
+mod on_postgres;
+
 const ADD: &str = "
 INSERT INTO person (name, role, devices, password_hash) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 
-const SET_PASSWORD: &str = "
-WITH ended AS (DELETE FROM session WHERE person = $1)
-UPDATE person SET password_hash = $2 WHERE name = $1";
+const SET_PASSWORD: &str = "UPDATE person SET password_hash = $2 WHERE name = $1";
 
-const REMOVE: &str = "
-WITH ended AS (DELETE FROM session WHERE person = $1), forgotten AS (DELETE FROM person_seen WHERE person = $1)
-DELETE FROM person WHERE name = $1";
+const REMOVE: &str = "DELETE FROM person WHERE name = $1";
 
-/// Those that are over are nobody's to wait for.
+/// Only after the person has changed: a session that begins meanwhile holds that row, and then is seen here.
+const END_SESSIONS: &str = "DELETE FROM session WHERE person = $1";
+
+const FORGET_SEEN: &str = "DELETE FROM person_seen WHERE person = $1";
+
+/// Those that are over are nobody's to wait for. One that is begun again is the same, asked for twice.
 const BEGIN_SESSION: &str = "
 WITH ended AS (DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= $5 FOR UPDATE SKIP LOCKED))
-INSERT INTO session (id, secret_sha256, person, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING";
+INSERT INTO session (id, secret_sha256, person, expires_at)
+SELECT $1, $2, name, $4 FROM person WHERE name = $3 AND password_hash = $6 FOR SHARE
+ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at RETURNING true";
 
 const SESSION: &str = "
 SELECT person.name, role, devices, secret_sha256, expires_at
@@ -130,29 +136,52 @@ impl People for PostgresDesk {
     }
 
     fn set_password(&self, name: String, password_hash: String) -> Pending<'_, bool> {
-        Box::pin(async move { Ok(self.change(SET_PASSWORD, &[&clean(&name), &password_hash]).await? == 1) })
+        Box::pin(async move {
+            let name = clean(&name);
+            let set = async |client: &mut Client| {
+                let tx = client.transaction().await?;
+                let changed = tx.execute(SET_PASSWORD, &[&name, &password_hash]).await?;
+                tx.execute(END_SESSIONS, &[&name]).await?;
+                tx.commit().await?;
+                Ok(changed == 1)
+            };
+            self.link.once(set).await
+        })
     }
 
     fn remove_person(&self, name: String) -> Pending<'_, bool> {
-        Box::pin(async move { Ok(self.change(REMOVE, &[&clean(&name)]).await? == 1) })
+        Box::pin(async move {
+            let name = clean(&name);
+            let remove = async |client: &mut Client| {
+                let tx = client.transaction().await?;
+                let removed = tx.execute(REMOVE, &[&name]).await?;
+                tx.execute(END_SESSIONS, &[&name]).await?;
+                tx.execute(FORGET_SEEN, &[&name]).await?;
+                tx.commit().await?;
+                Ok(removed == 1)
+            };
+            self.link.once(remove).await
+        })
     }
 
-    fn begin_session(&self, session: NewSession, now_s: i64) -> Pending<'_, ()> {
+    fn begin_session(&self, session: NewSession, now_s: i64) -> Pending<'_, bool> {
         Box::pin(async move {
             let NewSession {
                 id,
                 secret,
                 person,
+                password_hash,
                 expires_s,
             } = session;
+            let (secret, person) = (secret.as_slice(), clean(&person));
             let begun = self
                 .link
                 .rows(
                     BEGIN_SESSION,
-                    &[&id, &secret.as_slice(), &clean(&person), &expires_s, &now_s],
+                    &[&id, &secret, &person, &expires_s, &now_s, &password_hash],
                 )
                 .await;
-            begun.map(drop)
+            Ok(!begun?.is_empty())
         })
     }
 

@@ -96,16 +96,23 @@ impl People for SqliteDesk {
         })
     }
 
-    fn begin_session(&self, session: NewSession, now_s: i64) -> Pending<'_, ()> {
+    fn begin_session(&self, session: NewSession, now_s: i64) -> Pending<'_, bool> {
         Box::pin(async move {
             self.pool
                 .write(move |tx| {
                     tx.execute("DELETE FROM session WHERE expires_at <= ?1", [now_s])?;
-                    tx.execute(
-                        "INSERT INTO session (id, secret_sha256, person, expires_at) VALUES (?1, ?2, ?3, ?4)",
-                        params![session.id, session.secret, session.person, session.expires_s],
+                    let begun = tx.execute(
+                        "INSERT INTO session (id, secret_sha256, person, expires_at)
+                         SELECT ?1, ?2, name, ?4 FROM person WHERE name = ?3 AND password_hash = ?5",
+                        params![
+                            session.id,
+                            session.secret,
+                            session.person,
+                            session.expires_s,
+                            session.password_hash
+                        ],
                     )?;
-                    Ok(())
+                    Ok(begun == 1)
                 })
                 .await
         })
