@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { relay } from './relay.mjs';
-import { PASSWORD, PHONE, check, reader, receiver, recorder, store, turn } from './world.mjs';
+import { PASSWORD, PHONE, check, local, reader, receiver, recorder, store, turn } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load/;
 
@@ -258,6 +258,62 @@ export const tests = {
     await open('/day?device=right');
     await page.getByText('Nothing on this day that fits').waitFor();
     assert.equal(await page.locator('.said').isVisible(), false);
+    await close();
+    await server.stop();
+  },
+
+  async 'a night does not end at midnight: the list goes on, and arrows pass by days without'() {
+    const server = await receiver('night');
+    for (const [sensor, device, date] of [
+      ['PIR', 'garage', '2025-12-10T23:50:00'], ['door', 'garage', '2025-12-10T23:59:59'], ['PIR', 'garage', '2025-12-18T00:00:01'],
+      ['PIR', 'bakery', '2025-12-17T12:00:00'],
+    ]) await store(server, sensor, device, date);
+    const { page, open, close } = await reader(server, PHONE);
+    await open('/day/2025-12-18?device=garage');
+    await page.getByRole('link', { name: /^Wed,? 10 Dec.*: 2 events — show$/ }).waitFor();
+    await check(page, 'the day before');
+    await page.getByRole('link', { name: 'Previous day' }).click();
+    await page.waitForURL(/2025-12-10\?device=garage/);
+    await page.waitForFunction(() => document.querySelector('[title="Next day"]').getAttribute('href') === '/day/2025-12-18?device=garage');
+    await page.getByRole('link', { name: 'Next day' }).click();
+    await page.waitForURL(/2025-12-18\?device=garage/);
+    await page.getByRole('link', { name: /^Wed,? 10 Dec.*: 2 events — show$/ }).click();
+    await page.waitForURL(/2025-12-10\?device=garage/);
+    // Without a filter the arrows go by days.
+    await open('/day/2025-12-18');
+    await page.getByRole('link', { name: /^Wed,? 17 Dec.*: 1 event — show$/ }).waitFor();
+    assert.equal(await page.getByRole('link', { name: 'Next day' }).getAttribute('href'), '/day/2025-12-19');
+    await close();
+    await server.stop();
+  },
+
+  async 'a device whose day is already tomorrow is not left out without a word'() {
+    const server = await receiver('tomorrow');
+    const day = local(new Date(Date.now() + 86_400_000)).slice(0, 10);
+    await store(server, 'PIR', 'far', `${day}T00:10:00`);
+    const { page, open, close } = await reader(server);
+    await open('/day');
+    await page.locator('.live.on').waitFor();
+    await page.getByRole('link', { name: /: 1 event — show$/ }).waitFor();
+    await store(server, 'PIR', 'far', `${day}T00:11:00`);
+    await page.getByRole('link', { name: /: 2 events — show$/ }).click();
+    await page.waitForURL(new RegExp(day));
+    await page.locator('.line').nth(1).waitFor();
+    await close();
+    await server.stop();
+  },
+
+  async 'times of many devices are labelled too'() {
+    const server = await receiver('many');
+    for (let n = 0; n < 22; n += 1) {
+      await tell(server, `shop-${n}`, { utc_offset_s: 0 });
+      await store(server, 'PIR', `shop-${n}`, '2025-12-18T11:00:00');
+    }
+    const { page, open, close } = await reader(server, { ...PHONE, timezoneId: 'Asia/Kolkata', locale: 'fr-FR' });
+    await open('/day/2025-12-18');
+    await page.getByText('heure de l’appareil, 16:30 ici').nth(21).waitFor();
+    await check(page, 'labelled times');
+    assert.ok(await page.locator('.line .what').first().evaluate((element) => element.getBoundingClientRect().width) > 60);
     await close();
     await server.stop();
   },

@@ -66,7 +66,7 @@ export const tests = {
       return times;
     };
     const india = { timezoneId: 'Asia/Kolkata' };
-    assert.deepEqual(await seen(india, 'far'), ['20:00:00 19 Dec 01:30 here', '11:00:00 16:30 here']);
+    assert.deepEqual(await seen(india, 'far'), ['20:00:00 device time, 19 Dec 01:30 here', '11:00:00 device time, 16:30 here']);
     for (const [options, device] of [[{ timezoneId: 'UTC' }, 'far'], [india, 'near'], [india, 'absurd'], [india, 'silent']]) {
       assert.deepEqual(await seen(options, device), ['20:00:00', '11:00:00'], device);
     }

@@ -3,8 +3,10 @@
 import { get } from './api.js';
 
 const known = new Map();
-/** More devices than this on one page are not asked for one by one. */
+/** More devices than this on one page are not asked for one by one, but read from the list of all, up to so many pages. */
 const MOST = 20;
+const PAGE = 1000;
+const PAGES = 3;
 /** No place on earth is further from UTC. */
 const FURTHEST_S = 18 * 3600;
 
@@ -17,10 +19,26 @@ export function noteOffset(device, found) {
   known.set(device, Number.isInteger(found.utc_offset_s) && Math.abs(found.utc_offset_s) <= FURTHEST_S ? found.utc_offset_s : null);
 }
 
+async function learnFromList(missing, signal) {
+  let cursor = null;
+  for (let pages = 0; pages < PAGES && missing.size > 0; pages += 1) {
+    const page = await get('/api/devices', { limit: PAGE, cursor }, signal);
+    for (const found of page.devices) {
+      if (missing.delete(found.device_id)) noteOffset(found.device_id, found);
+    }
+    cursor = page.next;
+    if (cursor === null) return;
+  }
+}
+
 /** Asks for those that are not known yet; true where there is something new to show. */
 export async function learnOffsets(devices, signal) {
   const missing = [...new Set(devices)].filter((device) => !known.has(device));
-  if (missing.length === 0 || missing.length > MOST) return false;
+  if (missing.length === 0) return false;
+  if (missing.length > MOST) {
+    await learnFromList(new Set(missing), signal);
+    return missing.some((device) => offsetOf(device) !== null);
+  }
   await Promise.all(missing.map(async (device) => {
     const found = await get(`/api/devices/${encodeURIComponent(device)}`, {}, signal).catch((error) => (error.status === 404 ? {} : null));
     if (found) noteOffset(device, found);

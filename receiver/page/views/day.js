@@ -1,6 +1,6 @@
 // A day: hours, lanes, list and player. Its filters are the search; the address holds all of it.
 
-import { address, get } from '../lib/api.js';
+import { address } from '../lib/api.js';
 import { every, h, loading, setText, throttle } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { bind } from '../lib/keys.js';
@@ -12,6 +12,7 @@ import { deviceSaid } from './device_said.js';
 import { filters } from './filters.js';
 import { importantButton } from './important.js';
 import { lanesOf, list } from './list.js';
+import { nearDays } from './near_days.js';
 import { player } from './player.js';
 import { histogram, timeline } from './timeline.js';
 
@@ -26,12 +27,14 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   const here = (other, changes = {}) => address(`/day/${other}`, { ...chosen, ...changes });
   const isToday = day === today();
 
-  const next = addDays(day, 1);
+  const near = nearDays({ day, chosen, signal });
+  const arrow = (by, key, text) => h('a', { class: 'button quiet', href: here(addDays(day, by)), 'aria-label': t(key), title: t(key) }, text);
+  const [previous, following] = [arrow(-1, 'day.previous', '‹'), arrow(1, 'day.next', '›')];
   const bar = h('div', { class: 'bar' },
     h('div', { class: 'days' },
-      h('a', { class: 'button quiet', href: here(addDays(day, -1)), 'aria-label': t('day.previous'), title: t('day.previous') }, '‹'),
+      previous,
       h('strong', {}, dayName(day)),
-      h('a', { class: 'button quiet', href: here(next), 'aria-label': t('day.next'), title: t('day.next') }, '›')));
+      following));
   const filter = filters({ day, chosen, signal, apply: (values) => go(address(`/day/${values.day}`, { device: values.device, sensor: values.sensor, camera: values.camera })) });
   bar.append(filter.element);
   const hours = h('div', { class: 'hours', hidden: true });
@@ -41,7 +44,9 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   const news = h('button', { class: 'news', hidden: true, click: showNews });
   const tomorrow = h('button', { class: 'news', hidden: true, click: () => go(here(today())) });
   const listPlace = h('div', {});
-  const left = h('div', { class: 'first' }, hours, lanesPlace, note, empty, listPlace, news, tomorrow);
+  const before = h('p', { class: 'foot' });
+  const ahead = h('p', { class: 'foot', hidden: true });
+  const left = h('div', { class: 'first' }, hours, lanesPlace, note, ahead, empty, listPlace, before, news, tomorrow);
   const right = h('div', { class: 'second' });
   // Whole or not at all: nothing moves when it comes.
   const columns = h('div', { class: 'columns', hidden: true }, right, left);
@@ -111,36 +116,48 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
     rows.set(data.items, (item) => readersTime(item.row.date, offsetOf(item.row.device_id)));
   }
 
-  async function explainEmpty() {
-    const filtered = Object.values(chosen).some(Boolean);
-    const camera = chosen.camera;
-    const look = (order, bound) => Promise.all([
-      camera ? { items: [] } : get('/api/evenements', { device: chosen.device, sensor: chosen.sensor, limit: 1, order, ...bound }, signal),
-      get('/api/media', { device: chosen.device, sensor: chosen.sensor, camera, limit: 1, order, ...bound }, signal),
-    ]);
-    const { from, to } = range(day);
-    const [before, after] = await Promise.all([look('desc', { to: from }), look('asc', { from: to })]);
-    const days = (pages) => pages.flatMap((page) => page.items).map((row) => (wall(row.date) ?? wall(row.received_at)).day).sort();
-    const [earlier, later] = [days(before).at(-1), days(after)[0]];
+  const filtered = Object.values(chosen).some(Boolean);
+
+  function explainEmpty(earlier, later) {
     empty.replaceChildren(h('p', {}, t(filtered ? 'day.nothing_found' : 'day.nothing')), h('p', { class: 'row' },
       earlier ? h('a', { class: 'button', href: here(earlier) }, t('day.last_before', { day: dayName(earlier) })) : '',
       later ? h('a', { class: 'button', href: here(later) }, t('day.first_after', { day: dayName(later) })) : '',
       filtered ? h('a', { class: 'button', href: `/day/${day}` }, t('day.no_filter')) : ''));
   }
 
+  /** A device may have a day already that the reader has not. */
+  async function showAhead() {
+    const later = isToday ? await near.later() : null;
+    ahead.hidden = !later;
+    if (later) ahead.replaceChildren(await near.line(later, here(later)));
+  }
+
+  /** The list goes on into the day before; with a filter the arrows pass by days that have nothing of it. */
+  async function showNear() {
+    const isEmpty = data.items.length === 0;
+    const [earlier, later] = await Promise.all([near.earlier(), filtered || isEmpty ? near.later() : null]);
+    if (filtered && earlier) previous.href = here(earlier);
+    if (filtered && later) following.href = here(later);
+    if (isEmpty) explainEmpty(earlier, later);
+    else if (earlier) before.replaceChildren(await near.line(earlier, here(earlier)));
+  }
+
   async function load() {
-    await Promise.all([data.load(), device.look()]);
+    // Of today alone what is ahead would move the list when it came later; without it the day is still whole.
+    await Promise.all([data.load(), device.look(), showAhead().catch(() => null)]);
     done();
     columns.hidden = false;
     filter.know(data.items);
     draw();
     restore();
-    if (data.items.length === 0) await explainEmpty();
+    // A day that is shown stays, whatever becomes of what is around it.
+    const nearby = showNear().catch((error) => { if (data.items.length === 0) throw error; });
     // The times here appear when they are known: nothing waits for them.
     if (await learnOffsets(data.items.map((item) => item.row.device_id), signal)) {
       draw();
       if (shown.clip) shown.describe();
     }
+    await nearby;
   }
 
   /** A linked moment: its clip, else what is nearest to it. */
@@ -157,6 +174,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
 
   /** The marks and the hours follow at once; the list waits for its reader. */
   const redraw = throttle(drawMarks, 250);
+  const again = throttle(() => showAhead().catch(() => null), 2000);
 
   function showNews() {
     const newest = data.join();
@@ -167,7 +185,10 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
 
   onRow((kind, row) => {
     const item = data.take(kind, row);
-    if (!item) return;
+    if (!item) {
+      if (isToday && wall(row.date)?.day > day) again();
+      return;
+    }
     redraw();
     dispatchEvent(new CustomEvent('say', { detail: t('day.said', { what: item.text, time: moment(row.date) }) }));
   }, signal);

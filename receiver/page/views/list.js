@@ -46,7 +46,7 @@ export function list(place, { pick, csv }) {
     const reader = readerOf(item);
     const film = item.kind === 'media';
     const button = h('button', { type: 'button', class: 'line', click: () => pick(item) },
-      h('span', { class: 'when' }, clock(item.s), reader ? h('span', { class: 'muted small' }, ` ${t('list.here', { time: reader })}`) : ''),
+      h('span', { class: 'when' }, clock(item.s), reader ? h('span', { class: 'muted small' }, ` ${t('player.reader', { time: reader })}`) : ''),
       h('span', { class: film ? 'mark clip' : 'mark event', 'aria-hidden': 'true' }, film ? '▶' : '•'),
       h('span', { class: 'what' }, source(item.row), h('span', { class: 'muted small of' }, ` ${item.row.device_id}`)),
       h('span', { class: 'kind muted small' }, t(film ? 'clip' : item.row.capteur.etat === 0 ? 'event.off' : 'event')));

@@ -54,6 +54,7 @@ const FILES: &[(&str, &str, &str)] = files![
     "views/important.js" JS
     "views/kept.js" JS
     "views/list.js" JS
+    "views/near_days.js" JS
     "views/new.js" JS
     "views/player.js" JS
     "views/sign_in.js" JS
