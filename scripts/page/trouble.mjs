@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { gate } from './gate.mjs';
-import { check, clips, reader, receiver, recorder, upload, work } from './world.mjs';
+import { PHONE, check, clips, reader, receiver, recorder, upload, work } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load resource/;
 
@@ -187,12 +187,87 @@ export const tests = {
     await open('/');
     const sign = page.locator('tr[data-device="garage"] .c-sign');
     await sign.getByText('3 min').waitFor();
-    await page.clock.setSystemTime(Date.now() + 1000);
-    await later(page);
     await tell(server, 'garage', 50, 320);
+    // Right at the moment at which the list is read anew.
+    await page.clock.setSystemTime(Date.now() - 10_000);
     await later(page);
     await sign.getByText('5 min').waitFor();
     await close();
+    await server.stop();
+  },
+
+  async 'a day that stays open holds so many rows and counts the others'() {
+    const DAY = '2025-12-18';
+    const server = await receiver('tabs');
+    await tell(server, 'device-0');
+    recorder('fill', server.database, DAY, '1', '4995');
+    const { page, open, close } = await reader(server);
+    await open(`/day/${DAY}`);
+    await page.locator('.line').first().waitFor();
+    await page.locator('.live.on').waitFor();
+    const cut = page.getByText('The newest 5,000 are drawn; the hours count all.');
+    assert.equal(await cut.count(), 0);
+    for (let number = 0; number < 12; number += 1) {
+      const body = JSON.stringify({ date: `${DAY}T23:59:${10 + number}`, capteur: { id: 1, nom: `live ${number}`, etat: 1 }, device_id: 'device-0', source: 'sync_service' });
+      const answer = await fetch(`${server.url}/api/evenements`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+      assert.equal(answer.status, 201);
+    }
+    await page.getByRole('button', { name: '12 new, show' }).waitFor();
+    await cut.waitFor();
+    await page.getByRole('button', { name: '12 new, show' }).click();
+    await page.locator('.line', { hasText: 'live 11' }).waitFor();
+    await cut.waitFor();
+    await page.getByRole('img', { name: /^By the hour: 5,007 events/ }).waitFor();
+    await close();
+    await server.stop();
+  },
+
+  async 'the hours and the keys are reached without a mouse, and a mouse let go outside drags no more'() {
+    const DAY = '2025-12-18';
+    const server = await receiver('hands');
+    recorder('fill', server.database, DAY, '1', '200');
+    const { page, open, close } = await reader(server);
+    await open(`/day/${DAY}`);
+    await page.locator('.line').first().waitFor();
+    const hour = (time) => page.getByRole('toolbar', { name: 'Show an hour' }).getByRole('button', { name: new RegExp(`^${time}: `) });
+    const first = await page.locator('.lanes .hour').allTextContents();
+    await hour('00:00').focus();
+    for (let turn = 0; turn < 6; turn += 1) await page.keyboard.press('ArrowRight');
+    // News draw the hours anew; the focus stays.
+    const body = JSON.stringify({ date: `${DAY}T12:00:00`, capteur: { id: 1, nom: 'live', etat: 1 }, device_id: 'device-0', source: 'sync_service' });
+    await fetch(`${server.url}/api/evenements`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+    await page.getByRole('button', { name: '1 new, show' }).waitFor();
+    assert.ok(await hour('06:00').evaluate((button) => button === document.activeElement));
+    await page.keyboard.press('Enter');
+    await page.locator('.lanes .hour', { hasText: '06:30' }).waitFor();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('Enter');
+    await page.locator('.lanes .hour', { hasText: '00:30' }).waitFor();
+    await check(page, 'an hour by keyboard');
+    // The button of the mouse goes up where the page does not hear it.
+    const shown = () => page.locator('.lanes .hour').allTextContents();
+    await page.getByRole('button', { name: 'Zoom in' }).click();
+    const slider = page.getByRole('slider');
+    const before = await shown();
+    assert.notDeepEqual(before, first);
+    await slider.evaluate((element) => {
+      const send = (name, clientX, buttons) => element.dispatchEvent(new PointerEvent(name, { bubbles: true, pointerId: 1, pointerType: 'mouse', clientX, clientY: 300, buttons }));
+      send('pointerdown', 300, 1);
+      send('pointermove', 302, 1);
+      for (const x of [320, 360, 420, 500]) send('pointermove', x, 0);
+    });
+    await page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); }));
+    assert.deepEqual(await shown(), before);
+    await close();
+    // 1280 px at 400 %: a desktop with a keyboard. A phone has none.
+    for (const [options, isThere] of [[{ viewport: { width: 320, height: 256 } }, true], [PHONE, false]]) {
+      const large = await reader(server, options);
+      await large.open('/');
+      await large.page.locator('.tools').waitFor();
+      assert.equal(await large.page.getByRole('button', { name: 'Keys' }).isVisible(), isThere);
+      await check(large.page, 'large type');
+      await large.close();
+    }
     await server.stop();
   },
 };

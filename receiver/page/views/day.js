@@ -55,6 +55,8 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
 
   const shown = player(right, { me, signal, step });
   const lanes = timeline(lanesPlace, { signal, pick, moved: throttle(() => null, 250) });
+  const bars = histogram((hour) => lanes.show(hour * 3600, (hour + 1) * 3600));
+  hours.append(bars.element);
   const rows = list(listPlace, { pick, csv: address('/api/evenements.csv', { ...range(day), device: chosen.device, sensor: chosen.sensor }) });
   const important = importantButton({ me, signal });
   listPlace.prepend(important.element);
@@ -99,16 +101,17 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   }
 
   function drawMarks() {
-    const made = lanesOf([...data.items, ...data.waiting], chosen.device);
+    const { marks } = data;
+    const made = lanesOf(marks, chosen.device);
     lanes.set(made.lanes);
-    hours.replaceChildren(histogram(data.hours, (hour) => lanes.show(hour * 3600, (hour + 1) * 3600)));
-    setText(note, data.cut ? t('day.cut', { n: data.items.length }) : made.note);
-    const nothing = data.items.length + data.waiting.length === 0;
+    bars.set(data.hours);
+    setText(note, data.cut ? t('day.cut', { n: marks.length }) : made.note);
+    const nothing = marks.length === 0;
     lanesPlace.hidden = nothing;
     hours.hidden = nothing;
     empty.hidden = !nothing;
-    news.hidden = data.waiting.length === 0;
-    setText(news, t('day.news', { n: data.waiting.length }));
+    news.hidden = data.fresh === 0;
+    setText(news, t('day.news', { n: data.fresh }));
   }
 
   function draw() {

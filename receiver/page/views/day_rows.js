@@ -6,7 +6,7 @@ import { addDays, wall } from '../lib/time.js';
 import { source } from './player.js';
 
 const PAGE = 1000;
-/** Marks of a day that are drawn; the hours above count all. */
+/** Rows of a day that are held, and marks that are drawn; the hours above count all. */
 const MOST = 5000;
 
 export const range = (day) => ({ from: `${day}T00:00:00`, to: `${addDays(day, 1)}T00:00:00` });
@@ -41,6 +41,8 @@ export function dayRows({ day, chosen, signal }) {
   const early = [];
   let items = [];
   let waiting = [];
+  /** How many came since the list was shown: more may have come than wait. */
+  let fresh = 0;
   let hours = [];
   let cut = false;
   let loaded = false;
@@ -65,9 +67,19 @@ export function dayRows({ day, chosen, signal }) {
     if (known.has(keyOf(item))) return false;
     known.add(keyOf(item));
     waiting.push(item);
+    fresh += 1;
     count(hours, item);
+    if (waiting.length > MOST) forget(waiting.splice(0, waiting.length - MOST));
     return true;
   }
+
+  /** A day stays open for a day: what is past the most is counted alone. It comes no second time. */
+  function forget(gone) {
+    for (const item of gone) known.delete(keyOf(item));
+    cut ||= gone.length > 0;
+  }
+
+  const spare = () => Math.max(0, items.length + waiting.length - MOST);
 
   return {
     load,
@@ -89,11 +101,15 @@ export function dayRows({ day, chosen, signal }) {
       const newest = waiting.at(-1);
       items = [...items, ...waiting].sort(inOrder);
       waiting = [];
+      fresh = 0;
+      forget(items.splice(0, spare()));
       return newest;
     },
     get items() { return items; },
-    get waiting() { return waiting; },
+    /** The marks to draw: what waits is among them already. */
+    get marks() { return [...items.slice(spare()), ...waiting]; },
+    get fresh() { return fresh; },
     get hours() { return hours; },
-    get cut() { return cut; },
+    get cut() { return cut || spare() > 0; },
   };
 }

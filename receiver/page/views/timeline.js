@@ -125,6 +125,11 @@ export function timeline(place, { pick, moved, signal }) {
   slider.addEventListener('pointermove', (event) => {
     const before = pointers.get(event.pointerId);
     if (before === undefined) return;
+    // Let go of where nobody told: outside, before the pointer was caught.
+    if (event.buttons === 0) {
+      pointers.delete(event.pointerId);
+      return;
+    }
     const by = event.clientX - before;
     dragged += Math.abs(by);
     if (dragged > 4) slider.setPointerCapture(event.pointerId);
@@ -206,29 +211,50 @@ export function timeline(place, { pick, moved, signal }) {
   };
 }
 
-/** Events and clips an hour, above the timeline. */
-export function histogram(hours, pick) {
-  const most = Math.max(1, ...hours.map((hour) => hour.events + hour.clips));
-  const said = (index) => t('day.hour', {
-    hour: clock(Math.max(0, index) * 3600, false), events: t('events', { n: hours[index]?.events ?? 0 }), clips: t('clips', { n: hours[index]?.clips ?? 0 }),
+const HEIGHT = 40;
+
+/** Events and clips an hour, above the timeline. A picture, and a button over each of its hours: one stop for the keyboard,
+ * with arrows from hour to hour. */
+export function histogram(pick) {
+  const bars = Array.from({ length: 24 }, (_, index) => ['event', 'clip'].map((name) => svg('rect', { class: name, x: index * 10 + 1, width: 8 })));
+  const drawing = svg('svg', { class: 'histogram', viewBox: `0 0 240 ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img' }, bars);
+  const targets = bars.map((_, index) => h('button', { type: 'button', tabindex: index ? '-1' : '0', click: () => { reach(index); pick(index); } }));
+  const toolbar = h('div', { class: 'targets', role: 'toolbar', 'aria-label': t('day.by_hour') }, targets);
+
+  function reach(index) {
+    for (const target of targets) target.tabIndex = target === targets[index] ? 0 : -1;
+    targets[index].focus({ preventScroll: true });
+  }
+  toolbar.addEventListener('keydown', (event) => {
+    const at = targets.indexOf(document.activeElement);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: 23 }[event.key];
+    if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    reach(Math.min(23, Math.max(0, to)));
   });
-  const total = (name) => hours.reduce((sum, hour) => sum + hour[name], 0);
-  const drawing = svg('svg', {
-    class: 'histogram', viewBox: '0 0 240 40', preserveAspectRatio: 'none', role: 'img',
-    'aria-label': t('day.histogram', {
-      events: t('events', { n: total('events') }), clips: t('clips', { n: total('clips') }), busiest: said(hours.findIndex((hour) => hour.events + hour.clips === most)),
-    }),
-  });
-  hours.forEach((hour, index) => {
-    const scale = (n) => (n === 0 ? 0 : Math.max(1.5, (n / most) * 38));
-    const events = scale(hour.events);
-    const clips = scale(hour.clips);
-    drawing.append(
-      svg('rect', { class: 'event', x: index * 10 + 1, y: 40 - events - clips, width: 8, height: events }),
-      svg('rect', { class: 'clip', x: index * 10 + 1, y: 40 - clips, width: 8, height: clips }),
-      svg('rect', { class: 'target', x: index * 10, y: 0, width: 10, height: 40, click: () => pick(index) },
-        svg('title', {}, said(index))),
-    );
-  });
-  return drawing;
+
+  return {
+    element: h('div', { class: 'by-hour' }, drawing, toolbar),
+    set(hours) {
+      const most = Math.max(1, ...hours.map((hour) => hour.events + hour.clips));
+      const total = (name) => hours.reduce((sum, hour) => sum + hour[name], 0);
+      const texts = hours.map((hour, index) => t('day.hour', {
+        hour: clock(index * 3600, false), events: t('events', { n: hour.events }), clips: t('clips', { n: hour.clips }),
+      }));
+      drawing.setAttribute('aria-label', t('day.histogram', {
+        events: t('events', { n: total('events') }), clips: t('clips', { n: total('clips') }),
+        busiest: texts[Math.max(0, hours.findIndex((hour) => hour.events + hour.clips === most))] ?? '',
+      }));
+      const scale = (n) => (n === 0 ? 0 : Math.max(1.5, (n / most) * (HEIGHT - 2)));
+      hours.forEach((hour, index) => {
+        const [events, clips] = [scale(hour.events), scale(hour.clips)];
+        for (const [bar, y, height] of [[bars[index][0], HEIGHT - events - clips, events], [bars[index][1], HEIGHT - clips, clips]]) {
+          bar.setAttribute('y', y);
+          bar.setAttribute('height', height);
+        }
+        targets[index].title = texts[index];
+        targets[index].setAttribute('aria-label', texts[index]);
+      });
+    },
+  };
 }

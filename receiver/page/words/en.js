@@ -78,6 +78,7 @@ export const words = {
   'day.zoom_out': 'Zoom out',
   'day.whole': 'Whole day',
   'day.histogram': 'By the hour: {events}, {clips}; most at {busiest}',
+  'day.by_hour': 'Show an hour',
   'day.hour': '{hour}: {events}, {clips}',
   'day.news': { one: '{n} new, show', other: '{n} new, show' },
   'day.said': 'New: {what}, {time}',

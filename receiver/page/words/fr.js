@@ -78,6 +78,7 @@ export const words = {
   'day.zoom_out': 'Réduire',
   'day.whole': 'Toute la journée',
   'day.histogram': 'Par heure : {events}, {clips} ; le plus à {busiest}',
+  'day.by_hour': 'Afficher une heure',
   'day.hour': '{hour} : {events}, {clips}',
   'day.news': { one: '{n} de plus, afficher', other: '{n} de plus, afficher' },
   'day.said': 'Nouveau : {what}, {time}',
