@@ -151,6 +151,7 @@ export const tests = {
   async 'an answer that stands still midway is asked for again, and a slow one moves no clock'() {
     const server = await receiver('half');
     await tell(server, 'garage', 50, 20);
+    await tell(server, 'zebra');
     const line = await gate(server);
     const { page, open, expect, close } = await reader(line);
     expect(NOISE);
@@ -172,7 +173,6 @@ export const tests = {
     await hold.stopped;
     await page.clock.fastForward(21_000);
     await page.waitForURL(/q=gar/);
-    await page.waitForResponse(/q=gar/);
     await page.getByText('1 of 1 device').waitFor();
     await close();
     line.close();
@@ -230,7 +230,6 @@ export const tests = {
     await open(`/day/${DAY}`);
     await page.locator('.line').first().waitFor();
     const hour = (time) => page.getByRole('toolbar', { name: 'Show an hour' }).getByRole('button', { name: new RegExp(`^${time}: `) });
-    const first = await page.locator('.lanes .hour').allTextContents();
     await hour('00:00').focus();
     for (let turn = 0; turn < 6; turn += 1) await page.keyboard.press('ArrowRight');
     // News draw the hours anew; the focus stays.
@@ -247,9 +246,9 @@ export const tests = {
     // The button of the mouse goes up where the page does not hear it.
     const shown = () => page.locator('.lanes .hour').allTextContents();
     await page.getByRole('button', { name: 'Zoom in' }).click();
+    await page.locator('.lanes .hour', { hasText: '00:00' }).waitFor({ state: 'detached' });
     const slider = page.getByRole('slider');
     const before = await shown();
-    assert.notDeepEqual(before, first);
     await slider.evaluate((element) => {
       const send = (name, clientX, buttons) => element.dispatchEvent(new PointerEvent(name, { bubbles: true, pointerId: 1, pointerType: 'mouse', clientX, clientY: 300, buttons }));
       send('pointerdown', 300, 1);
@@ -263,7 +262,7 @@ export const tests = {
     for (const [options, isThere] of [[{ viewport: { width: 320, height: 256 } }, true], [PHONE, false]]) {
       const large = await reader(server, options);
       await large.open('/');
-      await large.page.locator('.tools').waitFor();
+      await large.page.getByText('No device yet.').or(large.page.locator('a.name').first()).waitFor();
       assert.equal(await large.page.getByRole('button', { name: 'Keys' }).isVisible(), isThere);
       await check(large.page, 'large type');
       await large.close();
