@@ -54,11 +54,10 @@ export const tests = {
     }
     const seen = async (options, device) => {
       const { page, open, close } = await reader(server, options);
-      const known = page.waitForResponse((answer) => answer.url().endsWith(`/api/devices/${device}`));
       await open(`/day/2025-12-18?device=${device}`);
       await page.locator('.line').nth(1).waitFor();
       // Asked for after the list, and shown before the next frame.
-      await (await known).finished();
+      await page.waitForFunction((end) => performance.getEntriesByType('resource').some(({ name, responseEnd }) => name.endsWith(end) && responseEnd > 0), `/api/devices/${device}`);
       await page.evaluate(() => new Promise((resolve) => { setTimeout(() => requestAnimationFrame(resolve)); }));
       if (device === 'far' && options.timezoneId !== 'UTC') await page.getByText('here').first().waitFor();
       const times = await page.locator('.line .when').allTextContents();
