@@ -36,7 +36,13 @@ pub(super) async fn run(command: &TokenCommand, desk: &dyn Desk) -> Result<(), S
         }
         TokenCommand::Revoke { number } => {
             if desk.revoke_token(*number).await.map_err(say_error)? {
-                say(&format!("token {number} is revoked"))
+                say(&format!("token {number} is revoked"))?;
+                if !desk.token_device(None).await.map_err(say_error)?.0 {
+                    say(
+                        "no token is left: unless RECEIVER_TOKENS_FILE has one, whoever reaches the receiver may store now",
+                    )?;
+                }
+                Ok(())
             } else {
                 Err(format!("there is no token {number}: see `sync-receiver token list`"))
             }

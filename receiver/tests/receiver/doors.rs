@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::live::Stream;
-use crate::support::{Answer, PASSWORD, Receiver, clip, event, noise, post};
+use crate::support::{Answer, PASSWORD, Receiver, clip, event, noise, post, wait_until};
 
 const MONTH: &str = "; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax";
 
@@ -185,4 +185,31 @@ fn a_page_elsewhere_stores_nothing_where_no_token_is_needed() {
     assert!(receiver.holds_nothing());
     let own = format!("Origin: http://{}\r\n", "receiver");
     assert_eq!(receiver.ask(post("/api/evenements", &own, event())).status, 201);
+}
+
+/// As on a full disk: no session can be prolonged.
+const NO_ROOM: &str = "CREATE TRIGGER no_room BEFORE UPDATE ON session BEGIN SELECT raise(ABORT, 'no room'); END";
+
+#[test]
+fn who_reads_goes_on_reading_where_nothing_can_be_written() {
+    let receiver = Receiver::start();
+    receiver.add_person("anna", &[]);
+    let anna = receiver.sign_in("anna");
+    unused_for_weeks(&receiver);
+    receiver.database().execute_batch(NO_ROOM).unwrap();
+    for path in ["/api/me", "/api/devices", "/api/evenements"] {
+        let answer = anna.get(path);
+        assert_eq!((answer.status, answer.header("set-cookie")), (200, None), "{path}");
+    }
+    // A stream that begins so does not end for a cookie that could not be sent.
+    let mut stream = Stream::open(&receiver, "", &format!("Cookie: {}\r\n", anna.cookie));
+    let end = Instant::now() + Duration::from_secs(7);
+    while Instant::now() < end {
+        let stored = receiver.ask(post("/api/evenements", "", event())).id();
+        assert_eq!(stream.next().1, stored);
+    }
+    receiver.database().execute_batch("DROP TRIGGER no_room").unwrap();
+    wait_until("the session lives on", || {
+        anna.get("/api/me").header("set-cookie").is_some()
+    });
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Reader;
 use super::lasting::Lasting;
+use super::named::Named;
 use super::query;
 use super::said::Said;
 use super::shapes::{ClipDetails, Problem};
@@ -60,7 +61,7 @@ async fn type_of(reader: &Reader, clip: &OpenClip) -> Result<&'static str, Refus
 pub(super) async fn one(
     State(reader): State<Arc<Reader>>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<ClipDetails>, Refusal> {
     let clip = find(&reader, &visitor, &id).await?;
     let opened = open(&reader, &clip).await?;
@@ -96,7 +97,7 @@ pub(super) struct How {
 pub(super) async fn video(
     State(reader): State<Arc<Reader>>,
     lasting: Lasting,
-    Path(id): Path<String>,
+    Named(id): Named,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -219,7 +220,7 @@ pub(super) struct Pin {
 pub(super) async fn pin(
     State(reader): State<Arc<Reader>>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    Named(id): Named,
     said: Said,
 ) -> Result<Response, Refusal> {
     visitor.admin()?;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 use sync_protocol::status::Status;
 use utoipa::{IntoParams, ToSchema};
 
+use super::named::Named;
 use super::shapes::Problem;
 use super::visitor::Visitor;
 use super::{Reader, query};
@@ -233,7 +234,7 @@ fn place(text: &str) -> Option<(usize, String)> {
 pub(super) async fn one(
     State(reader): State<Arc<Reader>>,
     visitor: Visitor,
-    Path(device_id): Path<String>,
+    Named(device_id): Named,
 ) -> Result<Json<Device>, Refusal> {
     let nothing = || Refusal::new(StatusCode::NOT_FOUND, "appareil inconnu");
     if !visitor.sees(&device_id) {

@@ -9,7 +9,8 @@ use axum::http::request::Parts;
 use tokio::time::Instant;
 
 use super::Reader;
-use super::visitor::{Hop, NoVisitor, Visitor, who};
+use super::visitor::{NoVisitor, Visitor, who};
+use super::whence::Hop;
 
 /// How often it is asked whether the person may still read.
 const ASK_EVERY: Duration = Duration::from_secs(5);
@@ -20,6 +21,8 @@ pub(super) struct Lasting {
     headers: HeaderMap,
     hop: Hop,
     visitor: Visitor,
+    /// Their session could not be prolonged when this began.
+    is_put_off: bool,
     checked: Instant,
 }
 
@@ -32,7 +35,11 @@ impl FromRequestParts<Arc<Reader>> for Lasting {
             reader: Arc::clone(reader),
             headers: parts.headers.clone(),
             hop: Hop::of(parts),
-            visitor,
+            is_put_off: visitor.is_due,
+            visitor: Visitor {
+                is_due: false,
+                ..visitor
+            },
             checked: Instant::now(),
         })
     }
@@ -50,7 +57,10 @@ impl Lasting {
         if self.checked.elapsed() >= ASK_EVERY {
             self.checked = Instant::now();
             match who(&self.reader, &self.headers, self.hop).await {
-                Ok(visitor) => self.visitor = visitor,
+                Ok(visitor) => {
+                    let is_due = visitor.is_due && !self.is_put_off;
+                    self.visitor = Visitor { is_due, ..visitor };
+                }
                 Err(NoVisitor::Unwell(error)) => log::warn!("{error}"),
                 Err(_) => return None,
             }

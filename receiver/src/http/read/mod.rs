@@ -8,6 +8,7 @@ mod guessing;
 mod important;
 mod lasting;
 mod live;
+mod named;
 mod openapi;
 mod query;
 mod retention;
@@ -18,6 +19,7 @@ mod shapes;
 mod tokens;
 mod unseen;
 mod visitor;
+mod whence;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ use crate::config::{Keep, ProxyConfig};
 use crate::known_devices::{Known, KnownDevices};
 use crate::store::{Desk, Store, StoreError};
 use guessing::Hashing;
-pub(super) use visitor::{Hop, is_of_other_site};
+pub(super) use whence::{Hop, is_of_other_site};
 
 /// How long the body of a request by a person may take, unless a stall is less.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
@@ -59,6 +61,8 @@ pub(crate) struct Reader {
     live: Arc<Semaphore>,
     hashing: Hashing,
     forgot_failures_s: AtomicI64,
+    /// When a session could not be prolonged last.
+    prolonging_failed_s: AtomicI64,
     body_within: Duration,
 }
 
@@ -77,6 +81,7 @@ impl Reader {
             live: Arc::new(Semaphore::new(LIVE_MOST)),
             hashing: Hashing::default(),
             forgot_failures_s: AtomicI64::default(),
+            prolonging_failed_s: AtomicI64::default(),
             body_within: app.config.stall.min(BODY_WITHIN),
         }
     }

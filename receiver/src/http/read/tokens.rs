@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Reader;
+use super::named::Named;
 use super::shapes::Problem;
 use super::visitor::Visitor;
 use crate::answer::Refusal;
@@ -29,11 +30,11 @@ pub(super) struct NewToken {
 /// Makes a token for a device. Admins alone, for devices that they see.
 #[utoipa::path(post, path = "/api/devices/{device_id}/tokens", params(("device_id" = String, Path)), responses(
     (status = 201, body = NewToken), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 409, body = Problem, description = "It has two"), (status = 503, body = Problem)))]
+    (status = 404, body = Problem), (status = 409, body = Problem, description = "It has two"), (status = 503, body = Problem)))]
 pub(super) async fn add(
     State(reader): State<Arc<Reader>>,
     visitor: Visitor,
-    Path(device_id): Path<String>,
+    Named(device_id): Named,
 ) -> Result<Response, Refusal> {
     visitor.admin()?;
     if !is_name(&device_id) {

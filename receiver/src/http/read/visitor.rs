@@ -1,15 +1,17 @@
 //! The one door: who a request is of, and whether it may write.
 
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, Version, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::Reader;
 use super::cookie::{Renewed, Shown};
-use super::{Line, Reader};
+use super::whence::{Hop, is_of_other_site};
 use crate::answer::Refusal;
 use crate::http::headers;
 use crate::people::{SESSION_S, fingerprint, now_s, same};
@@ -18,6 +20,12 @@ use crate::store::people::{Person, Role};
 
 /// A session lives on when this much of its time is used up: not every request writes.
 const PROLONG_AFTER_S: i64 = 86_400;
+
+/// How long one who reads waits for that.
+const PROLONG_WITHIN: Duration = Duration::from_secs(1);
+
+/// When it is tried again where it failed, for anybody.
+const PROLONG_AGAIN_S: i64 = 10;
 
 /// How a person came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,32 +45,6 @@ pub(super) struct Visitor {
     pub(super) way: Way,
     /// Their session has not been prolonged for long.
     pub(super) is_due: bool,
-}
-
-/// The connection that a request came over.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::http) struct Hop {
-    pub(in crate::http) peer: Option<IpAddr>,
-    pub(in crate::http) version: Version,
-}
-
-impl Hop {
-    pub(super) fn of(parts: &Parts) -> Self {
-        Self {
-            peer: parts.extensions.get::<Line>().map(|line| line.peer),
-            version: parts.version,
-        }
-    }
-
-    /// Whether somebody on this machine asks, as far as it can be told: a proxy here asks from here too. What gives
-    /// one away is a header of its own, the name it was asked by, or HTTP/1.0, which no browser speaks and which nginx
-    /// spoke to what is behind it until 1.29, adding no header, unless it was told otherwise.
-    pub(in crate::http) fn is_own_machine(&self, headers: &HeaderMap) -> bool {
-        self.peer.is_some_and(|peer| peer.to_canonical().is_loopback())
-            && self.version != Version::HTTP_10
-            && !is_forwarded(headers)
-            && is_local_name(headers)
-    }
 }
 
 /// Why a request is nobody's.
@@ -131,15 +113,34 @@ impl FromRequestParts<Arc<Reader>> for Visitor {
 pub(super) async fn let_in(reader: &Reader, parts: &Parts) -> Result<Visitor, NoVisitor> {
     let mut visitor = who(reader, &parts.headers, Hop::of(parts)).await?;
     if let (Way::Session(id), true) = (&visitor.way, visitor.is_due) {
-        let prolonged = reader.desk.prolong_session(id.clone(), now_s() + SESSION_S).await;
-        prolonged.map_err(NoVisitor::Unwell)?;
-        // The browser forgets its cookie on the day it was told.
-        if let Some(renewed) = parts.extensions.get::<Renewed>() {
-            renewed.set(&parts.headers, SESSION_S);
+        if prolong(reader, id.clone()).await {
+            // The browser forgets its cookie on the day it was told.
+            if let Some(renewed) = parts.extensions.get::<Renewed>() {
+                renewed.set(&parts.headers, SESSION_S);
+            }
+            visitor.is_due = false;
         }
-        visitor.is_due = false;
     }
     Ok(visitor)
+}
+
+/// Lets a session live on. Where nothing can be written, on a full disk for example, who reads goes on reading, and it is tried
+/// again later.
+async fn prolong(reader: &Reader, id: String) -> bool {
+    let now_s = now_s();
+    let tried_s = reader.prolonging_failed_s.load(Ordering::Relaxed);
+    if (0..PROLONG_AGAIN_S).contains(&(now_s - tried_s)) {
+        return false;
+    }
+    let prolonged = reader.desk.prolong_session(id, now_s + SESSION_S);
+    let reason = match tokio::time::timeout(PROLONG_WITHIN, prolonged).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the database takes too long".to_string(),
+    };
+    log::warn!("a session can't be prolonged, which is tried again: {reason}");
+    reader.prolonging_failed_s.store(now_s, Ordering::Relaxed);
+    false
 }
 
 /// Finds whose request it is; changes nothing.
@@ -150,9 +151,11 @@ pub(super) async fn who(reader: &Reader, headers: &HeaderMap, hop: Hop) -> Resul
     let proxy = reader.proxy.as_ref();
     let proxy = proxy.filter(|proxy| hop.peer.is_some_and(|peer| proxy.trusts(peer)));
     if let Some(header) = proxy.and_then(|proxy| proxy.header.as_ref()) {
-        if let Some(name) = headers.get(header) {
-            let name = name.to_str().unwrap_or_default().trim().to_string();
-            let found = reader.desk.person(name).await.map_err(NoVisitor::Unwell)?;
+        if let Some(name) = named(headers, header) {
+            let found = match name {
+                Some(name) => reader.desk.person(name).await.map_err(NoVisitor::Unwell)?,
+                None => None,
+            };
             let person = found.ok_or(NoVisitor::UnknownPerson)?.person;
             return Ok(Visitor {
                 person,
@@ -183,6 +186,18 @@ pub(super) async fn who(reader: &Reader, headers: &HeaderMap, hop: Hop) -> Resul
     })
 }
 
+/// Whom a proxy names; nobody where the header came twice: then one may be from whom it passed on.
+fn named(headers: &HeaderMap, header: &HeaderName) -> Option<Option<String>> {
+    let mut values = headers.get_all(header).iter();
+    let first = values.next()?;
+    if values.next().is_some() {
+        log::warn!("{header} came twice: the proxy must remove it from what comes from outside");
+        return Some(None);
+    }
+    let name = std::str::from_utf8(first.as_bytes()).ok();
+    Some(name.map(|name| name.trim().to_string()))
+}
+
 /// Whose the shown session is, while it lives.
 pub(super) async fn by_session(
     reader: &Reader,
@@ -209,41 +224,6 @@ pub(super) fn check_site(headers: &HeaderMap) -> Result<(), NoVisitor> {
     } else {
         Ok(())
     }
-}
-
-/// Whether a page of another site asks. A browser says it itself: `Sec-Fetch-Site` over TLS and on the same machine, else
-/// `Origin`.
-pub(in crate::http) fn is_of_other_site(headers: &HeaderMap) -> bool {
-    if let Some(site) = headers.get("sec-fetch-site") {
-        return !matches!(site.as_bytes(), b"same-origin" | b"none");
-    }
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return false;
-    };
-    let host = headers.get(header::HOST).map(axum::http::HeaderValue::as_bytes);
-    let own = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    own.is_none_or(|(_, authority)| Some(authority.as_bytes()) != host)
-}
-
-/// A proxy on this machine makes everybody's requests look like our own.
-fn is_forwarded(headers: &HeaderMap) -> bool {
-    ["forwarded", "x-forwarded-for", "x-real-ip", "via", "x-forwarded-host"]
-        .iter()
-        .any(|name| headers.contains_key(*name))
-}
-
-/// A page elsewhere may give its own name our address; the browser then still sends that name.
-fn is_local_name(headers: &HeaderMap) -> bool {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl Visitor {
@@ -300,29 +280,6 @@ mod tests {
         ];
         for lines in bad {
             assert!(check_site(&headers(lines)).is_err(), "{lines:?}");
-        }
-    }
-
-    #[test]
-    fn the_own_machine_is_called_by_its_own_name() {
-        for host in [
-            "localhost",
-            "localhost:8000",
-            "127.0.0.1:8000",
-            "[::1]:8000",
-            "[::1]",
-            "127.9.9.9",
-        ] {
-            assert!(is_local_name(&headers(&[("host", host)])), "{host}");
-        }
-        for host in [
-            "evil.example",
-            "evil.example:8000",
-            "192.0.2.1",
-            "localhost.evil.example",
-            "",
-        ] {
-            assert!(!is_local_name(&headers(&[("host", host)])), "{host}");
         }
     }
 }
