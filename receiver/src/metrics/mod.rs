@@ -55,6 +55,8 @@ pub(crate) struct StoreMetrics {
     pub(crate) clips: Counter,
     pub(crate) clip_bytes: Counter,
     pub(crate) errors: Family<OfStorage, Counter>,
+    /// Whether the place for clips is another database's.
+    pub(crate) clips_foreign: Gauge,
 }
 
 /// Sockets: what goes over them, and how many there are.
@@ -167,6 +169,8 @@ impl StoreMetrics {
         }
         let errors = "Requests of ours to the database, or to the place of the clips, that failed";
         registry.register("storage_errors", errors, self.errors.clone());
+        let foreign = "Whether the place of the clips is another database's, so that nothing is swept there";
+        registry.register("clips_foreign", foreign, self.clips_foreign.clone());
     }
 }
 

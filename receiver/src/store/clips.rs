@@ -8,7 +8,7 @@ use super::{Pending, StoreError};
 
 /// A place for videos. A clip is complete first, then its row is stored, then it is settled: so no row is ever without
 /// its video, and what a crash leaves without a row can be found.
-pub(crate) trait Clips: Parts {
+pub(crate) trait Clips: Parts + Owned {
     fn begin(&self) -> Pending<'_, Box<dyn ClipWriter>>;
 
     /// Names of the clips that are complete and not settled.
@@ -42,6 +42,21 @@ pub(crate) trait Clips: Parts {
     fn remove_leftover(&self, _name: String) -> Pending<'_, bool> {
         Box::pin(async { Ok(false) })
     }
+}
+
+/// What says whose the clips of a place are.
+pub(crate) trait Owned {
+    /// The id of the database that owns what is here, as it was put here.
+    fn owner(&self) -> Pending<'_, Option<String>>;
+
+    /// Where that stands, for people.
+    fn owner_place(&self) -> String;
+
+    /// Puts an owner where there is none.
+    fn set_owner(&self, id: String) -> Pending<'_, ()>;
+
+    /// Names of clips that are here, oldest first, of which each ought to have a row: some of them where there are many.
+    fn oldest(&self) -> Pending<'_, Vec<String>>;
 }
 
 /// Names of clips and parts that have been there for long.

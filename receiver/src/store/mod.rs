@@ -13,6 +13,7 @@ mod local;
 mod modes;
 #[cfg(feature = "fleet")]
 pub(crate) mod moving;
+mod owner;
 mod pattern;
 pub(crate) mod people;
 #[cfg(feature = "fleet")]
@@ -95,7 +96,12 @@ impl Store {
 
     /// Ends what a crash left half done.
     async fn open(rows: Box<dyn Rows>, clips: Box<dyn Clips>) -> Result<Self, StoreError> {
-        for name in clips.unsettled().await? {
+        let store = Self::new(rows, clips);
+        let Self { rows, clips, .. } = &store;
+        let (unsettled, parts) = (clips.unsettled().await?, clips.parts().await?);
+        // A bucket has neither, and may be away.
+        let owns_clips = (unsettled.is_empty() && parts.is_empty()) || store.owns_clips().await?;
+        for name in unsettled {
             let has_row = rows.names_clip(name.clone()).await?;
             // A clip's name begins with its part's.
             let part = name.split('.').next().unwrap_or_default().to_string();
@@ -103,14 +109,18 @@ impl Store {
                 clips.take_back(part).await?;
                 continue;
             }
+            if !has_row && !owns_clips {
+                continue;
+            }
             clips.settle(name.clone(), has_row).await?;
             if !has_row {
                 log::info!("removed {name}: its request did not end before the last stop");
             }
         }
-        let store = Self::new(rows, clips);
         store.expire_uploads().await?;
-        store.sweep_parts().await?;
+        if owns_clips {
+            store.sweep_parts().await?;
+        }
         Ok(store)
     }
 
@@ -212,8 +222,12 @@ impl Store {
         removed.into_iter().map(|one| self.of_clips(one)).collect()
     }
 
-    /// Removes what crashes left of clips long ago: a page of what there is, and where the next begins.
+    /// Removes what crashes left of clips long ago: a page of what there is, and where the next begins. Nothing in a place
+    /// that is another database's.
     pub(crate) async fn sweep(&self, from: Option<String>) -> Result<Option<String>, StoreError> {
+        if !self.owns_clips().await? {
+            return Ok(None);
+        }
         let page = self.of_clips(self.clips.leftovers(from).await)?;
         let owned = self.rows.owned(page.names.clone()).await?;
         for name in page.names {

@@ -85,6 +85,7 @@ fn tighten_all(folder: &Path) -> io::Result<usize> {
         "receiver.db-wal",
         "receiver.db-shm",
         "receiver.db-journal",
+        "owner",
     ] {
         count += tighten_one(&folder.join(name), FILE)?;
     }
@@ -131,7 +132,7 @@ fn is_ours_alone(folder: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
         match entry?.file_name().to_str() {
             Some("receiver.db") => database = true,
-            Some("clips" | "incoming" | "receiver.db-wal" | "receiver.db-shm" | "receiver.db-journal") => {}
+            Some("clips" | "incoming" | "owner" | "receiver.db-wal" | "receiver.db-shm" | "receiver.db-journal") => {}
             _ => return Ok(false),
         }
     }

@@ -64,6 +64,9 @@ pub(crate) trait Rows: UploadRows {
     /// Which of some clips and parts somebody needs: a row names it, or an upload goes on with it.
     fn owned(&self, names: Vec<String>) -> Pending<'_, HashSet<String>>;
 
+    /// Which database this is: the same for as long as there is one, and after it was restored or moved.
+    fn installation(&self) -> Pending<'_, String>;
+
     /// Whether rows can be stored; writes nothing to find out while all is well.
     fn check(&self) -> Pending<'_, ()>;
 

@@ -29,9 +29,14 @@ impl Sweep {
     /// Removes what is nobody's, for as long as it is polled.
     pub(super) async fn run(mut self) {
         let mut due = Instant::now() + FIRST_AFTER;
+        let mut looked: Option<Instant> = None;
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            match self.lead.is_ours().await {
+            let is_ours = self.lead.is_ours().await;
+            if matches!(is_ours, Ok(true)) && looked.is_none_or(|at| at.elapsed() >= FIRST_AFTER) {
+                // At once: an empty place is owned before anything is in it.
+                looked = self.store.owns_clips().await.is_ok().then(Instant::now);
+            }
+            match is_ours {
                 Ok(true) if Instant::now() >= due => {
                     if let Err(error) = self.sweep().await {
                         log::warn!("sweep: {error}; it is tried again");
@@ -44,6 +49,7 @@ impl Sweep {
                 // Who gets it later has not looked yet.
                 Ok(false) | Err(_) => due = Instant::now() + FIRST_AFTER,
             }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 

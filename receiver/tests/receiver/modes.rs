@@ -68,11 +68,11 @@ fn what_is_kept_is_for_its_own_user_alone() {
     let mut half = receiver.client();
     half.send(&request[..request.len() / 2]);
     wait_until("a clip is on its way", || {
-        read_dir(data.join("incoming")).unwrap().count() == 1
+        read_dir(data.join("incoming")).unwrap().count() == 1 && data.join("owner").exists()
     });
     let found = modes(&data);
-    // Three folders, the database with its two files, a clip and half a one.
-    assert_eq!(found.len(), 8, "{found:?}");
+    // Three folders, the database with its two files, whose it is, a clip and half a one.
+    assert_eq!(found.len(), 9, "{found:?}");
     assert_private(&data);
     assert_eq!(mode(receiver.path()), 0o755);
 }

@@ -101,7 +101,7 @@ impl Bucket {
 }
 
 /// When a name was made, in milliseconds since 1970; `None` for one that is not ours.
-fn written_at(name: &str) -> Option<i64> {
+pub(super) fn written_at(name: &str) -> Option<i64> {
     let id = Uuid::parse_str(name.split('.').next()?).ok()?;
     let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
     let ms = i64::try_from(seconds).ok()? * 1_000 + i64::from(nanoseconds / 1_000_000);

@@ -10,6 +10,7 @@ mod manifest;
 mod objects;
 #[cfg(test)]
 mod on_s3;
+mod owner;
 mod parts;
 mod settings;
 mod writer;
@@ -101,21 +102,6 @@ impl BucketClips {
     /// Removes the objects of a video that do not count.
     pub(super) async fn tidy(&self, name: &str, counted: &Manifest) {
         self.0.tidy(name, counted).await;
-    }
-}
-
-#[cfg(test)]
-impl BucketClips {
-    /// The paths of all objects, sorted.
-    pub(super) async fn all_objects(&self) -> Vec<String> {
-        use futures_util::TryStreamExt;
-        use object_store::ObjectStore;
-
-        let listing = self.0.objects.list(Some(&self.0.settings.prefix));
-        let found: Vec<_> = listing.try_collect().await.unwrap();
-        let mut paths: Vec<_> = found.into_iter().map(|object| object.location.to_string()).collect();
-        paths.sort();
-        paths
     }
 }
 

@@ -8,6 +8,25 @@ use crate::store::contract::s3::Bucket;
 use crate::store::row::StoredClip;
 use crate::store::uploads::{Durable, Hold, PartWriter, Parts, Prefix};
 
+impl BucketClips {
+    /// The paths of all objects of videos, sorted.
+    pub(in crate::store) async fn all_objects(&self) -> Vec<String> {
+        use futures_util::TryStreamExt;
+        use object_store::ObjectStore;
+
+        let listing = self.0.objects.list(Some(&self.0.settings.prefix));
+        let found: Vec<_> = listing.try_collect().await.unwrap();
+        let owner = self.0.owner_path();
+        let found = found.into_iter().map(|object| object.location);
+        let mut paths: Vec<_> = found
+            .filter(|path| *path != owner)
+            .map(|path| path.to_string())
+            .collect();
+        paths.sort();
+        paths
+    }
+}
+
 fn part() -> String {
     uuid::Uuid::now_v7().to_string()
 }

@@ -4,6 +4,7 @@
 mod alerting;
 mod clips;
 mod desk;
+mod failing;
 mod parts;
 mod people;
 mod rows;

@@ -1,15 +1,14 @@
 //! Rows and clips in step, for each pair of implementations.
 
-use std::collections::HashSet;
 use std::io::Write;
 
 use super::clips::{Folder, Place, store};
+use super::failing::Failing;
 use super::rows::{Database, SqliteFile, a_clip, key};
 use super::{ok, promises};
-use crate::store::row::{Added, Content, Key, Kind, NewRow, NewStatus, Receipt};
-use crate::store::rows::Rows;
-use crate::store::uploads::{Claim, Created, Durable, Hold, NewUpload, Saved, Then, Upload, UploadRows, Wish};
-use crate::store::{Held, Pending, Store, StoreError};
+use crate::store::row::{Content, Kind, NewRow, Receipt};
+use crate::store::uploads::{Then, Wish};
+use crate::store::{Held, Store, StoreError};
 
 #[derive(Default)]
 struct Both<D, P>(D, P);
@@ -33,6 +32,8 @@ macro_rules! stores_keep_their_promises {
             an_upload_without_its_row_goes_on
             an_upload_whose_row_may_be_there_is_asked_for_again
             what_expired_is_removed_with_its_bytes
+            another_database_removes_nothing_of_an_owners_clips
+            clips_that_nobody_owns_become_those_of_the_database_that_knows_them
         }
     };
 }
@@ -84,6 +85,7 @@ async fn a_repeated_clip_gets_the_first_receipt_and_leaves_nothing<D: Database, 
 }
 
 async fn a_start_keeps_a_clip_with_a_row_and_removes_one_without<D: Database, P: Place>(both: Both<D, P>) {
+    both.open().await;
     let (rows, clips) = (both.0.open(), both.1.open());
     let (with, without) = (store(&*clips, b"with").await, store(&*clips, b"without").await);
     let row = NewRow {
@@ -96,79 +98,6 @@ async fn a_start_keeps_a_clip_with_a_row_and_removes_one_without<D: Database, P:
     assert_eq!(both.1.video(&with).await.as_deref(), Some(&b"with"[..]));
     assert_eq!(both.1.video(&without).await, None);
     assert_eq!(both.1.count().await, 1);
-}
-
-/// A database that stores a row, or does not, and says that it failed.
-struct Failing<R>(R, StoreError);
-
-impl UploadRows for Failing<Box<dyn Rows>> {
-    fn create_upload(&self, new: NewUpload, part: String, now_ms: i64) -> Pending<'_, Created> {
-        self.0.create_upload(new, part, now_ms)
-    }
-
-    fn upload(&self, id: String, now_ms: i64) -> Pending<'_, Option<Upload>> {
-        self.0.upload(id, now_ms)
-    }
-
-    fn claim_upload(&self, id: String, now_ms: i64) -> Pending<'_, Claim> {
-        self.0.claim_upload(id, now_ms)
-    }
-
-    fn save_upload(&self, hold: Hold, durable: Durable, then: Then, now_ms: i64) -> Pending<'_, Saved> {
-        self.0.save_upload(hold, durable, then, now_ms)
-    }
-
-    fn complete_upload(&self, hold: Hold, row: NewRow, now_ms: i64) -> Pending<'_, Option<Added>> {
-        Box::pin(async move {
-            if matches!(self.1, StoreError::Uncertain(_)) {
-                self.0.complete_upload(hold, row, now_ms).await?;
-            }
-            Err(self.1.clone())
-        })
-    }
-
-    fn delete_upload(&self, hold: Hold) -> Pending<'_, bool> {
-        self.0.delete_upload(hold)
-    }
-
-    fn expire_uploads(&self, now_ms: i64) -> Pending<'_, Vec<String>> {
-        self.0.expire_uploads(now_ms)
-    }
-
-    fn awaits_part(&self, part: String) -> Pending<'_, bool> {
-        self.0.awaits_part(part)
-    }
-}
-
-impl Rows for Failing<Box<dyn Rows>> {
-    fn receipt(&self, kind: Kind, key: Key) -> Pending<'_, Option<Receipt>> {
-        self.0.receipt(kind, key)
-    }
-
-    fn add_all(&self, rows: Vec<NewRow>) -> Pending<'_, Vec<Added>> {
-        Box::pin(async {
-            if matches!(self.1, StoreError::Uncertain(_)) {
-                self.0.add_all(rows).await?;
-            }
-            Err(self.1.clone())
-        })
-    }
-
-    fn put_status(&self, status: NewStatus) -> Pending<'_, ()> {
-        self.0.put_status(status)
-    }
-
-    fn manifest(&self, name: String) -> Pending<'_, Option<String>> {
-        self.0.manifest(name)
-    }
-
-    fn owned(&self, names: Vec<String>) -> Pending<'_, HashSet<String>> {
-        self.0.owned(names)
-    }
-
-    fn check(&self) -> Pending<'_, ()> {
-        self.0.check()
-    }
 }
 
 async fn a_row_that_may_be_there_keeps_its_clip_for_the_next_start<D: Database, P: Place>(both: Both<D, P>) {
@@ -238,6 +167,7 @@ async fn an_upload_whose_row_may_be_there_is_asked_for_again<D: Database, P: Pla
 }
 
 async fn what_expired_is_removed_with_its_bytes<D: Database, P: Place>(both: Both<D, P>) {
+    both.open().await;
     let (rows, clips) = (both.0.open(), both.1.open());
     // At the dawn of time: long expired.
     let upload = ok(rows.create_upload(super::uploads::new("a", 10), "a-part".to_string(), 1)).await;
@@ -248,8 +178,52 @@ async fn what_expired_is_removed_with_its_bytes<D: Database, P: Place>(both: Bot
     assert_eq!(both.1.count().await, 0);
 }
 
+async fn another_database_removes_nothing_of_an_owners_clips<D: Database, P: Place>(both: Both<D, P>) {
+    let first = both.open().await;
+    add(&first, b"with a row", "a").await.unwrap();
+    store(&*first.clips, b"without").await;
+    super::parts::part(&*first.clips, &uuid::Uuid::now_v7().to_string(), b"nobody's").await;
+    drop(first);
+    let Both(database, place) = both;
+    let count = place.count().await;
+    // A new one, as a setting that is wrong or a database that is lost gives it.
+    let other = Both(D::default(), place);
+    for _ in 0..2 {
+        let store = other.open().await;
+        assert_eq!((store.owns_clips().await, other.1.count().await), (Ok(false), count));
+        assert_eq!(store.metrics.clips_foreign.get(), 1);
+    }
+    let first = Both(database, other.1);
+    let store = first.open().await;
+    assert_eq!((store.owns_clips().await, first.1.count().await), (Ok(true), 1));
+    assert_eq!(store.metrics.clips_foreign.get(), 0);
+}
+
+/// As an earlier version left them.
+async fn clips_that_nobody_owns_become_those_of_the_database_that_knows_them<D: Database, P: Place>(both: Both<D, P>) {
+    let (rows, clips) = (both.0.open(), both.1.open());
+    for _ in 0..3 {
+        let stored = store(&*clips, b"with a row").await;
+        let content = Content::Clip(a_clip(), stored.clone());
+        ok(rows.add(NewRow { content, key: None })).await;
+        ok(clips.settle(stored.name, true)).await;
+    }
+    store(&*clips, b"without").await;
+    drop((rows, clips));
+    let Both(database, place) = both;
+    let count = place.count().await;
+    let other = Both(D::default(), place);
+    let store = other.open().await;
+    assert_eq!((store.owns_clips().await, other.1.count().await), (Ok(false), count));
+    drop(store);
+    let first = Both(database, other.1);
+    let store = first.open().await;
+    assert_eq!((store.owns_clips().await, first.1.count().await), (Ok(true), 3));
+}
+
 #[cfg(feature = "fleet")]
 async fn two_that_sweep_at_once_remove_what_is_nobodys_alone<D: Database, P: Place>(both: Both<D, P>) {
+    both.open().await;
     let (rows, clips) = (both.0.open(), both.1.open());
     let (mut needed, mut left) = (Vec::new(), Vec::new());
     for _ in 0..6 {

@@ -4,6 +4,7 @@
 //! file moves to `clips/NAME`; the row is committed; `incoming/NAME` goes. So no row is ever without its file, and after
 //! a crash `incoming/` alone says what is to be looked at, however many clips there are.
 
+mod owner;
 mod parts;
 mod shared;
 mod writer;

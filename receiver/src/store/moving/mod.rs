@@ -7,7 +7,6 @@ pub(super) mod tables;
 use std::path::Path;
 
 use super::bucket::{BucketClips, BucketSettings};
-use super::clips::Clips;
 use super::folder::{FolderClips, FolderLock, Use};
 use super::postgres::{DatabaseSettings, Link, Target};
 use super::sqlite::{Source, SqliteRows};
@@ -42,12 +41,13 @@ pub(crate) async fn run(folder: &Path, to: &Destination, tell: &(dyn Fn(&str) + 
         .await?,
     );
     let source = Source::open(&database)?;
-    let bucket = match &to.clips {
-        Some(settings) => Some(bucket(settings).await?),
-        None => None,
-    };
     let target = match &to.database {
         Some(settings) => Some(target(settings, &marker.id).await?),
+        None => None,
+    };
+    // Last: it takes the bucket.
+    let bucket = match &to.clips {
+        Some(settings) => Some(bucket(settings, &database).await?),
         None => None,
     };
     // A move that is refused until here has left nothing behind.
@@ -57,6 +57,7 @@ pub(crate) async fn run(folder: &Path, to: &Destination, tell: &(dyn Fn(&str) + 
     }
     if let Some(target) = &target {
         target.begin(&marker.id).await?;
+        target.set_installation(&source.installation()?).await?;
         tables::move_all(&source, target, tell).await?;
     }
     source.close()?;
@@ -67,11 +68,15 @@ pub(crate) async fn run(folder: &Path, to: &Destination, tell: &(dyn Fn(&str) + 
     finished.write(folder)
 }
 
-/// A bucket that is there.
-async fn bucket(settings: &BucketSettings) -> Result<BucketClips, StoreError> {
-    let bucket = BucketClips::open(settings)?;
-    bucket.leftovers(None).await?;
-    Ok(bucket)
+/// A bucket that is there, and is this database's from now on.
+async fn bucket(settings: &BucketSettings, database: &Path) -> Result<BucketClips, StoreError> {
+    let open = || BucketClips::open(settings);
+    let store = Store::new(Box::new(SqliteRows::open(database)?), Box::new(open()?));
+    if !store.owns_clips().await? {
+        let reason = format!("{settings}: another database has its clips there: move to a bucket or prefix of its own");
+        return Err(StoreError::Unavailable(reason));
+    }
+    open()
 }
 
 /// A database that takes what is in the folder with this id.

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 
 /// Number 1 first. What was published is never changed, only added to; an older receiver may run beside a newer one while
 /// they are exchanged, so that what is there stays of use to it.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     whole("tables", include_str!("../../../migrations/postgres/0001_tables.sql")),
     whole("upkeep", include_str!("../../../migrations/postgres/0002_upkeep.sql")),
     whole("seen", include_str!("../../../migrations/postgres/0003_seen.sql")),
@@ -20,6 +20,10 @@ const MIGRATIONS: [Migration; 5] = [
         is_whole: false,
         ..whole("sensors", include_str!("../../../migrations/postgres/0005_sensors.sql"))
     },
+    whole(
+        "installation",
+        include_str!("../../../migrations/postgres/0006_installation.sql"),
+    ),
 ];
 
 #[derive(Debug, Clone, Copy)]

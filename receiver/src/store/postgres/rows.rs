@@ -127,6 +127,14 @@ impl Rows for PostgresRows {
         })
     }
 
+    fn installation(&self) -> Pending<'_, String> {
+        Box::pin(async move {
+            let rows = self.link.rows("SELECT id FROM installation", &[]).await?;
+            let id = rows.first().map(|row| row.get(0));
+            id.ok_or_else(|| StoreError::Unavailable("database: its table `installation` is empty".to_string()))
+        })
+    }
+
     fn check(&self) -> Pending<'_, ()> {
         Box::pin(async move {
             if self.writer.trouble().is_none() {

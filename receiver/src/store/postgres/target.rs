@@ -102,6 +102,11 @@ impl Target {
         Ok(())
     }
 
+    /// Who owned the clips goes on owning them.
+    pub(in crate::store) async fn set_installation(&self, id: &str) -> Result<(), StoreError> {
+        self.run("UPDATE installation SET id = $1", &[&id]).await
+    }
+
     fn in_use(&self) -> StoreError {
         refusal(&format!(
             "{}: a sync-receiver uses it: stop it, and start it when everything is there",

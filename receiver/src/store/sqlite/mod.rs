@@ -57,6 +57,7 @@ enum Question {
     Upload(String, i64, Reply<Option<Upload>>),
     AwaitsPart(String, Reply<bool>),
     HasExpired(i64, Reply<bool>),
+    Installation(Reply<String>),
 }
 
 impl Question {
@@ -71,6 +72,7 @@ impl Question {
             Self::HasExpired(now_ms, reply) => {
                 answer(reply, uploads::has_expired(conn, now_ms).map_err(StoreError::from));
             }
+            Self::Installation(reply) => answer(reply, sql::installation(conn).map_err(StoreError::from)),
             Self::AwaitsPart(part, reply) => answer(reply, uploads::awaits_part(conn, &part).map_err(StoreError::from)),
         }
     }
@@ -153,6 +155,10 @@ impl Rows for SqliteRows {
             }
             Ok(owned)
         })
+    }
+
+    fn installation(&self) -> Pending<'_, String> {
+        Box::pin(self.questions.ask(Question::Installation))
     }
 
     /// In less than a second.

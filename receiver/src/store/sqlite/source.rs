@@ -42,6 +42,10 @@ impl Source {
         self.conn.close().map_err(|(_, error)| error.into())
     }
 
+    pub(in crate::store) fn installation(&self) -> Result<String, StoreError> {
+        Ok(super::sql::installation(&self.conn)?)
+    }
+
     pub(in crate::store) fn count_clips(&self) -> Result<u64, StoreError> {
         let count = "SELECT count(*) FROM media WHERE removing IS NULL";
         Ok(self

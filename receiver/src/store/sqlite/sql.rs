@@ -44,6 +44,10 @@ SELECT id, date, capteur_id, size_bytes FROM media WHERE idempotency_key = ?1 AN
 const CLIP_OF_ANY: &str = "
 SELECT id, date, capteur_id, size_bytes FROM media WHERE idempotency_key = ?1 ORDER BY id LIMIT 1";
 
+pub(super) fn installation(conn: &Connection) -> rusqlite::Result<String> {
+    conn.query_row("SELECT id FROM installation", [], |row| row.get(0))
+}
+
 pub(super) fn manifest(conn: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     let mut query = conn.prepare_cached(MANIFEST)?;
     query.query_row([name], |row| row.get(0)).optional()

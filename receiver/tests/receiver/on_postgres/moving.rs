@@ -143,6 +143,9 @@ fn rows_alone_move_though_killed_and_a_device_that_kept_trying_goes_on() {
     ];
     let receiver = Receiver::on(folder, &settings);
     grown.assert_all_there(&receiver, &hook);
+    // The clips are still its own.
+    let owner = std::fs::read_to_string(receiver.path().join("owner")).unwrap();
+    assert_eq!(ask(&url, "SELECT id FROM installation"), [owner.trim()]);
     trying.assert_goes_on(&receiver, |table, device| {
         let rows = format!("SELECT id || ' ' || moment FROM {table} WHERE device_id = '{device}' ORDER BY id");
         let rows = ask(&database.url(), &rows);

@@ -66,7 +66,7 @@ impl Bucket {
         Receiver::on(folder, &[&settings, more].concat())
     }
 
-    /// The sizes of all objects, by their keys.
+    /// The sizes of all objects of videos, by their keys.
     pub fn objects(&self) -> Vec<(String, u64)> {
         let request = format!(
             "GET /{}?list-type=2&prefix={}/ HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
@@ -84,7 +84,22 @@ impl Bucket {
         let contents = answer.body.split("<Contents>").skip(1);
         contents
             .map(|one| (between(one, "Key"), between(one, "Size").parse().unwrap()))
+            .filter(|(key, _): &(String, u64)| !key.ends_with("/owner"))
             .collect()
+    }
+
+    /// What the object says that names the owner; moto looks at no signature.
+    pub fn owner(&self) -> String {
+        let request = format!(
+            "GET /{}/{}/owner HTTP/1.1\r\nHost: {}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=fleet/20260101/us-east-1/s3/aws4_request, \
+             SignedHeaders=host, Signature=0\r\nConnection: close\r\n\r\n",
+            variable("SYNC_TEST_S3"),
+            self.prefix(),
+            self.server
+        );
+        let answer = Client::new(&self.server).ask(&request);
+        assert_eq!(answer.status, 200);
+        answer.body.trim().to_string()
     }
 
     /// The names of the videos that there is something of.

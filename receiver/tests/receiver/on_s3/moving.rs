@@ -182,6 +182,21 @@ fn everything_moves_into_a_database_and_a_bucket_though_killed() {
         "SELECT followed LIKE 'c%.e__', looked_at > 0 FROM alert_watch",
     );
     assert_eq!(watch, "t|t");
+    // The bucket is the database's, and nobody else's.
+    let owner = bucket.owner();
+    assert_eq!(psql(&database, "SELECT id FROM installation"), owner);
+    let (other, name) = (TempDir::new().unwrap(), bucket.prefix());
+    let made = program()
+        .args(["user", "list"])
+        .env("RECEIVER_DATA", other.path())
+        .output();
+    assert!(made.unwrap().status.success());
+    let refused = said(&moving(&bucket, &other, None).output().unwrap());
+    assert!(
+        refused.contains(&name) && refused.contains("another database has its clips there"),
+        "{refused}"
+    );
+    assert_eq!(bucket.owner(), owner);
     // As it was sent, to the character that PostgreSQL's text has not.
     let name = psql(&database, "SELECT capteur_nom FROM evenement WHERE id = 7");
     assert_eq!(name, r#""Entrée 7 \u0000""#);

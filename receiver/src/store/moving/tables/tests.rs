@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use super::TABLES;
 
-/// Reasons: at [`TABLES`], and the lease of an upload is nobody's while nobody runs.
-const LEFT_BEHIND: [&str; 2] = ["lease", "removal_trouble"];
+/// Reasons: at [`TABLES`], `installation` is a row that both have, and the lease of an upload is nobody's while nobody runs.
+const LEFT_BEHIND: [&str; 3] = ["installation", "lease", "removal_trouble"];
 const COLUMNS_LEFT_BEHIND: [(&str, &str); 2] = [("upload", "lease_until_ms"), ("upload", "wanted")];
 
 /// Nothing of a database is forgotten: each of its columns is moved, or left behind by name; `made` are those that it
