@@ -14,7 +14,7 @@ use crate::network::Address;
 #[command(
     name = "sync-fleet",
     version,
-    after_help = "Exit status: 0 each row is there once and each clip whole, 1 one is not, 2 it could not be played or checked.\n\n\
+    after_help = "Exit status: 0 each row is there once and each clip whole, 1 one is not, 2 it could not be played or checked, or no row was sent.\n\n\
 Examples:\n  sync-fleet --receiver http://127.0.0.1:8000 --devices 1000 --seconds 120\n  \
 sync-fleet --receiver http://127.0.0.1:8001 --receiver http://127.0.0.1:8002 --outage 1@60+20\n  \
 sync-fleet --receiver http://127.0.0.1:8000 --seconds 0 --backlog-events 100 --backlog-clips 5"

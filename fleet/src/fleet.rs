@@ -93,7 +93,11 @@ async fn run(plan: Plan) -> Result<bool, String> {
         findings: &findings,
     };
     print!("{}", report.text());
-    Ok(findings.is_good())
+    if findings.is_of_rows() {
+        Ok(findings.is_good())
+    } else {
+        Err("no row was sent, so that nothing was checked: --seconds, --backlog-events or --backlog-clips".to_string())
+    }
 }
 
 /// When the last row was through; now, where one never was.
@@ -139,7 +143,8 @@ async fn ask_extensions(line: &mut Line) -> Result<Extensions, String> {
         patience: wire::SMALL,
     };
     let answer = line.ask(Kind::Check, ask).await;
-    let answer = answer.map_err(|trouble| format!("{}: {trouble:?}", line.url()))?;
+    let answer =
+        answer.map_err(|trouble| format!("{}: {}: is a receiver started there?", line.url(), trouble.name()))?;
     if !answer.status.is_success() {
         return Err(format!("{}/health: HTTP {}", line.url(), answer.status.as_u16()));
     }

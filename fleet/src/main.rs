@@ -21,9 +21,9 @@ use arguments::{Arguments, Plan};
 
 /// Each row is there once and each clip is whole.
 const ALL_THERE: u8 = 0;
-/// A row is missing, doubled or not what it was.
+/// A row is missing, doubled or not what it was, or a clip is not whole.
 const NOT_ALL_THERE: u8 = 1;
-/// It could not be played or not be checked.
+/// It could not be played or not be checked, or no row was sent.
 const UNUSABLE: u8 = 2;
 
 fn main() -> ExitCode {

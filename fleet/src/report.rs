@@ -169,17 +169,21 @@ impl Report<'_> {
         }
         writeln!(
             text,
-            "clips read back: {} whole ({:.1} MB), {} not; keys sent again: {}, with another id {}",
+            "clips read back: {} whole ({:.1} MB), {} not, {} not any more; keys sent again: {}, with another id {}, with a second row {}",
             findings.whole_clips,
             findings.whole_bytes as f64 / 1e6,
             findings.broken_clips,
+            findings.unread_clips,
             findings.asked_again,
-            findings.other_answers
+            findings.other_answers,
+            findings.second_rows
         )?;
         for example in &findings.examples {
             writeln!(text, "  {example}")?;
         }
-        let verdict = if findings.is_good() {
+        let verdict = if !findings.is_of_rows() {
+            "no row was sent: nothing was checked"
+        } else if findings.is_good() {
             "each row is there once, each clip is whole"
         } else {
             "NOT ALL IS THERE ONCE AND WHOLE"

@@ -45,7 +45,7 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "not connected",
             Self::Broken => "broken off",

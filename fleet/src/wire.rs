@@ -10,6 +10,7 @@ use sync_protocol::KEY_HEADER;
 
 use crate::clips::Clip;
 use crate::network::Answer;
+use crate::run::{Table, date};
 
 /// Patience for an event and for a question, as sync-service has it.
 pub(crate) const SMALL: Duration = Duration::from_secs(10);
@@ -44,33 +45,56 @@ pub(crate) struct Row<'a> {
     pub(crate) source: &'static str,
 }
 
-pub(crate) fn event<'a>(date: String, sensor: &'a str, device_id: &'a str) -> Row<'a> {
-    let capteur = Sensor {
-        id: 1,
-        nom: sensor,
-        etat: Some(1),
-    };
+/// What a row says beside its date, by its number: rows that changed places are told apart.
+pub(crate) fn sensor(table: Table, name: &str, number: u32) -> Sensor<'_> {
+    match table {
+        Table::Events => Sensor {
+            id: 1,
+            nom: name,
+            etat: Some(number % 2),
+        },
+        Table::Clips => Sensor {
+            id: 4,
+            nom: name,
+            etat: None,
+        },
+    }
+}
+
+/// The same: which camera a clip is of.
+pub(crate) const fn camera(table: Table, number: u32) -> Option<u32> {
+    match table {
+        Table::Events => None,
+        Table::Clips => Some(1 + number % 2),
+    }
+}
+
+fn row<'a>(table: Table, unix_s: i64, number: u32, sensor_name: &'a str, device_id: &'a str) -> Row<'a> {
     Row {
-        date,
-        capteur,
-        numero_camera: None,
+        date: date(unix_s, number),
+        capteur: sensor(table, sensor_name, number),
+        numero_camera: camera(table, number),
         video_data: None,
         device_id,
         source: "sync_service",
     }
 }
 
-pub(crate) fn clip<'a>(date: String, sensor: &'a str, device_id: &'a str, video: Option<&Clip>) -> Row<'a> {
-    let capteur = Sensor {
-        id: 4,
-        nom: sensor,
-        etat: None,
-    };
+pub(crate) fn event<'a>(unix_s: i64, number: u32, sensor_name: &'a str, device_id: &'a str) -> Row<'a> {
+    row(Table::Events, unix_s, number, sensor_name, device_id)
+}
+
+/// With its video, or without.
+pub(crate) fn clip<'a>(
+    unix_s: i64,
+    number: u32,
+    sensor_name: &'a str,
+    device_id: &'a str,
+    video: Option<&Clip>,
+) -> Row<'a> {
     Row {
-        capteur,
-        numero_camera: Some(1),
         video_data: video.map(|clip| STANDARD.encode(clip.whole())),
-        ..event(date, sensor, device_id)
+        ..row(Table::Clips, unix_s, number, sensor_name, device_id)
     }
 }
 
@@ -133,14 +157,13 @@ mod tests {
 
     #[test]
     fn a_row_is_the_contracts() {
-        let date = || "2025-12-18T17:30:00.000001".to_string();
         assert_eq!(
-            json(&event(date(), "PIR Entrée", "raspberry-1")),
+            json(&event(1_766_079_000, 1, "PIR Entrée", "raspberry-1")),
             r#"{"date":"2025-12-18T17:30:00.000001","capteur":{"id":1,"nom":"PIR Entrée","etat":1},"device_id":"raspberry-1","source":"sync_service"}"#
         );
         assert_eq!(
-            json(&clip(date(), "Caméra 1", "raspberry-1", None)),
-            r#"{"date":"2025-12-18T17:30:00.000001","capteur":{"id":4,"nom":"Caméra 1"},"numero_camera":1,"device_id":"raspberry-1","source":"sync_service"}"#
+            json(&clip(1_766_079_000, 2, "Caméra 1", "raspberry-1", None)),
+            r#"{"date":"2025-12-18T17:30:00.000002","capteur":{"id":4,"nom":"Caméra 1"},"numero_camera":1,"device_id":"raspberry-1","source":"sync_service"}"#
         );
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sync_protocol::{Extension, Extensions};
 
 use super::Findings;
-use super::reader::ask_until_answered;
+use super::reader::{Reader, ask_until_answered};
+use super::rows::ids_of;
 use crate::device::clip::creation;
 use crate::device::events::event_ask;
 use crate::device::{Entry, Ledger};
@@ -20,6 +21,7 @@ pub(super) async fn ask_again(
     run: &Arc<Run>,
     ledgers: &[Ledger],
     extensions: &[Extensions],
+    reader: &mut Reader,
     findings: &mut Findings,
 ) -> Result<(), String> {
     let takes_uploads = extensions.iter().all(|extensions| extensions.has(Extension::Uploads));
@@ -43,8 +45,14 @@ pub(super) async fn ask_again(
             findings.asked_again += 1;
             if answer.id() != entry.id {
                 findings.other_answers += 1;
-                let (id, said) = (entry.id.unwrap_or_default(), answer.id());
-                findings.example(|| format!("key {}: {said:?} instead of {id}", run.key(table, device, number)));
+                let id = entry.id.unwrap_or_default();
+                let said = answer.id().map_or("no id".to_string(), |said| said.to_string());
+                findings.example(|| format!("key {}: {said} instead of {id}", run.key(table, device, number)));
+            }
+            let ids = ids_of(run, table, device, number, entry, reader).await?;
+            if ids.len() > 1 {
+                findings.second_rows += 1;
+                findings.example(|| format!("key {}: {ids:?} since it came again", run.key(table, device, number)));
             }
         }
     }

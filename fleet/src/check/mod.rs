@@ -27,9 +27,13 @@ pub(crate) struct Findings {
     pub(crate) asked_again: u64,
     /// Of them, those that had another id then.
     pub(crate) other_answers: u64,
+    /// Those of them that made a second row.
+    pub(crate) second_rows: u64,
     pub(crate) whole_clips: u64,
     pub(crate) whole_bytes: u64,
     pub(crate) broken_clips: u64,
+    /// Left out, since so many were broken before them.
+    pub(crate) unread_clips: u64,
     /// Some of what is wrong, in words.
     pub(crate) examples: Vec<String>,
 }
@@ -37,7 +41,14 @@ pub(crate) struct Findings {
 impl Findings {
     /// Each row is there once and each clip is whole.
     pub(crate) fn is_good(&self) -> bool {
-        self.events.is_good() && self.clips.is_good() && self.other_answers == 0 && self.broken_clips == 0
+        let again = self.other_answers + self.second_rows;
+        let clips = self.broken_clips + self.unread_clips;
+        self.events.is_good() && self.clips.is_good() && again == 0 && clips == 0
+    }
+
+    /// Whether there was anything to find.
+    pub(crate) fn is_of_rows(&self) -> bool {
+        self.events.rows + self.clips.rows > 0
     }
 
     fn example(&mut self, text: impl FnOnce() -> String) {
@@ -57,7 +68,6 @@ pub(crate) async fn read_back(
     extensions: &[Extensions],
 ) -> Result<Findings, String> {
     let mut findings = Findings::default();
-    ask_again::ask_again(run, ledgers, extensions, &mut findings).await?;
     let mut reader = Reader::new(run).await?;
     let mut stored = Vec::new();
     for table in [Table::Events, Table::Clips] {
@@ -71,5 +81,7 @@ pub(crate) async fn read_back(
         }
     }
     clips::read(run, &reader, stored, &mut findings).await?;
+    // Not before: a row that was lost with its key would be there again.
+    ask_again::ask_again(run, ledgers, extensions, &mut reader, &mut findings).await?;
     Ok(findings)
 }

@@ -16,6 +16,9 @@ use crate::wire;
 const TRIES: u32 = 30;
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// How much of a refusal is told, in characters.
+const SAID_MOST: usize = 200;
+
 /// A person's line.
 pub(super) struct Reader {
     line: Line,
@@ -91,13 +94,16 @@ pub(super) async fn ask_until_answered(line: &mut Line, ask: impl Fn() -> Ask) -
             Ok(answer) if answer.status.is_success() => return Ok(answer),
             Ok(answer) => {
                 let said = String::from_utf8_lossy(&answer.body);
-                why = format!("{what}: HTTP {} {}", answer.status.as_u16(), said.trim());
+                // Of a proxy it may be a page.
+                let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+                let said: String = said.chars().take(SAID_MOST).collect();
+                why = format!("{what}: HTTP {} {said}", answer.status.as_u16());
                 let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::CONFLICT, StatusCode::LOCKED];
                 if answer.status.is_client_error() && !later.contains(&answer.status) {
                     return Err(why);
                 }
             }
-            Err(trouble) => why = format!("{what}: {trouble:?}"),
+            Err(trouble) => why = format!("{what}: {}", trouble.name()),
         }
         tokio::time::sleep(line.fail_over(None).unwrap_or(AGAIN)).await;
     }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::Findings;
 use super::reader::{Reader, encoded};
 use crate::device::{Entry, Ledger};
 use crate::run::{Run, Table, date, number_of};
+use crate::wire;
 
 /// Rows of a page.
 const PAGE_ROWS: u32 = 1_000;
@@ -54,11 +56,52 @@ struct Page {
     next: Option<String>,
 }
 
+/// A row as it is listed: of whatever type its values have become.
 #[derive(Deserialize)]
 struct Item {
     id: i64,
-    date: String,
-    device_id: String,
+    date: Value,
+    capteur: Value,
+    #[serde(default)]
+    numero_camera: Value,
+    device_id: Value,
+}
+
+impl Item {
+    fn date(&self) -> &str {
+        self.date.as_str().unwrap_or_default()
+    }
+
+    fn device_id(&self) -> &str {
+        self.device_id.as_str().unwrap_or_default()
+    }
+}
+
+/// The ids under which a row is there.
+pub(super) async fn ids_of(
+    run: &Run,
+    table: Table,
+    device: u32,
+    number: u32,
+    entry: Entry,
+    reader: &mut Reader,
+) -> Result<Vec<i64>, String> {
+    let name = &run.plan.devices[device as usize].id;
+    let date = date(entry.unix_s, number);
+    let path = format!(
+        "{}?device={}&sensor={}&from={}&order=asc&limit={PAGE_ROWS}",
+        table.path(),
+        encoded(name),
+        encoded(&run.sensor(table)),
+        encoded(&date)
+    );
+    // Rows of later dates may come along.
+    let page: Page = reader.json(&path).await?;
+    let same = page
+        .items
+        .iter()
+        .filter(|item| item.date() == date && item.device_id() == name);
+    Ok(same.map(|item| item.id).collect())
 }
 
 /// Reads a table to its end.
@@ -95,6 +138,8 @@ pub(super) async fn compare(
 }
 
 struct Comparison<'a> {
+    table: Table,
+    sensor: String,
     devices: HashMap<&'a str, u32>,
     names: Vec<&'a str>,
     rows: Vec<&'a [Entry]>,
@@ -111,6 +156,8 @@ impl<'a> Comparison<'a> {
         });
         let rows: Vec<&[Entry]> = rows.collect();
         Self {
+            table,
+            sensor: run.sensor(table),
             devices: names.iter().copied().zip(0..).collect(),
             names,
             seen: rows.iter().map(|rows| vec![false; rows.len()]).collect(),
@@ -123,15 +170,10 @@ impl<'a> Comparison<'a> {
     }
 
     fn see(&mut self, item: &Item, findings: &mut Findings) {
+        let place = self.place(item);
         let tally = &mut self.found.tally;
-        let place = || {
-            let device = *self.devices.get(item.device_id.as_str())?;
-            let number = number_of(&item.date)?;
-            let entry = self.rows.get(device as usize)?.get(number as usize)?;
-            (date(entry.unix_s, number) == item.date).then_some((device, number, entry))
-        };
-        let named = || format!("{} of {} (id {})", item.date, item.device_id, item.id);
-        let Some((device, number, entry)) = place() else {
+        let named = || format!("{} of {} (id {})", item.date(), item.device_id(), item.id);
+        let Some((device, number, entry)) = place else {
             tally.unknown += 1;
             findings.example(|| format!("never sent: {}", named()));
             return;
@@ -147,6 +189,17 @@ impl<'a> Comparison<'a> {
             findings.example(|| format!("another id than {id}: {}", named()));
         }
         self.found.stored.push((device, number, item.id));
+    }
+
+    /// Whose row it is, and which, if it is one as it was sent.
+    fn place(&self, item: &Item) -> Option<(u32, u32, Entry)> {
+        let device = *self.devices.get(item.device_id())?;
+        let number = number_of(item.date())?;
+        let entry = *self.rows.get(device as usize)?.get(number as usize)?;
+        let is_same = date(entry.unix_s, number) == item.date()
+            && json!(wire::sensor(self.table, &self.sensor, number)) == item.capteur
+            && json!(wire::camera(self.table, number)) == item.numero_camera;
+        is_same.then_some((device, number, entry))
     }
 
     fn end(mut self, findings: &mut Findings) -> Found {

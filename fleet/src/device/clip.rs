@@ -13,7 +13,7 @@ use super::pass::Tried;
 use super::{Device, Waiting};
 use crate::clips::Clip;
 use crate::network::{Answer, Ask, Pieces};
-use crate::run::{Run, Table, date};
+use crate::run::{Run, Table};
 use crate::stats::{Kind, Trouble};
 use crate::wire;
 
@@ -63,8 +63,7 @@ impl Device {
 
     async fn post_plain(&mut self, number: u32, clip: &Clip) -> Tried {
         let sensor = self.run.sensor(Table::Clips);
-        let date = date(self.clip_unix_s(number), number);
-        let row = wire::clip(date, &sensor, &self.name.id, Some(clip));
+        let row = wire::clip(self.clip_unix_s(number), number, &sensor, &self.name.id, Some(clip));
         let ask = Ask {
             method: Method::POST,
             path: Table::Clips.path().to_string(),
@@ -143,7 +142,7 @@ impl Device {
         if answer.id().is_some() {
             self.run.stats().counts().clip_bytes += clip.len();
         }
-        self.book(Table::Clips, Kind::Clip, answer.meaning())
+        self.book_answer(Table::Clips, Kind::Clip, answer)
     }
 
     fn clip_unix_s(&self, number: u32) -> i64 {
@@ -163,7 +162,7 @@ pub(crate) fn creation(
     body: Option<Pieces>,
 ) -> Ask {
     let sensor = run.sensor(Table::Clips);
-    let media = wire::json(&wire::clip(date(unix_s, number), &sensor, name, None));
+    let media = wire::json(&wire::clip(unix_s, number, &sensor, name, None));
     let key = run.key(Table::Clips, device, number);
     let mut headers = vec![
         (METADATA_HEADER, format!("{MEDIA} {}", STANDARD.encode(media))),

@@ -9,7 +9,7 @@ use sync_protocol::batch::{self, Answer, Entry};
 use super::Device;
 use super::pass::Tried;
 use crate::network::{Ask, Pieces};
-use crate::run::{Run, Table, date};
+use crate::run::{Run, Table};
 use crate::stats::Kind;
 use crate::wire::{self, Meaning};
 
@@ -33,7 +33,7 @@ impl Device {
         let unix_s = self.unix_s(row.number);
         let ask = event_ask(&self.run, self.number, &self.name.id, row.number, unix_s);
         match self.line.ask(Kind::Event, ask).await {
-            Ok(answer) => self.book(Table::Events, Kind::Event, answer.meaning()),
+            Ok(answer) => self.book_answer(Table::Events, Kind::Event, &answer),
             Err(trouble) => trouble.into(),
         }
     }
@@ -44,7 +44,7 @@ impl Device {
         let entries: Vec<_> = rows
             .map(|row| Entry {
                 key: Cow::Owned(self.run.key(Table::Events, self.number, row.number)),
-                evenement: wire::event(date(self.unix_s(row.number), row.number), &sensor, &self.name.id),
+                evenement: wire::event(self.unix_s(row.number), row.number, &sensor, &self.name.id),
             })
             .collect();
         let ask = Ask {
@@ -93,7 +93,7 @@ impl Device {
 /// The request of one event.
 pub(crate) fn event_ask(run: &Run, device: u32, name: &str, number: u32, unix_s: i64) -> Ask {
     let sensor = run.sensor(Table::Events);
-    let event = wire::event(date(unix_s, number), &sensor, name);
+    let event = wire::event(unix_s, number, &sensor, name);
     Ask {
         method: Method::POST,
         path: Table::Events.path().to_string(),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use sync_protocol::{Extension, patience};
 
 use super::Device;
+use crate::network::Answer;
 use crate::run::Table;
 use crate::stats::{Kind, Trouble};
 use crate::wire::Meaning;
@@ -76,6 +77,16 @@ impl Device {
                 }
             }
         }
+    }
+
+    /// Books an answer to the first row that waits.
+    pub(super) fn book_answer(&mut self, table: Table, kind: Kind, answer: &Answer) -> Tried {
+        let meaning = answer.meaning();
+        if meaning == Meaning::Refused && answer.status.is_success() {
+            let said = format!("{} without an id", answer.status.as_u16());
+            self.run.stats().odd(kind, &said);
+        }
+        self.book(table, kind, meaning)
     }
 
     /// Books what an answer means for the first row that waits.

@@ -40,6 +40,43 @@ fn a_server_that_loses_a_row_fails() {
     );
 }
 
+/// The key is sent once more at the end: what that stores does not hide what was lost.
+#[test]
+fn a_server_that_loses_a_row_with_its_key_fails() {
+    let work = ["--devices", "1", "--seconds", "0", "--backlog-events", "3"];
+    let (status, text) = play(&Fake::start(Habit::Forgets).url, &work);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("events: 3; missing 1, doubled 0"), "{text}");
+    assert!(text.contains("keys sent again: 3, with another id 0"), "{text}");
+}
+
+#[test]
+fn a_row_that_says_something_else_fails() {
+    let (status, text) = play_with(Habit::Alters, "0", &[]);
+    assert_eq!(status, 1, "{text}");
+    assert!(
+        text.contains("missing 1, doubled 0, under another id 0, never sent 1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_answer_without_an_id_is_told() {
+    let (status, text) = play_with(Habit::SaysNothing, "0", &[]);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("refused or broken: event 201 without an id ×"), "{text}");
+}
+
+#[test]
+fn where_no_row_was_sent_nothing_is_right() {
+    let (status, text) = play(&Fake::start(Habit::None).url, &["--devices", "2", "--seconds", "0"]);
+    assert_eq!(status, 2, "{text}");
+    assert!(
+        text.contains("sync-fleet: no row was sent") && !text.contains("each row is there"),
+        "{text}"
+    );
+}
+
 #[test]
 fn a_server_that_doubles_a_row_fails() {
     let (status, text) = play_with(Habit::Doubles, "1", &[]);
@@ -67,8 +104,9 @@ fn a_key_that_makes_a_second_row_fails() {
         .next()
         .unwrap();
     assert_ne!(again, "0", "{text}");
-    assert!(text.contains(&format!("with another id {again}")), "{text}");
-    assert!(text.contains(&format!("missing 0, doubled {again}")), "{text}");
+    let wrong = format!("keys sent again: {again}, with another id {again}, with a second row {again}\n");
+    assert!(text.contains(&wrong), "{text}");
+    assert!(text.contains("missing 0, doubled 0"), "{text}");
 }
 
 #[test]
@@ -76,6 +114,28 @@ fn a_clip_that_is_not_whole_fails() {
     let (status, text) = play_with(Habit::Spoils, "1", &[]);
     assert_eq!(status, 1, "{text}");
     assert!(text.contains("clips read back: 0 whole (0.0 MB), 3 not"), "{text}");
+}
+
+#[test]
+fn of_a_server_without_its_videos_not_all_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("film.mp4");
+    std::fs::write(&film, "a film").unwrap();
+    let work = ["--devices", "3", "--seconds", "0", "--backlog-clips", "50", "--clip"];
+    let fake = Fake::start(Habit::HasNoVideo);
+    let (status, text) = play(&fake.url, &[&work[..], &[film.to_str().unwrap()]].concat());
+    assert_eq!(status, 1, "{text}");
+    let told = text.split("clips read back: 0 whole (0.0 MB), ").nth(1).unwrap();
+    let numbers: Vec<u32> = told
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|word| word.parse().ok())
+        .take(2)
+        .collect();
+    // The fourth of those who read may be at one when the hundredth is found broken.
+    assert!(
+        (100..104).contains(&numbers[0]) && numbers[0] + numbers[1] == 150,
+        "{text}"
+    );
 }
 
 #[test]

@@ -21,6 +21,10 @@ pub enum Habit {
     None,
     /// Answers 201 for the third row, and keeps nothing.
     Loses,
+    /// The same, and forgets the key and that it gave the id.
+    Forgets,
+    /// Changes what the third row says.
+    Alters,
     /// Keeps the third row twice.
     Doubles,
     /// Lists the third row under another id than it was answered.
@@ -29,6 +33,10 @@ pub enum Habit {
     ForgetsKeys,
     /// Changes a byte of each video.
     Spoils,
+    /// Has no video any more.
+    HasNoVideo,
+    /// Answers 201 and no id.
+    SaysNothing,
     /// Is never well.
     Refuses,
     /// Is not well for the first try of each key, and asks for a second.
@@ -167,6 +175,13 @@ fn keep(shared: &Shared, table: usize, key: String, body: &[u8]) -> (Response, b
     }
     kept.next_id += 1;
     let (id, is_third) = (kept.next_id, kept.next_id == 3);
+    if habit == Habit::Forgets && is_third && tries == 1 {
+        kept.next_id -= 1;
+        return (created(id), false);
+    }
+    if habit == Habit::SaysNothing {
+        return (StatusCode::CREATED.into_response(), false);
+    }
     kept.ids.insert(key, id);
     let mut row: Value = serde_json::from_slice(body).unwrap();
     row["id"] = json!(id);
@@ -178,6 +193,9 @@ fn keep(shared: &Shared, table: usize, key: String, body: &[u8]) -> (Response, b
         Habit::Doubles if is_third => 2,
         _ => 1,
     };
+    if habit == Habit::Alters && is_third {
+        row["capteur"]["etat"] = json!(9);
+    }
     if habit == Habit::Renames && is_third {
         row["id"] = json!(1_000);
     }
@@ -193,19 +211,30 @@ async fn clips(State(shared): State<Shared>, Query(which): Query<HashMap<String,
     list(&shared, 1, &which)
 }
 
-/// Two rows of a sensor at a time.
+/// Two rows of a sensor, or of one of its devices from a moment on, at a time.
 fn list(shared: &Shared, table: usize, which: &HashMap<String, String>) -> String {
     let kept = shared.kept.lock().unwrap();
     let after: usize = which.get("cursor").map_or(0, |cursor| cursor.parse().unwrap());
     let rows = kept.tables[table]
         .iter()
-        .filter(|row| row["capteur"]["nom"] == which["sensor"]);
-    let items: Vec<&Value> = rows.skip(after).take(2).collect();
+        .filter(|row| row["capteur"]["nom"] == which["sensor"])
+        .filter(|row| which.get("device").is_none_or(|device| row["device_id"] == *device))
+        .filter(|row| {
+            which
+                .get("from")
+                .is_none_or(|from| row["date"].as_str().unwrap() >= from.as_str())
+        });
+    let mut rows: Vec<&Value> = rows.collect();
+    rows.sort_by_key(|row| row["date"].as_str().unwrap());
+    let items: Vec<&Value> = rows.into_iter().skip(after).take(2).collect();
     let next = (items.len() == 2).then(|| (after + 2).to_string());
     json!({ "items": items, "next": next }).to_string()
 }
 
 async fn video(State(shared): State<Shared>, Path(id): Path<i64>, headers: HeaderMap) -> Response {
+    if shared.habit == Habit::HasNoVideo {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let mut video = shared.kept.lock().unwrap().videos[&id].clone();
     if shared.habit == Habit::Spoils {
         video[9] ^= 1;

@@ -7,6 +7,7 @@
 // Cargo says by its environment where it is.
 #![allow(clippy::disallowed_methods)]
 
+mod broken;
 mod check;
 mod fake;
 mod honest;

@@ -21,7 +21,7 @@ fn receiver() -> PathBuf {
     program
 }
 
-struct Running(Child);
+pub struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -32,7 +32,7 @@ impl Drop for Running {
 }
 
 /// Starts a receiver; returns it and where it listens.
-fn start(listen: &str, data: &Path) -> (Running, String) {
+pub fn start(listen: &str, data: &Path) -> (Running, String) {
     start_with(listen, data, &[])
 }
 
