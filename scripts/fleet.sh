@@ -49,7 +49,11 @@ stop_receivers() {
 }
 stop() {
     stop_receivers
-    [ -z "${services_pid:-}" ] || kill "$services_pid" 2>/dev/null || :
+    for stop_pid in ${services_pid:-} ${killer_pid:-}; do
+        # Who plays real ones ends them first.
+        kill "$stop_pid" 2>/dev/null || :
+        wait "$stop_pid" || :
+    done
     [ "$database" = sqlite ] || postgres_stop "$work"
     rm -rf "$work"
 }
@@ -73,8 +77,8 @@ receiver() {
 # kill_first SECONDS: then the first receiver is killed, and started again where it was.
 kill_first() {
     sleep "$1"
-    kill -9 "$(head -n 1 "$work/pids")"
     first=${urls%% *}
+    kill -9 "$(head -n 1 "$work/pids")" || die "kill: the first receiver was gone already"
     receiver "$scenario-1" "${first#http://}"
     say "killed the first receiver after $1 s, and started it again"
 }
@@ -121,10 +125,18 @@ play() {
         services_pid=$!
     fi
     [ -z "${FLEET_PERF:-}" ] || profile_of "$(tail -n 1 "$work/pids")" "$FLEET_PERF" &
-    [ "$scenario" != kill ] || kill_first $((seconds / 2)) &
+    killer_pid=
+    if [ "$scenario" = kill ]; then
+        kill_first $((seconds / 2)) &
+        killer_pid=$!
+    fi
     result=0
     "$programs/sync-fleet" --devices "$devices" --within-s "$FLEET_WITHIN_S" --keep-alive-s 70 \
         --clip scripts/demo/camera-1.mp4 --clip scripts/demo/camera-2.mp4 "$@" || result=1
+    if [ -n "$killer_pid" ]; then
+        wait "$killer_pid" || result=1
+        killer_pid=
+    fi
     if [ -n "$services_pid" ]; then
         wait "$services_pid" || result=1
         services_pid=

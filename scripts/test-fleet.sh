@@ -35,6 +35,8 @@ cargo test --workspace --locked --lib --test receiver -- --ignored "$@"
 
 if [ -n "$whole" ]; then
     sh scripts/test-restore.sh
+    # The measurement in small, with a receiver that is killed.
+    FLEET_PROFILE=debug FLEET_DEVICES=50 FLEET_SECONDS=12 FLEET_SERVICES=2 FLEET_EVENTS=5 FLEET_CLIPS=1 sh scripts/fleet.sh kill return
     # What people ask of the receiver, against its document, on PostgreSQL as on SQLite.
     "$postgres_bin/psql" -Xq "$postgres_url/postgres" -c 'CREATE DATABASE api'
     RECEIVER_DATABASE_URL=$postgres_url/api sh scripts/test-api.sh 10

@@ -7,6 +7,7 @@ not there once, or not as it was sent.
 """
 import datetime
 import hashlib
+import http.client
 import json
 import os
 import pathlib
@@ -95,7 +96,16 @@ class Device:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         self.peak_kb = int(status.split("VmHWM:")[1].split()[0])
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0, f"{self.name}: exit status {self.process.returncode}"
+        if self.process.wait(30) != 0:
+            sys.exit(f"{self.name}: exit status {self.process.returncode}: {self.last_words()}")
+
+    def must_run(self):
+        if self.process.poll() is not None:
+            sys.exit(f"{self.name}: ended by itself, exit status {self.process.returncode}: {self.last_words()}")
+
+    def last_words(self):
+        lines = (FOLDER / f"{self.name}.log").read_text(encoding="utf-8").splitlines()
+        return lines[-1] if lines else "it said nothing"
 
     def sent(self, table, key):
         query = f"SELECT date, remote_id FROM {table} JOIN sync_tracking ON table_name = '{table}' AND local_id = {key} ORDER BY date"
@@ -135,17 +145,22 @@ def wrong(device):
 
 def main():
     video = pathlib.Path(CLIP).read_bytes()
-    devices = [Device(number, video) for number in range(COUNT)]
-    began = time.monotonic()
+    devices = []
     try:
+        for number in range(COUNT):
+            devices.append(Device(number, video))
+        began = time.monotonic()
         while time.monotonic() < began + SECONDS:
             for device in devices:
+                device.must_run()
                 device.records()
             time.sleep(0.2)
         ended = time.monotonic()
         while any(device.left() for device in devices):
             if time.monotonic() > ended + WITHIN_S:
                 sys.exit(f"sync-service: after {WITHIN_S} s {sum(device.left() for device in devices)} rows are not through")
+            for device in devices:
+                device.must_run()
             time.sleep(0.5)
         took = time.monotonic() - ended
         for device in devices:
@@ -153,6 +168,7 @@ def main():
     finally:
         for device in devices:
             device.process.kill()
+            device.process.wait()
             device.output.close()
     found = [line for device in devices for line in wrong(device)]
     counts = [sum(device.ask(f"SELECT count(*) FROM {table}")[0][0] for device in devices) for table in ("evenement", "media")]
@@ -163,4 +179,9 @@ def main():
     sys.exit(1 if found else 0)
 
 
-main()
+# So that the processes are ended with this one.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+try:
+    main()
+except (OSError, ValueError, sqlite3.Error, subprocess.SubprocessError, http.client.HTTPException) as error:
+    sys.exit(f"services.py: {' '.join(str(error).split())}")
