@@ -1,7 +1,8 @@
 // The page's frame: who is here, which place, what is said.
 
 import { ApiError, get, send, told } from './lib/api.js';
-import { h, setText, throttle } from './lib/dom.js';
+import { h, loading, setText, throttle } from './lib/dom.js';
+import { me as first } from './lib/first.js';
 import { language, moreWords, number, otherLanguage, setLanguage, t } from './lib/i18n.js';
 import { bind } from './lib/keys.js';
 import * as live from './lib/live.js';
@@ -39,6 +40,7 @@ const header = h('header', {},
     h('button', { class: 'quiet', lang: otherLanguage, title: t('language.other'), click: () => setLanguage(otherLanguage) }, otherLanguage.toUpperCase()),
     h('button', { class: 'quiet keys-help', 'aria-label': t('help.title'), title: t('help.title'), click: showHelp }, '?'),
     signOut));
+document.querySelector('.before')?.remove();
 document.body.append(header, main, lost, said);
 
 live.onState((text, isLive) => {
@@ -231,13 +233,19 @@ async function leave() {
 }
 addEventListener('signed-out', (event) => left(event.detail ?? 'sign_in'));
 
-async function begin() {
+async function begin(asked = get('/api/me')) {
+  main.replaceChildren();
+  const done = loading(main, 3, new AbortController().signal, t('loading.long'));
   try {
-    entered(await get('/api/me'));
+    const person = await asked;
+    done();
+    entered(person);
   } catch (error) {
+    done();
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 403) left(error.reason);
-    else if (error.status !== 401) main.replaceChildren(problem(error, { again: begin }));
+    else if (error.status === 401) left(error.reason ?? 'sign_in');
+    else main.replaceChildren(problem(error, { again: () => begin() }));
   }
 }
-await begin();
+await begin(first);

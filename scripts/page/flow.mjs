@@ -128,7 +128,7 @@ export const tests = {
   },
 
   async 'a clip that ends offers the next with its time and camera'() {
-    const { server } = await withClips('ended');
+    const { server, day } = await withClips('ended');
     const before = await unseen(server);
     const { page, open, close } = await reader(server);
     await open('/new');
@@ -143,6 +143,26 @@ export const tests = {
     assert.equal(await offer.count(), 0);
     assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Seen, next');
     await page.waitForFunction(() => document.querySelector('video').currentTime > 0.1);
+    // A day's clips lead on in the same way; its last one ends.
+    await open(`/day/${day}`);
+    const films = page.locator('.line', { hasText: 'clip' });
+    await films.nth(1).click();
+    const last = await page.locator('video').getAttribute('src');
+    await films.nth(2).click();
+    const end = () => page.evaluate(() => { document.querySelector('video').currentTime = 1e6; });
+    await page.waitForFunction((src) => document.querySelector('video').getAttribute('src') !== src && document.querySelector('video').duration > 0, last);
+    await end();
+    const following = page.locator('.stage').getByRole('button', { name: /^Next clip \d\d:\d\d:\d\d · / });
+    await following.focus();
+    await check(page, 'a clip of a day that ended');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction((src) => document.querySelector('video').getAttribute('src') === src && document.querySelector('video').currentTime > 0.1, last);
+    assert.equal(await page.evaluate(() => document.activeElement.localName), 'video');
+    await films.nth(0).click();
+    await page.waitForFunction((src) => document.querySelector('video').getAttribute('src') !== src && document.querySelector('video').duration > 0, last);
+    await end();
+    await page.waitForFunction(() => document.querySelector('video').ended);
+    assert.equal(await following.count(), 0);
     await close();
     await server.stop();
   },

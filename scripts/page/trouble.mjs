@@ -196,6 +196,37 @@ export const tests = {
     await server.stop();
   },
 
+  async 'a page that did not come in whole says so, and one that does asks for all at once'() {
+    const server = await receiver('whole');
+    await tell(server, 'garage');
+    const line = await gate(server);
+    const { page, open, expect, close } = await reader(line);
+    expect(NOISE);
+    // What the browser says of the module that lacks.
+    expect(/^$/);
+    line.refuse(/\/words\//);
+    await open('/');
+    const said = page.getByText('This page did not come in whole.');
+    assert.equal(await said.isVisible(), false);
+    // Eight seconds later.
+    await page.evaluate(() => { for (const animation of document.getAnimations()) animation.finish(); });
+    await said.waitFor();
+    await check(page, 'not in whole');
+    line.refuse(null);
+    // Nothing waits for the words but what is shown.
+    const hold = line.hold(/\/words\/en\.js/, 0);
+    const asked = ['/api/me', 'views/devices.js', 'views/device_line.js'].map((end) => page.waitForRequest((request) => request.url().endsWith(end)));
+    await page.getByRole('link', { name: 'load it again' }).click();
+    await hold.stopped;
+    await Promise.all(asked);
+    hold.release();
+    await page.locator('a.name').waitFor();
+    assert.equal(await said.count(), 0);
+    await close();
+    line.close();
+    await server.stop();
+  },
+
   async 'a day that stays open holds so many rows and counts the others'() {
     const DAY = '2025-12-18';
     const server = await receiver('tabs');

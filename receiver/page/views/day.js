@@ -13,7 +13,7 @@ import { filters } from './filters.js';
 import { importantButton } from './important.js';
 import { lanesOf, list } from './list.js';
 import { nearDays } from './near_days.js';
-import { player } from './player.js';
+import { player, source } from './player.js';
 import { histogram, timeline } from './timeline.js';
 
 /** A clip that begins within this of an event shows it. */
@@ -53,7 +53,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   const device = deviceSaid(chosen.device, signal);
   place.append(bar, device.element, columns);
 
-  const shown = player(right, { me, signal, step });
+  const shown = player(right, { me, signal, step, ended });
   const lanes = timeline(lanesPlace, { signal, pick, moved: throttle(() => null, 250) });
   const bars = histogram((hour) => lanes.show(hour * 3600, (hour + 1) * 3600));
   hours.append(bars.element);
@@ -92,12 +92,22 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   }
 
   /** The next clip of the day, seen from the moment that is chosen. */
-  function step(by) {
+  function beside(by) {
     const films = clips().sort((one, other) => one.s - other.s || one.row.id - other.row.id);
     const index = films.findIndex((item) => item.row.id === shown.clip?.id);
     const from = at?.s ?? (by > 0 ? -1 : Infinity);
-    const found = index >= 0 ? films[index + by] : by > 0 ? films.find((item) => item.s >= from) : films.findLast((item) => item.s <= from);
+    if (index >= 0) return films[index + by];
+    return by > 0 ? films.find((item) => item.s >= from) : films.findLast((item) => item.s <= from);
+  }
+  function step(by) {
+    const found = beside(by);
     if (found) pick(found);
+  }
+
+  /** What the end of a clip offers, over its last picture. */
+  function ended() {
+    const film = beside(1);
+    return film && h('button', { class: 'primary', click: () => step(1) }, t('player.next'), h('span', {}, ` ${clock(film.s)} · ${source(film.row)}`));
   }
 
   function drawMarks() {

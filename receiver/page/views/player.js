@@ -115,7 +115,9 @@ export function player(place, { me, step, signal, ended }) {
     if (offer) stage.append(h('div', { class: 'over' }, offer));
   }
   function uncover() {
-    stage.querySelector('.over')?.remove();
+    const over = stage.querySelector('.over');
+    if (over?.contains(document.activeElement)) (video ?? next).focus({ preventScroll: true });
+    over?.remove();
   }
 
   function describe() {

@@ -35,6 +35,7 @@ const FILES: &[(&str, &str, &str)] = files![
     "icon-warn.svg" SVG
     "lib/api.js" JS
     "lib/dom.js" JS
+    "lib/first.js" JS
     "lib/i18n.js" JS
     "lib/keys.js" JS
     "lib/live.js" JS

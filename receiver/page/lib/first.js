@@ -1,0 +1,12 @@
+// Asked for at once, while the words are on their way.
+
+import { get } from './api.js';
+
+/** Who is here. */
+export const me = get('/api/me');
+me.catch(() => null);
+
+const PLACES = ['devices', 'day', 'new', 'kept', 'add'];
+const place = location.pathname.split('/')[1] || 'devices';
+// Most likely it may be shown; whatever becomes of it is said when it is.
+if (PLACES.includes(place)) import(`../views/${place}.js`).catch(() => null);
