@@ -40,15 +40,27 @@ fi
 
 work=$(mktemp -d "${FLEET_DIR:-/tmp}/fleet.XXXXXX")
 : >"$work/pids"
+# Ends the receivers; 1 when one had to be killed for it.
 stop_receivers() {
+    stopped=0
     while read -r pid; do
         kill "$pid" 2>/dev/null || :
-        while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+        tries=0
+        while kill -0 "$pid" 2>/dev/null; do
+            tries=$((tries + 1))
+            if [ "$tries" = 300 ]; then
+                say "a receiver did not end within 30 s: killed" >&2
+                kill -9 "$pid" || :
+                stopped=1
+            fi
+            sleep 0.1
+        done
     done <"$work/pids"
     : >"$work/pids"
+    return "$stopped"
 }
 stop() {
-    stop_receivers
+    stop_receivers || :
     for stop_pid in ${services_pid:-} ${killer_pid:-}; do
         # Who plays real ones ends them first.
         kill "$stop_pid" 2>/dev/null || :
@@ -142,7 +154,7 @@ play() {
         services_pid=
         cat "$work/services.txt"
     fi
-    stop_receivers
+    stop_receivers || result=1
     # What the receivers said, without the times.
     sed 's/^\[[^ ]*Z /[/' "$work/$scenario"-[0-9].log | sort | uniq -c | sort -rn | head -n 5
     du -sh "$work/$scenario" | sed 's/\t.*/ in the folder of clips/'
