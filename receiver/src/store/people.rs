@@ -100,10 +100,11 @@ impl Attempt {
         }
     }
 
-    /// The wait that is left where the next one is not before `next_s`.
+    /// The wait that is left where the next one is not before `next_s`. A longer one than the longest is that of a clock that was
+    /// put back since: it would not end before the clock is there again, so it is over.
     pub(super) fn early_s(&self, next_s: i64, now_s: i64) -> i64 {
-        // A clock that was put back makes nobody wait longer than the longest wait.
-        (next_s - now_s).min(self.longest_s)
+        let left_s = next_s.saturating_sub(now_s);
+        if left_s > self.longest_s { 0 } else { left_s }
     }
 }
 

@@ -213,8 +213,14 @@ pub(super) async fn by_session(
     Ok(Some(Visitor {
         person: session.person,
         way: Way::Session(id.to_string()),
-        is_due: session.expires_s - now < SESSION_S - PROLONG_AFTER_S,
+        is_due: is_due(session.expires_s - now),
     }))
+}
+
+/// Whether a session that has this much left is to live on from now. One that has far too much was begun while the clock was
+/// ahead, and would be good for as long as that was.
+fn is_due(left_s: i64) -> bool {
+    !(SESSION_S - PROLONG_AFTER_S..=SESSION_S + PROLONG_AFTER_S).contains(&left_s)
 }
 
 /// Lets what changes something pass when it comes from our own page, or from no page at all.
