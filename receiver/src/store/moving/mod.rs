@@ -52,12 +52,15 @@ pub(crate) async fn run(folder: &Path, to: &Destination, tell: &(dyn Fn(&str) + 
     };
     // A move that is refused until here has left nothing behind.
     marker.write(folder)?;
+    if let Some(target) = &target {
+        // Before the clips, which may take hours: no receiver starts on it meanwhile.
+        target.begin(&marker.id).await?;
+        target.set_installation(&source.installation()?).await?;
+    }
     if let Some(bucket) = &bucket {
         clips::move_all(folder, &source, bucket, tell).await?;
     }
     if let Some(target) = &target {
-        target.begin(&marker.id).await?;
-        target.set_installation(&source.installation()?).await?;
         tables::move_all(&source, target, tell).await?;
     }
     source.close()?;

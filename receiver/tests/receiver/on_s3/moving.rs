@@ -1,6 +1,7 @@
 //! `sync-receiver move`: what was in a folder is in a bucket and a database, whole, under its ids and keys, whatever happens
 //! on the way.
 
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -48,13 +49,19 @@ fn move_with_kills(bucket: &Bucket, grown: &Grown, database: Option<&str>) {
         wait_until("some of it is there", || bucket.objects().len() >= objects);
         child.kill().unwrap();
         child.wait().unwrap();
-        // Half of it is nobody's to serve.
-        let refused = program()
-            .env("RECEIVER_DATA", grown.folder.path())
-            .env("RECEIVER_LISTEN", "127.0.0.1:0")
-            .output()
-            .unwrap();
-        assert!(said(&refused).contains("run the same `sync-receiver move` again"));
+        // Half of it is nobody's to serve, there or here.
+        // Who is not refused finds its address taken.
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let nothing = TempDir::new().unwrap();
+        let there = database.map(|database| (nothing.path(), Some(database)));
+        for (folder, database) in [(grown.folder.path(), None)].into_iter().chain(there) {
+            let mut command = program();
+            command.env("RECEIVER_DATA", folder).env("RECEIVER_LISTEN", &address);
+            command.envs(database.map(|database| ("RECEIVER_DATABASE_URL", database)));
+            let refused = said(&command.output().unwrap());
+            assert!(refused.contains("run the same `sync-receiver move` again"), "{refused}");
+        }
     }
     let output = moving(bucket, &grown.folder, database).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -106,6 +113,12 @@ fn a_move_refuses_what_would_not_end_well() {
     let nothing = TempDir::new().unwrap();
     let output = moving(&bucket, &nothing, None).output().unwrap();
     assert!(said(&output).contains("there is no receiver.db"));
+    // Into a bucket that is away: the folder is as it was.
+    let folder = Receiver::start().kill();
+    bucket.proxy.set(Fault::Away);
+    assert!(said(&moving(&bucket, &folder, None).output().unwrap()).contains("s3://"));
+    bucket.proxy.set(Fault::None);
+    drop(Receiver::on(folder, &[]));
     // While somebody serves.
     let receiver = Receiver::start();
     for number in 0..3_u64 {
