@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::error::{Context, DeviceError, Kind, Result};
+use crate::row::Table;
 
 /// Where the values we send are found. Names are SQL identifiers of this database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub(super) fn detect(conn: &Connection, path: &Path) -> Result<Layout> {
     event.require(path, "id_evenement")?;
     event.require(path, "id_capteur")?;
     media.require(path, "id_media")?;
+    for table in Table::ALL {
+        require_ids(conn, path, table)?;
+    }
     let event_date = event.one_of(path, "date", "date_evenement")?;
     let media_date = media.one_of(path, "date", "date_media")?;
     let column = |name| media.require(path, name).map(|position| Column { name, position });
@@ -143,6 +147,34 @@ impl Columns {
             ),
         )
     }
+}
+
+/// A row without an id would never be found, and nobody would know. To look costs nothing where the id is the rowid, as the
+/// recorder declares it: SQLite knows that this one is never null.
+fn require_ids(conn: &Connection, path: &Path, table: Table) -> Result<()> {
+    let (name, id) = (table.name(), table.id_column());
+    let without: bool = conn
+        .query_row(&without_id_sql(table), [], |row| row.get(0))
+        .context(path, "lecture du schéma")?;
+    if without {
+        return Err(DeviceError::new(
+            Kind::Unusable,
+            format!(
+                "Des lignes de la table `{name}` de {} n'ont pas de `{id}` et ne partiraient jamais: recréez la table avec `{id} INTEGER PRIMARY KEY AUTOINCREMENT`",
+                path.display()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// A constant where the id is the rowid.
+pub(super) fn without_id_sql(table: Table) -> String {
+    format!(
+        "SELECT EXISTS (SELECT 1 FROM {} WHERE {} IS NULL)",
+        table.name(),
+        table.id_column()
+    )
 }
 
 /// An index of `media` that finds rows by `column` alone.

@@ -91,6 +91,27 @@ fn missing_tables_and_columns_are_named() {
 }
 
 #[test]
+fn rows_without_an_id_are_named_where_the_table_gives_none() {
+    let backend = Backend::start();
+    for (table, id) in [("evenement", "id_evenement"), ("media", "id_media")] {
+        let device = Device::new();
+        device.event();
+        device.sql(&format!(
+            "CREATE TABLE copy AS SELECT * FROM {table}; DROP TABLE {table}; ALTER TABLE copy RENAME TO {table}"
+        ));
+        // Whoever gives each row its id gets it sent.
+        assert_eq!(Service::once(&device, &backend).run().code(), Some(0));
+        device.sql(&format!(
+            "INSERT INTO {table} (date, id_capteur) VALUES ('2025-12-18T17:30:00', 1)"
+        ));
+        let run = Service::once(&device, &backend).run();
+        assert_refused(&run, &device.path());
+        assert!(run.stderr.contains(&format!("{id} INTEGER PRIMARY KEY")), "{run}");
+    }
+    assert_eq!(backend.received().len(), 2);
+}
+
+#[test]
 fn a_sync_tracking_of_another_shape_is_named() {
     let (device, backend) = (Device::new(), Backend::start());
     device.event();

@@ -1,5 +1,7 @@
 //! How SQLite finds what a pass asks for: by an index, never through a table.
 
+use rusqlite::StatementStatus;
+
 use super::*;
 use crate::device::{
     anchors, archive, backlog, clip, counts, dates, failed_rows, generation, look, low_water, meta, oldest, pages,
@@ -133,5 +135,17 @@ fn every_statement_of_a_pass_finds_its_rows_by_an_index() {
             let scans = step.starts_with("SCAN") && !SCANS.contains(&step.as_str());
             assert!(!scans && !step.contains("TEMP B-TREE"), "{name}: {plan:#?}");
         }
+    }
+}
+
+#[test]
+fn to_look_for_rows_without_an_id_reads_none() {
+    let recorder = Recorder::new();
+    recorder.events(1_000);
+    let device = recorder.device();
+    for table in Table::ALL {
+        let mut look = device.conn.prepare(&layout::without_id_sql(table)).unwrap();
+        assert!(!look.query_row([], |row| row.get::<_, bool>(0)).unwrap());
+        assert!(look.get_status(StatementStatus::VmStep) < 20, "{table}");
     }
 }
