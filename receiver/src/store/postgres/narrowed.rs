@@ -33,6 +33,21 @@ impl Narrowed {
             String::new()
         }
     }
+
+    /// The same where another index than the devices' is to be read along.
+    pub(super) fn are_theirs(self, first: usize) -> String {
+        if self.visible {
+            aside(&format!("true{}", self.theirs(first)))
+        } else {
+            String::new()
+        }
+    }
+}
+
+/// A condition, with ` AND ` before it, for which no index is looked for, and which does not seem to leave but few rows: those
+/// would rather be sorted than read in their order.
+fn aside(condition: &str) -> String {
+    format!(" AND CASE WHEN {condition} THEN true END")
 }
 
 /// Devices of a pattern: `number` is the pattern, the next two its range.
@@ -51,8 +66,7 @@ pub(super) fn of_device(device: &str, mut columns: Vec<(&'static str, String)>) 
 struct Lead {
     key: String,
     value: String,
-    /// What several have in common is found by a hash of it, and compared. By `CASE`, since for `=` there are other indexes,
-    /// and rows that seem to be few are rather sorted than read in their order.
+    /// What several have in common is found by a hash of it, and compared.
     check: String,
 }
 
@@ -70,7 +84,7 @@ fn lead(columns: &[(&str, String)]) -> Option<Lead> {
     (!columns.is_empty()).then(|| Lead {
         key: hash(&keys),
         value: hash(&values),
-        check: format!(" AND CASE WHEN {} THEN true END", same.join(" AND ")),
+        check: aside(&same.join(" AND ")),
     })
 }
 

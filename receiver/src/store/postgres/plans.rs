@@ -88,6 +88,7 @@ ANALYZE";
                     PAGE
                 };
                 all.push(wanted(list.page(narrowed, ascending), &[&page, &values], &own));
+                all.push(wanted(list.page(theirs, ascending), &[&page, &values, &VISIBLE], &own));
                 if !narrowed.device {
                     let sql = list.page_of_few(theirs, ascending);
                     let few = wanted(sql, &[&page, &values, &VISIBLE], &of_each);
@@ -95,6 +96,11 @@ ANALYZE";
                 }
             }
             let hours = wanted(list.hours(narrowed), &[&DAY, &values], &own);
+            all.push(Wanted {
+                may_sort: true,
+                ..hours
+            });
+            let hours = wanted(list.hours(theirs), &[&DAY, &values, &VISIBLE], &own);
             all.push(Wanted {
                 may_sort: true,
                 ..hours

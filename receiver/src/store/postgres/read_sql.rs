@@ -60,7 +60,7 @@ impl List {
     /// Parameters: 1 and 2 the place after which, 3 the other end, 4 how many, and what it is narrowed to.
     pub(super) fn page(self, narrowed: Narrowed, ascending: bool) -> String {
         let (between, order) = span(&narrowed.columns(5), ascending);
-        let (columns, seen, theirs) = (self.columns(), self.seen(), narrowed.theirs(5));
+        let (columns, seen, theirs) = (self.columns(), self.seen(), narrowed.are_theirs(5));
         format!("SELECT {columns} FROM {seen} AND {between}{theirs} ORDER BY {order} LIMIT $4")
     }
 
@@ -86,7 +86,7 @@ impl List {
 
     /// Rows an hour. Parameters: 1 the first moment, 2 the end, and what it is narrowed to.
     pub(super) fn hours(self, narrowed: Narrowed) -> String {
-        let (seen, equal, theirs) = (self.seen(), equal(&narrowed.columns(3)), narrowed.theirs(3));
+        let (seen, equal, theirs) = (self.seen(), equal(&narrowed.columns(3)), narrowed.are_theirs(3));
         format!(
             "SELECT substr(moment, 12, 2), count(*) FROM {seen} AND moment >= $1 AND moment < $2{equal}{theirs} GROUP BY 1"
         )
