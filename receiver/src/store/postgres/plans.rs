@@ -24,7 +24,12 @@ ANALYZE";
 
     const DAY: [&str; 2] = ["2025-02-01", "2025-02-02"];
     const PAGE: [&str; 4] = ["2025-02-01", "0", "2025-01-01", "50"];
-    const VISIBLE: [&str; 3] = ["shop-1%", "shop-1", "shop-2"];
+    const PAGE_UP: [&str; 4] = ["2025-01-01", "0", "2025-02-01", "50"];
+    /// Without a day.
+    const WHOLE: [&str; 4] = ["~", "0", "", "50"];
+    const WHOLE_UP: [&str; 4] = ["", "0", "~", "50"];
+    /// A pattern of some devices, and one of none.
+    const VISIBLE: [[&str; 3]; 2] = [["shop-1%", "shop-1", "shop-2"], ["nobody-%", "nobody-", "nobody."]];
 
     struct Wanted {
         sql: String,
@@ -61,59 +66,61 @@ ANALYZE";
         events.chain((0..8).map(move |bits| (List::Clips, sets(bits))))
     }
 
+    /// Values that many rows have, and such that none has.
+    const VALUES: [[&str; 3]; 2] = [["shop-1", "sensor 1", "2"], ["nowhere", "none", "9"]];
+
     fn pages() -> Vec<Wanted> {
-        let mut all = Vec::new();
-        for (list, narrowed) in every() {
-            let by: Vec<_> = [
-                (narrowed.device, "device", "shop-1"),
-                (narrowed.sensor, "sensor", "sensor 1"),
-                (narrowed.camera, "camera", "2"),
-            ]
-            .into_iter()
-            .filter(|(is_given, ..)| *is_given)
-            .collect();
-            let values: Vec<_> = by.iter().map(|(.., value)| *value).collect();
-            let index = |names: &[&'static str]| format!("{}_by_{}", table(list), names.join("_"));
-            let names: Vec<_> = by.iter().map(|(_, name, _)| *name).collect();
-            let own = index(if names.is_empty() { &["moment"] } else { &names });
-            let of_each = index(&[&["device"], &names[..]].concat());
-            let theirs = Narrowed {
-                visible: true,
-                ..narrowed
-            };
-            for ascending in [false, true] {
-                let page = if ascending {
-                    ["2025-01-01", "0", "2025-02-01", "50"]
-                } else {
-                    PAGE
-                };
-                all.push(wanted(list.page(narrowed, ascending), &[&page, &values], &own));
-                all.push(wanted(list.page(theirs, ascending), &[&page, &values, &VISIBLE], &own));
+        let all = every().flat_map(|(list, narrowed)| VALUES.map(|of| (list, narrowed, of)));
+        all.flat_map(|(list, narrowed, of)| of_list(list, narrowed, of))
+            .collect()
+    }
+
+    /// Everything that a list is asked for.
+    fn of_list(list: List, narrowed: Narrowed, of: [&'static str; 3]) -> Vec<Wanted> {
+        let by: Vec<_> = [
+            (narrowed.device, "device", of[0]),
+            (narrowed.sensor, "sensor", of[1]),
+            (narrowed.camera, "camera", of[2]),
+        ]
+        .into_iter()
+        .filter(|(is_given, ..)| *is_given)
+        .collect();
+        let values: Vec<_> = by.iter().map(|(.., value)| *value).collect();
+        let index = |names: &[&'static str]| format!("{}_by_{}", table(list), names.join("_"));
+        let names: Vec<_> = by.iter().map(|(_, name, _)| *name).collect();
+        let own = index(if names.is_empty() { &["moment"] } else { &names });
+        let of_each = index(&[&["device"], &names[..]].concat());
+        let theirs = Narrowed {
+            visible: true,
+            ..narrowed
+        };
+        let mut pages = Vec::new();
+        // The few rows of a page, and those of a day's hours.
+        let mut sorted = Vec::new();
+        for (ascending, page) in [(false, PAGE), (true, PAGE_UP), (false, WHOLE), (true, WHOLE_UP)] {
+            pages.push(wanted(list.page(narrowed, ascending), &[&page, &values], &own));
+            for visible in VISIBLE {
+                let sql = list.page(theirs, ascending);
+                pages.push(wanted(sql, &[&page, &values, &visible], &own));
                 if !narrowed.device {
                     let sql = list.page_of_few(theirs, ascending);
-                    let few = wanted(sql, &[&page, &values, &VISIBLE], &of_each);
-                    all.push(Wanted { may_sort: true, ..few });
+                    sorted.push(wanted(sql, &[&page, &values, &visible], &of_each));
                 }
             }
-            let hours = wanted(list.hours(narrowed), &[&DAY, &values], &own);
-            all.push(Wanted {
-                may_sort: true,
-                ..hours
-            });
-            let hours = wanted(list.hours(theirs), &[&DAY, &values, &VISIBLE], &own);
-            all.push(Wanted {
-                may_sort: true,
-                ..hours
-            });
+        }
+        sorted.push(wanted(list.hours(narrowed), &[&DAY, &values], &own));
+        for visible in VISIBLE {
+            sorted.push(wanted(list.hours(theirs), &[&DAY, &values, &visible], &own));
             if !narrowed.device {
-                let hours = wanted(list.hours_of_theirs(theirs), &[&DAY, &values, &VISIBLE], &of_each);
-                all.push(Wanted {
-                    may_sort: true,
-                    ..hours
-                });
+                let sql = list.hours_of_theirs(theirs);
+                sorted.push(wanted(sql, &[&DAY, &values, &visible], &of_each));
             }
         }
-        all
+        let sorted = sorted.into_iter().map(|wanted| Wanted {
+            may_sort: true,
+            ..wanted
+        });
+        pages.into_iter().chain(sorted).collect()
     }
 
     fn others() -> Vec<Wanted> {
