@@ -7,6 +7,7 @@ import {
   DESKTOP, NARROW, PASSWORD, PHONE, check, clips, file, finish, follow, h265, reader, receiver, recorder, root, upload, work,
 } from './world.mjs';
 import { tests as flow } from './flow.mjs';
+import { tests as hostile } from './hostile.mjs';
 import { tests as known } from './known.mjs';
 import { tests as live } from './live.mjs';
 import { tests as much } from './much.mjs';
@@ -402,7 +403,7 @@ const tests = {
 
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 let failed = null;
-for (const [name, test] of Object.entries({ ...tests, ...flow, ...trouble, ...known, ...live, ...much, ...reach })) {
+for (const [name, test] of Object.entries({ ...tests, ...flow, ...trouble, ...hostile, ...known, ...live, ...much, ...reach })) {
   if (only.length && !only.some((word) => name.includes(word))) continue;
   const began = Date.now();
   try {
