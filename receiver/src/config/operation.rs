@@ -56,6 +56,11 @@ impl Keep {
         *self != Self::default()
     }
 
+    /// Whether anything is ever removed for its age.
+    pub(crate) fn has_days(&self) -> bool {
+        [self.clips_days, self.events_days, self.receipts_days] != [None; 3]
+    }
+
     fn new(arguments: &OperationArguments) -> Result<Self, ConfigError> {
         let days = |variable, value: &Option<OsString>| {
             given(value.as_ref())

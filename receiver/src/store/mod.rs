@@ -265,3 +265,9 @@ fn sync_folder(folder: &Path) -> Result<(), StoreError> {
         .and_then(|folder| folder.sync_all())
         .map_err(StoreError::file(folder))
 }
+
+/// Lets every row of a SQLite have come a day earlier.
+#[cfg(test)]
+pub(crate) fn age_a_day(data: &Path) {
+    sqlite::SqliteRows::age_a_day(&data.join("receiver.db"));
+}

@@ -4,6 +4,7 @@
 mod alerts;
 mod delivery;
 mod lead;
+mod leap;
 mod message;
 mod retention;
 mod sweep;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::lead::Lead;
+use super::leap::Leap;
 use crate::config::Keep;
 use crate::metrics::{OfRemoval, UpkeepMetrics};
-use crate::people::now_s;
 use crate::store::upkeep::{Doom, Doomed, Reason};
 use crate::store::{Desk, Store, StoreError};
 
@@ -55,6 +55,7 @@ pub(super) struct Retention {
     desk: Arc<dyn Desk>,
     metrics: UpkeepMetrics,
     known: Known,
+    leap: Leap,
 }
 
 /// What is known of the database for as long as nobody else leads.
@@ -97,6 +98,7 @@ impl Retention {
             desk,
             metrics,
             known: Known::default(),
+            leap: Leap::default(),
         }
     }
 
@@ -137,13 +139,18 @@ impl Retention {
         let count = u32::try_from(doomed.len()).unwrap_or(u32::MAX);
         let is_through = count < CLIPS_MOST;
         let stuck = self.remove(&doomed, is_through).await?;
-        let more = self.remove_rows().await?;
+        // A clock that has just leapt tells no age.
+        let now_s = match self.keep.has_days() {
+            true => self.leap.now_s(&*self.desk).await?,
+            false => None,
+        };
+        let more = self.remove_rows(now_s).await?;
         let room = CLIPS_MOST
             .saturating_sub(stuck)
             .min(STUCK_MOST.saturating_sub(self.known.round.stuck));
         // What was removed may have taken longer than the lead lasts: then another one has added up what is to go.
         let may_doom = room > 0 && self.lead.is_ours().await?;
-        let found = if may_doom { self.doom(room).await? } else { 0 };
+        let found = if may_doom { self.doom(room, now_s).await? } else { 0 };
         let step = if count > stuck || more || found > 0 || !is_through {
             Step::Did
         } else if self.known.round.stuck > 0 {
@@ -224,22 +231,22 @@ impl Retention {
     }
 
     /// Removes events and receipts by age; says whether there may be more.
-    async fn remove_rows(&self) -> Result<bool, StoreError> {
+    async fn remove_rows(&self, now_s: Option<i64>) -> Result<bool, StoreError> {
         let mut more = false;
-        if let Some(before_s) = self.keep.events_days.map(before) {
+        if let Some(before_s) = before(now_s, self.keep.events_days) {
             let removed = self.desk.remove_events(before_s, ROWS_MOST).await?;
             self.count("evenement", Reason::Age, removed as u64, 0);
             more |= removed > 0;
         }
-        if let Some(before_s) = self.keep.receipts_days.map(before) {
+        if let Some(before_s) = before(now_s, self.keep.receipts_days) {
             more |= self.desk.forget_receipts(before_s, ROWS_MOST).await? > 0;
         }
         Ok(more)
     }
 
     /// Dooms clips by age, then for space; says how many.
-    async fn doom(&mut self, room: u32) -> Result<usize, StoreError> {
-        if let Some(before_s) = self.keep.clips_days.map(before) {
+    async fn doom(&mut self, room: u32, now_s: Option<i64>) -> Result<usize, StoreError> {
+        if let Some(before_s) = before(now_s, self.keep.clips_days) {
             let found = self.desk.doom(Doom::Before(before_s), room).await?;
             if !found.is_empty() {
                 // They count for space as well.
@@ -285,9 +292,9 @@ impl Retention {
 }
 
 /// The moment before which something is older than so many days.
-fn before(days: u64) -> i64 {
-    let days = i64::try_from(days).unwrap_or(i64::MAX);
-    now_s().saturating_sub(days.saturating_mul(DAY_S))
+fn before(now_s: Option<i64>, days: Option<u64>) -> Option<i64> {
+    let days = i64::try_from(days?).unwrap_or(i64::MAX);
+    Some(now_s?.saturating_sub(days.saturating_mul(DAY_S)))
 }
 
 #[cfg(test)]
@@ -317,5 +324,39 @@ mod tests {
         retention.lead = lead();
         retention.step().await.unwrap();
         assert_eq!(desk.trouble().await.unwrap(), None);
+    }
+    #[tokio::test]
+    async fn nothing_goes_by_age_while_the_clock_has_just_leapt() {
+        let data = tempfile::tempdir().unwrap();
+        let (store, desk) = open(data.path(), &Places::default()).await.unwrap();
+        let event = crate::record::Event {
+            origin: crate::record::Origin {
+                date: crate::record::Scalar::Null,
+                sensor_id: crate::record::Scalar::Null,
+                sensor_name: crate::record::Scalar::Null,
+                device_id: "pi".to_string(),
+                source: "sync_service".to_string(),
+            },
+            sensor_state: crate::record::Scalar::Null,
+        };
+        store.add_event(event, None).await.unwrap();
+        // It came two days ago, by a clock that has leapt since.
+        (0..2).for_each(|_| crate::store::age_a_day(data.path()));
+        let metrics = UpkeepMetrics::default();
+        let lead = Lead::new(WORK, "one".to_string(), Arc::clone(&desk), &metrics);
+        let keep = Keep {
+            events_days: Some(1),
+            ..Keep::default()
+        };
+        let mut retention = Retention::new(keep, lead, Arc::new(store), desk, metrics.clone());
+        let of = OfRemoval {
+            kind: "evenement",
+            reason: "age",
+        };
+        for (clock_s, gone) in [(2 * DAY_S, 0), (60, 1)] {
+            retention.leap = Leap::since(clock_s, 60);
+            retention.step().await.unwrap();
+            assert_eq!(metrics.removed.get_or_create(&of).get(), gone, "{clock_s}");
+        }
     }
 }

@@ -123,6 +123,36 @@ fn alerts_of_two_receivers_are_told_once_each_also_when_one_of_them_dies() {
 
 #[test]
 #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+fn age_is_by_the_databases_clock() {
+    let database = Database::new();
+    let first = Receiver::with(&[("RECEIVER_DATABASE_URL", &database.url())]);
+    old_clips(&database, &first);
+    let folder = first.kill();
+    // To a database that is 40 days behind us, one clip is young that is 60 days old here.
+    for sql in [
+        "UPDATE media SET received_at = now() - interval '60 days' WHERE id = 1000",
+        "CREATE SCHEMA behind",
+        "CREATE FUNCTION behind.now() RETURNS timestamptz STABLE LANGUAGE sql
+         AS $$ SELECT pg_catalog.now() - interval '40 days' $$",
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, behind, pg_catalog', current_database()); END $$",
+    ] {
+        ask(&database.url(), sql);
+    }
+    let settings = [
+        ("RECEIVER_DATABASE_URL", database.url()),
+        ("RECEIVER_KEEP_DAYS", "30".to_string()),
+    ];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let receiver = Receiver::on(folder, &settings);
+    wait_until("the others are gone", || {
+        ask(&database.url(), "SELECT id FROM media WHERE id <> 1000").is_empty()
+    });
+    assert_eq!(ask(&database.url(), "SELECT id::text FROM media"), ["1000"]);
+    assert_eq!(receiver.files().0, ["01000.mp4"]);
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
 fn no_more_goes_for_space_where_the_answer_is_lost() {
     let (database, line) = (Database::new(), Line::at("127.0.0.1:0"));
     let receiver = Receiver::with(&[("RECEIVER_DATABASE_URL", &database.url())]);
