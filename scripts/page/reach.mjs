@@ -150,6 +150,38 @@ export const tests = {
     }
   },
 
+  async 'on a phone nothing of the frame is cut, and each device begins alike; on a desktop a line is one'() {
+    const server = await receiver('frame');
+    const database = path.join(work, 'frame.db');
+    const day = recorder('make', database, ...clips);
+    await upload(database, server, 'raspberry-1');
+    for (const device of ['atelier', 'bakery', 'garage']) await tell(server, device);
+    await tell(server, 'a-shop-with-a-long-name-of-its-own');
+    await tell(server, 'full', { disk: { free_bytes: 1, total_bytes: 1e9 }, utc_offset_s: 45 * 60 });
+    const box = (locator) => locator.evaluate((element) => { const { top, bottom, height, right } = element.getBoundingClientRect(); return { top, bottom, height, right }; });
+    const phone = await reader(server, { ...PHONE, viewport: { width: 390, height: 844 }, locale: 'fr-FR' });
+    await phone.open('/');
+    await phone.page.locator('nav .count').filter({ hasText: /\d\d/ }).waitFor();
+    assert.ok(await phone.page.locator('nav').evaluate((nav) => nav.scrollWidth <= nav.clientWidth), 'a place is cut');
+    const rows = phone.page.locator('tr[data-device]');
+    await rows.nth(5).waitFor();
+    for (const row of await rows.all()) {
+      const [name, state, sign, whole] = [await box(row.locator('.name')), await box(row.locator('.c-state')), await box(row.locator('.c-sign')), await box(row)];
+      const device = await row.getAttribute('data-device');
+      assert.ok(state.top < name.bottom && state.right > whole.right - 20, `${device}: its state is not beside its name`);
+      assert.ok(sign.top >= name.bottom, `${device}: its figures are beside its name`);
+    }
+    assert.ok((await box(phone.page.locator('.notice code').first())).height < 30, 'the command is on two lines');
+    await phone.close();
+    const desktop = await reader(server, { timezoneId: 'Asia/Kolkata' });
+    await store(server, 'PIR', 'full', `${day}T12:00:00`);
+    await desktop.open(`/day/${day}?device=full`);
+    await desktop.page.locator('.line').getByText('here').waitFor();
+    assert.ok((await box(desktop.page.locator('.line').first())).height <= 46);
+    await desktop.close();
+    await server.stop();
+  },
+
   async 'plots have names that say what they show'() {
     const { server, day } = await home();
     const { page, open, close } = await reader(server);

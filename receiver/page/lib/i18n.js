@@ -53,11 +53,11 @@ export function number(value) {
   return numbers.format(value);
 }
 
-/** A quantity with its unit, as the language writes it. */
+/** A quantity with its unit, as the language writes it, never on two lines. */
 export function unit(value, name, digits = 0) {
   return new Intl.NumberFormat(locale, {
     style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: digits,
-  }).format(value);
+  }).format(value).replaceAll(' ', '\u00a0');
 }
 
 export function percent(value) {

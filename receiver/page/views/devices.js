@@ -16,7 +16,7 @@ const ASKED = 50;
 /** Nobody is set up: who reads this, and what to do before that is more than one means. */
 function nobody() {
   return h('div', { class: 'notice open' },
-    h('p', {}, t('people.local'), ' ', h('code', {}, 'sync-receiver user add NAME --admin')),
+    h('p', {}, t('people.local'), ' ', h('code', {}, t('people.command'))),
     h('details', {}, h('summary', { class: 'small' }, t('people.why')), h('p', {}, t('people.local.proxy')), h('p', {}, t('people.where'))));
 }
 

@@ -23,7 +23,7 @@ function line(item) {
   const first = item.oldest.slice(0, 10);
   const last = item.newest.slice(0, 10);
   return h('li', {},
-    h('strong', {}, dayName(item.day)), ` ${item.device_id}: ${what}. `,
+    h('strong', {}, dayName(item.day)), ` ${t('kept.line', { device: item.device_id, what })} `,
     h('span', { class: 'muted' }, `${t(`kept.${item.reason}`)} ${first === last ? t('kept.came', { day: dayName(first) }) : t('kept.between', { first: dayName(first), last: dayName(last) })}`));
 }
 

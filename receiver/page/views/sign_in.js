@@ -9,7 +9,7 @@ function nobody(reason) {
   return [
     h('p', {}, t(why)),
     h('p', {}, t('people.run')),
-    h('pre', {}, h('code', {}, 'sync-receiver user add NAME --admin')),
+    h('pre', {}, h('code', {}, t('people.command'))),
     h('p', { class: 'muted' }, t('people.where')),
   ];
 }

@@ -151,6 +151,7 @@ export const words = {
   'people.local': 'Nobody is set up: whoever uses this machine reads and changes everything. Before a proxy stands in front, or to read elsewhere, run:',
   'people.why': 'Why, and where',
   'people.local.proxy': 'A proxy on this machine speaks for everybody, and one that adds no header to its requests cannot always be told from you. As soon as one person is set up, everybody signs in.',
+  'people.command': 'sync-receiver user add NAME --admin',
   'people.run': 'On the receiver’s machine, run:',
   'people.where': 'With the same RECEIVER_DATA as the receiver; in a container: docker exec -it CONTAINER sync-receiver user add NAME --admin. Then load this page again.',
 

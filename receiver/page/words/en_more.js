@@ -13,6 +13,7 @@ export const words = {
   'kept.nothing': 'Nothing.',
   'kept.age': 'Older than what is kept;',
   'kept.space': 'No more room for them;',
+  'kept.line': '{device}: {what}.',
   'kept.came': 'they came on {day}.',
   'kept.between': 'they came from {first} to {last}.',
 

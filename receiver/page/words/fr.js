@@ -151,6 +151,7 @@ export const words = {
   'people.local': 'Personne n’est enregistré : qui utilise cette machine lit et change tout. Avant de placer un proxy devant, ou pour lire ailleurs, lancez :',
   'people.why': 'Pourquoi, et où',
   'people.local.proxy': 'Un proxy sur cette machine parle pour tout le monde, et s’il n’ajoute aucun en-tête à ses requêtes, il ne se distingue pas toujours de vous. Dès qu’une personne est enregistrée, chacun se connecte.',
+  'people.command': 'sync-receiver user add NOM --admin',
   'people.run': 'Sur la machine du récepteur, lancez :',
   'people.where': 'Avec le même RECEIVER_DATA que le récepteur ; dans un conteneur : docker exec -it CONTENEUR sync-receiver user add NOM --admin. Puis rechargez cette page.',
 

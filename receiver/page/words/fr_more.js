@@ -13,6 +13,7 @@ export const words = {
   'kept.nothing': 'Rien.',
   'kept.age': 'Plus ancien que ce qui est gardé ;',
   'kept.space': 'Plus de place ;',
+  'kept.line': '{device} : {what}.',
   'kept.came': 'arrivé le {day}.',
   'kept.between': 'arrivé du {first} au {last}.',
 
