@@ -114,17 +114,19 @@ def sqlite():
         told(f"SQLite {sqlite3.sqlite_version}", table, sizes, passes)
 
 
+# In the order of their keys, as the receiver does it.
 POSTGRES = """
 DO $pass$ BEGIN
     FOR place IN 0..{count} - 1 BY {together} LOOP
-        INSERT INTO {table} (date, capteur_id, capteur_nom, device_id, source, moment, sensor, idempotency_key, key_owner, {names})
-        SELECT to_json(moment), to_json(1 + sensor), to_json(name), device, 'sync_service', moment, name, gen_random_uuid(), '', {values}
+        INSERT INTO {table} (id, date, capteur_id, capteur_nom, device_id, source, moment, sensor, idempotency_key, key_owner, {names})
+        SELECT id, to_json(moment), to_json(1 + sensor), to_json(name), device, 'sync_service', moment, name, key, '', {values}
         FROM (
-            SELECT i, (i + i / {devices}) % 5 AS sensor, (ARRAY{sensors})[1 + (i + i / {devices}) % 5] AS name, 'shop-' || lpad((i % {devices})::text, 5, '0') AS device,
+            SELECT i, nextval('{table}_id_seq') AS id, gen_random_uuid() AS key, (i + i / {devices}) % 5 AS sensor,
+                   (ARRAY{sensors})[1 + (i + i / {devices}) % 5] AS name, 'shop-' || lpad((i % {devices})::text, 5, '0') AS device,
                    to_char(to_timestamp(1766000000 + i * 60 / {devices}), 'YYYY-MM-DD"T"HH24:MI:SS') || '.'
                        || lpad((i * 7919 % 1000000)::text, 6, '0') AS moment
             FROM generate_series(place::bigint, least(place + {together}, {count}) - 1) AS i
-        ) AS sent;
+        ) AS sent ORDER BY key;
         COMMIT;
     END LOOP;
 END $pass$;"""
