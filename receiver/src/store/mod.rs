@@ -22,6 +22,8 @@ pub(crate) mod reading;
 mod row;
 mod rows;
 mod sqlite;
+#[cfg(feature = "fleet")]
+mod tables;
 pub(crate) mod upkeep;
 mod uploads;
 

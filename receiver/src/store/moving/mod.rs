@@ -2,7 +2,7 @@
 
 mod clips;
 mod marker;
-pub(super) mod tables;
+mod rows;
 
 use std::path::Path;
 
@@ -61,7 +61,7 @@ pub(crate) async fn run(folder: &Path, to: &Destination, tell: &(dyn Fn(&str) + 
         clips::move_all(folder, &source, bucket, tell).await?;
     }
     if let Some(target) = &target {
-        tables::move_all(&source, target, tell).await?;
+        rows::move_all(&source, target, tell).await?;
     }
     source.close()?;
     let finished = Marker {

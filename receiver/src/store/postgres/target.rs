@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Link;
 use crate::store::StoreError;
-use crate::store::moving::tables::{FOLLOWED, TABLES, Table, Type};
+use crate::store::tables::{FOLLOWED, TABLES, Table, Type};
 
 /// Whose rows these are, and whether all are there.
 const PROGRESS: &str = "

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::record::Scalar;
 use crate::store::StoreError;
-use crate::store::moving::tables::{BATCH, Table, Type};
+use crate::store::tables::{BATCH, Table, Type};
 
 /// A video and its row.
 pub(in crate::store) struct Video {
@@ -190,9 +190,9 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::moving::tables::TABLES;
-    use crate::store::moving::tables::tests::assert_all_is_moved;
     use crate::store::sqlite::SqliteRows;
+    use crate::store::tables::TABLES;
+    use crate::store::tables::tests::assert_all_is_moved;
 
     #[test]
     fn every_table_and_column_of_sqlite_is_moved_or_left_behind_by_name() {

@@ -293,5 +293,5 @@ async fn every_table_and_column_here_is_filled_by_a_move_or_left_alone_by_name()
     let columns: Vec<_> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     // The order of transactions is this database's own.
     let made = [("evenement", "xid"), ("media", "xid"), ("person_seen", "media_xid")];
-    crate::store::moving::tables::tests::assert_all_is_moved(&columns, &made);
+    crate::store::tables::tests::assert_all_is_moved(&columns, &made);
 }

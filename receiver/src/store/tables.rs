@@ -1,20 +1,14 @@
-//! The tables that are moved, and their columns.
+//! The tables that both databases have, and their columns, as they are moved from one to the other.
 
 #[cfg(test)]
-pub(in crate::store) mod tests;
-
-use tokio::sync::mpsc;
-
-use crate::store::StoreError;
-use crate::store::postgres::Target;
-use crate::store::sqlite::Source;
+pub(super) mod tests;
 
 /// Rows in a statement.
-pub(in crate::store) const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Type {
+pub(super) enum Type {
     /// A device's value, of any type.
     Value,
     Text,
@@ -28,22 +22,22 @@ pub(in crate::store) enum Type {
 }
 
 /// A table that both databases have.
-pub(in crate::store) struct Table {
-    pub(in crate::store) name: &'static str,
+pub(super) struct Table {
+    pub(super) name: &'static str,
     /// Its own ids, given in their order.
-    pub(in crate::store) has_ids: bool,
+    pub(super) has_ids: bool,
     /// In PostgreSQL, what it is in SQLite where that is another name, and the type.
-    pub(in crate::store) columns: &'static [(&'static str, &'static str, Type)],
+    pub(super) columns: &'static [(&'static str, &'static str, Type)],
 }
 
 use Type::{Bytes, Day, Flag, Integer, Sorted, Text, Time, Value};
 
 /// The table of a place in the order of what was stored, which is each database's own.
-pub(in crate::store) const FOLLOWED: &str = "alert_watch";
+pub(super) const FOLLOWED: &str = "alert_watch";
 
 /// Rows of devices last: whatever is half done has no events yet. Left behind is what receivers make anew: `lease` (whose
 /// turn a work is: nobody's while nobody runs) and `removal_trouble` (what can't be removed just now, found again if it lasts).
-pub(in crate::store) const TABLES: [Table; 17] = [
+pub(super) const TABLES: [Table; 17] = [
     Table {
         name: "person",
         has_ids: false,
@@ -249,36 +243,3 @@ pub(in crate::store) const TABLES: [Table; 17] = [
         ],
     },
 ];
-
-pub(super) async fn move_all(source: &Source, target: &Target, tell: &(dyn Fn(&str) + Sync)) -> Result<(), StoreError> {
-    for table in &TABLES {
-        let after = if table.has_ids {
-            target.last_id(table).await?
-        } else {
-            i64::MIN
-        };
-        let (sender, mut batches) = mpsc::channel::<Vec<String>>(2);
-        let reader = source.another()?;
-        let reading =
-            tokio::task::spawn_blocking(move || reader.rows(table, after, |batch| sender.blocking_send(batch).is_ok()));
-        while let Some(batch) = batches.recv().await {
-            target.insert(table, &batch).await?;
-        }
-        let read = reading
-            .await
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        read?;
-        let (wanted, found) = (source.count(table)?, target.count(table).await?);
-        if wanted != found {
-            return Err(StoreError::Unavailable(format!(
-                "{}: {found} rows are there of {wanted}: it is not the same database any more, begin with an empty one",
-                table.name
-            )));
-        }
-        if table.has_ids {
-            target.go_on_after(table, source.last_given_id(table)?).await?;
-        }
-        tell(&format!("{}: {found} rows", table.name));
-    }
-    target.finish().await
-}
