@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Bucket, video};
-use crate::support::tus::{creation, offset, patch, place, told};
-use crate::support::{Client, clip, noise, post, wait_until};
+use crate::support::tus::{creation, offset, patch, place, send_until_killed, told};
+use crate::support::{clip, noise, post, wait_until};
 
 #[test]
 #[ignore = "needs an S3 server: scripts/test-fleet.sh"]
@@ -21,20 +21,7 @@ fn killed_again_and_again_it_never_forgets_what_it_told() {
         assert!(start >= answered.load(Ordering::SeqCst), "round {round}");
         let goal = (start + 60_000).min(bytes.len() - 1);
         let folder = std::thread::scope(|scope| {
-            let sender = scope.spawn(|| {
-                let _ = std::panic::catch_unwind(|| {
-                    let mut client = Client::new(&address);
-                    let mut at = start;
-                    // A few small ones are answered, then a large one is in the middle.
-                    for size in [20_000, 40_000, 20_000_000] {
-                        let end = (at + size).min(bytes.len() - 1);
-                        let answer = client.ask(patch(&path, at, "", &bytes[at..end]));
-                        assert_eq!(answer.status, 204);
-                        at = offset(&answer);
-                        answered.fetch_max(at, Ordering::SeqCst);
-                    }
-                });
-            });
+            let sender = scope.spawn(|| send_until_killed(&address, &path, (&bytes, start), 20_000_000, &answered));
             let before = bucket.objects().len();
             wait_until("some of it was answered", || {
                 let more = round % 2 == 0 || bucket.objects().len() > before + 3;

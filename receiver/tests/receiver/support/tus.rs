@@ -1,9 +1,11 @@
 //! Requests of tus, as a client makes them that knows nothing of this receiver.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Answer, Receiver};
+use super::{Answer, Client, Receiver};
 
 pub const UPLOADS: &str = "/api/media/uploads";
 
@@ -74,6 +76,27 @@ pub fn told(receiver: &Receiver, path: &str) -> usize {
     let answer = look(receiver, path, "");
     assert_eq!(answer.status, 200, "{answer:?}");
     offset(&answer)
+}
+
+/// Goes on with an upload from `start`: two small pieces, which are answered, then one of `large` bytes, in the middle of which
+/// the receiver is to be killed.
+pub fn send_until_killed(
+    address: &str,
+    path: &str,
+    (all, start): (&[u8], usize),
+    large: usize,
+    answered: &AtomicUsize,
+) {
+    let _ = std::panic::catch_unwind(|| {
+        let (mut client, mut at) = (Client::new(address), start);
+        for size in [20_000, 40_000, large] {
+            let end = (at + size).min(all.len() - 1);
+            let answer = client.ask(patch(path, at, "", &all[at..end]));
+            assert_eq!(answer.status, 204);
+            at = offset(&answer);
+            answered.fetch_max(at, Ordering::SeqCst);
+        }
+    });
 }
 
 /// `Repr-Digest` of bytes.

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{holds_one, on_their_way};
-use crate::support::tus::{creation, offset, patch, place, told};
-use crate::support::{Client, Receiver, noise, wait_until};
+use crate::support::tus::{creation, offset, patch, place, send_until_killed, told};
+use crate::support::{Receiver, noise, wait_until};
 
 #[test]
 fn killed_fifty_times_it_never_forgets_what_it_told() {
@@ -19,20 +19,7 @@ fn killed_fifty_times_it_never_forgets_what_it_told() {
         assert!(start >= answered.load(Ordering::SeqCst), "round {round}");
         let goal = (start + 60_000).min(video.len() - 1);
         let folder = std::thread::scope(|scope| {
-            let sender = scope.spawn(|| {
-                let _ = std::panic::catch_unwind(|| {
-                    let mut client = Client::new(&address);
-                    let mut at = start;
-                    // A few small ones are answered, then one large one is in the middle.
-                    for size in [20_000, 40_000, 3_000_000] {
-                        let end = (at + size).min(video.len() - 1);
-                        let answer = client.ask(patch(&path, at, "", &video[at..end]));
-                        assert_eq!(answer.status, 204);
-                        at = offset(&answer);
-                        answered.fetch_max(at, Ordering::SeqCst);
-                    }
-                });
-            });
+            let sender = scope.spawn(|| send_until_killed(&address, &path, (&video, start), 3_000_000, &answered));
             wait_until("some of it was answered", || {
                 sender.is_finished() || answered.load(Ordering::SeqCst) >= goal
             });
