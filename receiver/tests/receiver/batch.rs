@@ -66,17 +66,7 @@ fn a_batch_is_stored_in_its_order_with_an_id_for_each() {
         .prepare("SELECT id, date, capteur_id, capteur_nom, capteur_etat, device_id, source FROM evenement ORDER BY id")
         .unwrap();
     let rows: Vec<(i64, String, i64, String, i64, String, String)> = query
-        .query_map([], |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-                row.get(5)?,
-                row.get(6)?,
-            ))
-        })
+        .query_map([], |row| row.try_into())
         .unwrap()
         .map(Result::unwrap)
         .collect();
@@ -318,28 +308,22 @@ fn killed_while_batches_come_in_it_has_each_whole_and_each_event_once() {
     assert_eq!(keys, 2_000);
 }
 
+/// SQLite's log grows by whole transactions, each of which syncs: its frames tell how many there were.
+fn commits(receiver: &Receiver) -> usize {
+    let log = std::fs::read(receiver.path().join("receiver.db-wal")).unwrap();
+    let frames = log[32..].chunks_exact(24 + 4096);
+    // A frame of a commit says how large the database is after it, the others 0.
+    frames.filter(|frame| frame[4..8] != [0; 4]).count()
+}
+
 #[test]
 fn one_batch_costs_one_commit() {
     let receiver = Receiver::start();
-    // SQLite's log grows by whole transactions, each of which syncs: its frames tell how many there were.
+    wait_until("the start is over", || receiver.count("lease") == 1);
+    let before = commits(&receiver);
     let body = list(&(0..1_000).map(|row| entry(&row.to_string())).collect::<Vec<_>>());
     assert_eq!(results(&receiver.ask(post(PATH, "", body))).len(), 1_000);
-    let log = std::fs::read(receiver.path().join("receiver.db-wal")).unwrap();
-    let frame = |start: usize| u32::from_be_bytes(log[start + 4..start + 8].try_into().unwrap());
-    // A frame of a commit says how large the database is after it, the others 0.
-    let commits = (32..log.len())
-        .step_by(24 + 4096)
-        .filter(|start| frame(*start) != 0)
-        .count();
-    // Those of the tables, and ours.
-    let empty = Receiver::start();
-    let tables = std::fs::read(empty.path().join("receiver.db-wal")).unwrap();
-    let frame = |start: usize| u32::from_be_bytes(tables[start + 4..start + 8].try_into().unwrap());
-    let before = (32..tables.len())
-        .step_by(24 + 4096)
-        .filter(|start| frame(*start) != 0)
-        .count();
-    assert_eq!(commits, before + 1);
+    assert_eq!(commits(&receiver), before + 1);
 }
 
 #[test]

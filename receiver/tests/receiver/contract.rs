@@ -19,18 +19,7 @@ fn an_event_is_stored_and_answered_to_the_byte() {
             "SELECT date, capteur_id, capteur_nom, capteur_etat, device_id, source, idempotency_key, received_at
              FROM evenement WHERE id = 1",
             [],
-            |row| {
-                Ok((
-                    row.get(0)?,
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get(4)?,
-                    row.get(5)?,
-                    row.get(6)?,
-                    row.get(7)?,
-                ))
-            },
+            |row| row.try_into(),
         )
         .unwrap();
     assert_eq!(row.0, "2025-12-18T17:30:00.123456");
@@ -60,18 +49,7 @@ fn a_clip_is_stored_and_answered_to_the_byte() {
         .query_row(
             "SELECT date, capteur_id, capteur_nom, numero_camera, file, size_bytes, sha256, idempotency_key FROM media",
             [],
-            |row| {
-                Ok((
-                    row.get(0)?,
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get(4)?,
-                    row.get(5)?,
-                    row.get(6)?,
-                    row.get(7)?,
-                ))
-            },
+            |row| row.try_into(),
         )
         .unwrap();
     assert_eq!(row.0, "2025-12-18T17:30:00.123456");

@@ -31,7 +31,7 @@ fn devices(receiver: &Receiver) -> Vec<Row> {
     let mut query = database
         .prepare("SELECT device_id, status, clock_ahead_ms, unixepoch('now') - unixepoch(received_at) FROM device ORDER BY 1")
         .unwrap();
-    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+    let rows = query.query_map([], |row| row.try_into());
     rows.unwrap().map(Result::unwrap).collect()
 }
 
@@ -40,7 +40,7 @@ fn backlogs(receiver: &Receiver) -> Vec<(String, i64, i64)> {
     let mut query = database
         .prepare("SELECT device_id, quarter, most_rows FROM device_backlog ORDER BY 1, 2")
         .unwrap();
-    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let rows = query.query_map([], |row| row.try_into());
     rows.unwrap().map(Result::unwrap).collect()
 }
 

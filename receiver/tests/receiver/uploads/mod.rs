@@ -24,7 +24,7 @@ fn holds_one(receiver: &Receiver, video: &[u8]) {
         .query_row(
             "SELECT count(*), file, sha256, size_bytes, device_id FROM media",
             [],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+            |row| row.try_into(),
         )
         .unwrap();
     let expected = (1, clips[0].clone(), sha256(video), i64::try_from(video.len()).unwrap());
