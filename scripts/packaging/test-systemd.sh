@@ -137,6 +137,18 @@ printf '[Service]\nLoadCredential=token:/etc/sync-service/token\nEnvironment=BAC
 inside systemctl restart sync-service
 check "the token comes as a credential" within 60 arrived 2025-12-19T06:00:00
 check "the token is in no environment" is "$(inside grep -c s3cret "/proc/$(prop sync-service MainPID)/environ")" 0
+# The other commands with the service's settings, as docs/operations.md says: without its token, and with it.
+with_settings() {
+    inside systemd-run --quiet --collect --pipe -p User=sync-service -p EnvironmentFile=/etc/sync-service/sync-service.env "$@" || true
+}
+# Until there is a person this machine may read, which is what `check` asks for.
+inside env RECEIVER_DATA="$RECEIVED" sync-receiver user add anna --admin --no-password >/dev/null
+check "check with the settings alone is told that a token is asked for" is "$(with_settings sync-service check | grep -c '8000: jeton demandé')" 1
+# shellcheck disable=SC2016 # systemd fills it in
+check "and with the credential that it is taken" is "$(with_settings -p LoadCredential=token:/etc/sync-service/token \
+    env 'BACKEND_TOKEN_FILE=${CREDENTIALS_DIRECTORY}/token' sync-service check | grep -c 'Jeton accepté')" 1
+check "and leaves no failed unit" is "$(inside systemctl list-units --failed --plain --no-legend 'run-*' | wc -l)" 0
+
 printf '[Service]\nLoadCredential=token:/etc/sync-service/token\nEnvironment=BACKEND_TOKEN_FILE=%%d/token\n' | drop_in sync-service-once.service token
 
 # Two at a time refuse each other; alone, once does its work.
