@@ -294,7 +294,8 @@ export const tests = {
     const { page, open, close } = await reader(server);
     await open('/day');
     await page.locator('.live.on').waitFor();
-    await page.getByRole('link', { name: /: 1 event — show$/ }).waitFor();
+    await page.getByRole('link', { name: /^By a device’s clock it is .* already: 1 event — show$/ }).waitFor();
+    await check(page, 'a device ahead');
     await store(server, 'PIR', 'far', `${day}T00:11:00`);
     await page.getByRole('link', { name: /: 2 events — show$/ }).click();
     await page.waitForURL(new RegExp(day));

@@ -316,8 +316,14 @@ const tests = {
     recorder('sql', server.database, "INSERT INTO removal_trouble (one, reason, since_at, last_at) VALUES (1, 'clips/x.mp4: Permission denied', unixepoch() - 120, unixepoch())");
     const { page, open, close } = await reader(server, PHONE);
     await open(`/day/${day}`);
-    await page.locator('.line', { hasText: 'event' }).first().click();
+    const event = page.locator('.line', { hasText: 'event' }).first();
+    const top = () => event.evaluate((element) => element.getBoundingClientRect().top + scrollY);
+    await event.waitFor();
+    const before = await top();
+    await event.click();
     const mark = page.getByRole('button', { name: 'Important:' });
+    await mark.waitFor();
+    assert.equal(await top(), before, 'the list moves under the finger');
     await mark.click();
     await page.getByRole('button', { name: 'Important:', pressed: true }).waitFor();
     await check(page, 'an important sensor');

@@ -43,7 +43,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   const empty = h('div', { class: 'empty', hidden: true });
   const news = h('button', { class: 'news', hidden: true, click: showNews });
   const tomorrow = h('button', { class: 'news', hidden: true, click: () => go(here(today())) });
-  const listPlace = h('div', {});
+  const listPlace = h('div', { class: 'moments' });
   const before = h('p', { class: 'foot' });
   const ahead = h('p', { class: 'foot', hidden: true });
   const left = h('div', { class: 'first' }, hours, lanesPlace, note, ahead, empty, listPlace, before, news, tomorrow);
@@ -59,7 +59,8 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   hours.append(bars.element);
   const rows = list(listPlace, { pick, csv: address('/api/evenements.csv', { ...range(day), device: chosen.device, sensor: chosen.sensor }) });
   const important = importantButton({ me, signal });
-  listPlace.prepend(important.element);
+  // Beside the heading: the list must not move when it comes.
+  listPlace.firstChild.after(important.element);
   const data = dayRows({ day, chosen, signal });
   let at = null;
 
@@ -142,7 +143,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   async function showAhead() {
     const later = isToday ? await near.later() : null;
     ahead.hidden = !later;
-    if (later) ahead.replaceChildren(await near.line(later, here(later)));
+    if (later) ahead.replaceChildren(await near.line(later, here(later), 'day.ahead'));
   }
 
   /** The list goes on into the day before; with a filter the arrows pass by days that have nothing of it. */

@@ -9,7 +9,7 @@ const nameOf = (row) => String(row.capteur.nom ?? row.capteur.id ?? '');
 
 /** A button beside the list; `show` gives it the event that is chosen, or none. */
 export function importantButton({ me, signal }) {
-  const button = h('button', { class: 'quiet small', hidden: true, 'aria-pressed': 'false' });
+  const button = h('button', { class: 'important small', hidden: true, 'aria-pressed': 'false' });
   let marked = null;
   let row = null;
   const key = (device, sensor) => JSON.stringify([device, sensor]);

@@ -22,11 +22,11 @@ export function nearDays({ day, chosen, signal }) {
     earlier: async () => (await first('desc', { to: from })).at(-1),
     later: async () => (await first('asc', { from: to }))[0],
     /** A day in a line that leads there. */
-    async line(other, href) {
+    async line(other, href, key = 'day.other') {
       const { hours } = await get('/api/hours', { day: other, device, sensor, camera }, signal);
       const total = (name) => hours.reduce((sum, hour) => sum + hour[name], 0);
       const what = ['events', 'clips'].filter((name) => total(name) > 0).map((name) => t(name, { n: total(name) })).join(', ');
-      return h('a', { class: 'button', href }, t('day.other', { day: dayName(other), what }));
+      return h('a', { class: 'button', href }, t(key, { day: dayName(other), what }));
     },
   };
 }

@@ -92,6 +92,7 @@ export const words = {
   'day.backlog': { one: '{n} row waits on it, for {time}: it is not here yet.', other: '{n} rows wait on it, the oldest for {time}: they are not here yet.' },
   'day.last_before': 'Before: {day}',
   'day.first_after': 'After: {day}',
+  'day.ahead': 'By a device’s clock it is {day} already: {what} — show',
   'day.other': '{day}: {what} — show',
   'day.no_filter': 'Without filter',
   'day.cut': { one: 'The newest {n} is drawn; the hours count all. Choose a device to see more.', other: 'The newest {n} are drawn; the hours count all. Choose a device to see more.' },

@@ -92,6 +92,7 @@ export const words = {
   'day.backlog': { one: '{n} ligne y attend, depuis {time} : elle n’est pas encore ici.', other: '{n} lignes y attendent, la plus ancienne depuis {time} : elles ne sont pas encore ici.' },
   'day.last_before': 'Avant : {day}',
   'day.first_after': 'Après : {day}',
+  'day.ahead': 'À l’horloge d’un appareil, c’est déjà le {day} : {what} — afficher',
   'day.other': '{day} : {what} — afficher',
   'day.no_filter': 'Sans filtre',
   'day.cut': { one: 'Le plus récent ({n}) est dessiné ; les heures comptent tout. Choisissez un appareil pour en voir plus.', other: 'Les {n} plus récents sont dessinés ; les heures comptent tout. Choisissez un appareil pour en voir plus.' },
