@@ -22,7 +22,8 @@ pub(crate) struct Report<'a> {
     pub(crate) counts: &'a Counts,
     pub(crate) most_open: u64,
     pub(crate) usage: &'a [Usage],
-    pub(crate) findings: &'a Findings,
+    /// `None` where nothing could be read back.
+    pub(crate) findings: Option<&'a Findings>,
 }
 
 fn ms(time: Duration) -> f64 {
@@ -59,7 +60,7 @@ impl Report<'_> {
             )?;
         }
         self.processes(text)?;
-        self.found(text)
+        self.findings.map_or(Ok(()), |findings| found(findings, text))
     }
 
     fn times(&self, text: &mut String) -> std::fmt::Result {
@@ -149,45 +150,44 @@ impl Report<'_> {
         }
         Ok(())
     }
+}
 
-    fn found(&self, text: &mut String) -> std::fmt::Result {
-        let findings = self.findings;
-        writeln!(text)?;
-        for (name, tally) in [("events", &findings.events), ("clips", &findings.clips)] {
-            let Tally {
-                rows,
-                missing,
-                doubled,
-                other_id,
-                unknown,
-                unanswered,
-            } = tally;
-            writeln!(
-                text,
-                "{name}: {rows}; missing {missing}, doubled {doubled}, under another id {other_id}, never sent {unknown}, not through {unanswered}"
-            )?;
-        }
+fn found(findings: &Findings, text: &mut String) -> std::fmt::Result {
+    writeln!(text)?;
+    for (name, tally) in [("events", &findings.events), ("clips", &findings.clips)] {
+        let Tally {
+            rows,
+            missing,
+            doubled,
+            other_id,
+            unknown,
+            unanswered,
+        } = tally;
         writeln!(
             text,
-            "clips read back: {} whole ({:.1} MB), {} not, {} not any more; keys sent again: {}, with another id {}, with a second row {}",
-            findings.whole_clips,
-            findings.whole_bytes as f64 / 1e6,
-            findings.broken_clips,
-            findings.unread_clips,
-            findings.asked_again,
-            findings.other_answers,
-            findings.second_rows
+            "{name}: {rows}; missing {missing}, doubled {doubled}, under another id {other_id}, never sent {unknown}, not through {unanswered}"
         )?;
-        for example in &findings.examples {
-            writeln!(text, "  {example}")?;
-        }
-        let verdict = if !findings.is_of_rows() {
-            "no row was sent: nothing was checked"
-        } else if findings.is_good() {
-            "each row is there once, each clip is whole"
-        } else {
-            "NOT ALL IS THERE ONCE AND WHOLE"
-        };
-        writeln!(text, "{verdict}")
     }
+    writeln!(
+        text,
+        "clips read back: {} whole ({:.1} MB), {} not, {} not any more; keys sent again: {}, with another id {}, with a second row {}",
+        findings.whole_clips,
+        findings.whole_bytes as f64 / 1e6,
+        findings.broken_clips,
+        findings.unread_clips,
+        findings.asked_again,
+        findings.other_answers,
+        findings.second_rows
+    )?;
+    for example in &findings.examples {
+        writeln!(text, "  {example}")?;
+    }
+    let verdict = if !findings.is_of_rows() {
+        "no row was sent: nothing was checked"
+    } else if findings.is_good() {
+        "each row is there once, each clip is whole"
+    } else {
+        "NOT ALL IS THERE ONCE AND WHOLE"
+    };
+    writeln!(text, "{verdict}")
 }

@@ -108,8 +108,9 @@ class Device:
         return lines[-1] if lines else "it said nothing"
 
     def sent(self, table, key):
-        query = f"SELECT date, remote_id FROM {table} JOIN sync_tracking ON table_name = '{table}' AND local_id = {key} ORDER BY date"
-        return self.ask(query)
+        camera = "numero_camera" if table == "media" else "NULL"
+        return self.ask(f"SELECT date, remote_id, nom_capteur, {camera} FROM {table} JOIN capteur USING (id_capteur) "
+                        f"JOIN sync_tracking ON table_name = '{table}' AND local_id = {key}")
 
 
 def get(path):
@@ -122,18 +123,18 @@ def stored(path, name):
     while True:
         asked = urllib.parse.urlencode({"device": name, "order": "asc", "limit": 1000, "cursor": cursor})
         page = json.loads(get(f"{path}?{asked}"))
-        rows += [(row["date"], row["id"]) for row in page["items"]]
+        rows += [(row["date"], row["id"], row["capteur"]["nom"], row.get("numero_camera")) for row in page["items"]]
         cursor = page["next"]
         if not cursor:
-            return sorted(rows)
+            return rows
 
 
 def wrong(device):
     """What the receivers have otherwise than the device."""
     found = []
     for path, table, key in [("/api/evenements", "evenement", "id_evenement"), ("/api/media", "media", "id_media")]:
-        there, sent = stored(path, device.name), sorted(device.sent(table, key))
-        if there != sent:
+        there, sent = stored(path, device.name), device.sent(table, key)
+        if sorted(map(str, there)) != sorted(map(str, sent)):
             found.append(f"{device.name}: {table}: {len(sent)} sent, {len(there)} there, {len(set(sent) ^ set(there))} not in both")
     for number, video, remote_id in device.ask(
         "SELECT id_media, video, remote_id FROM media JOIN sync_tracking ON table_name = 'media' AND local_id = id_media"

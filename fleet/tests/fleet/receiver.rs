@@ -159,6 +159,10 @@ fn devices_show_their_tokens_and_a_person_reads() {
     // Who may not read has checked nothing.
     let (status, text) = play_as(&person(&wrong));
     assert!(status == 2 && text.contains("/api/session: HTTP 401"), "{text}");
+    assert!(
+        text.contains("6 events and 2 clips") && !text.contains("each row is there"),
+        "{text}"
+    );
     let (status, text) = play_as(&[]);
     assert!(status == 2 && text.contains("HTTP 401"), "{text}");
     // A device without its token stores nothing.
