@@ -82,7 +82,7 @@ async fn seen(app: &App, id: &str, key: Option<&Key>) -> Result<Begun, Refusal> 
             let receipt = receipt(app, key).await?;
             receipt.map(stored).ok_or_else(not_found)
         }
-        Wish::Seen(upload) => match app.store.prefix(&upload).await.map_err(Refusal::unavailable)? {
+        Wish::Seen(upload) => match app.store.prefix_seen(&upload).await.map_err(Refusal::unavailable)? {
             Some(prefix) => Ok(Begun::Answers(Box::new(known(&upload, &prefix)))),
             None => Err(locked()),
         },

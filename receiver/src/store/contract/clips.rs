@@ -42,6 +42,12 @@ impl Default for Folder {
     }
 }
 
+impl Folder {
+    pub(super) fn path(&self) -> &std::path::Path {
+        self.0.path()
+    }
+}
+
 impl Place for Folder {
     const KNOWS_UNSETTLED: bool = true;
 

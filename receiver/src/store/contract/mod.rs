@@ -5,6 +5,7 @@ mod alerting;
 mod clips;
 mod desk;
 mod failing;
+mod late;
 mod parts;
 mod people;
 mod rows;

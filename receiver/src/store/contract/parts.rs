@@ -63,7 +63,7 @@ pub(super) async fn part(clips: &dyn Clips, part: &str, bytes: &[u8]) -> Durable
     grow(clips, part, &Durable::default(), bytes).await
 }
 
-async fn complete(clips: &dyn Clips, part: &str, at: &Durable) -> StoredClip {
+pub(super) async fn complete(clips: &dyn Clips, part: &str, at: &Durable) -> StoredClip {
     let writer = open(clips, part, at).await;
     tokio::task::spawn_blocking(|| writer.complete().unwrap())
         .await

@@ -11,11 +11,11 @@ use crate::store::uploads::{Then, Wish};
 use crate::store::{Held, Store, StoreError};
 
 #[derive(Default)]
-struct Both<D, P>(D, P);
+pub(super) struct Both<D, P>(pub(super) D, pub(super) P);
 
 impl<D: Database, P: Place> Both<D, P> {
     /// With what a start finds, and what time shows.
-    async fn open(&self) -> Store {
+    pub(super) async fn open(&self) -> Store {
         let store = Store::open(self.0.open(), self.1.open()).await.unwrap();
         assert_eq!(store.sweep(None).await.unwrap(), None);
         store
@@ -120,7 +120,7 @@ async fn a_row_that_is_not_there_takes_its_clip_with_it<D: Database, P: Place>(b
 }
 
 /// A whole upload that is to become a clip.
-async fn upload(both: &Store, video: &'static [u8]) -> Result<Option<Receipt>, StoreError> {
+pub(super) async fn upload(both: &Store, video: &'static [u8]) -> Result<Option<Receipt>, StoreError> {
     let new = super::uploads::new("a", video.len() as u64);
     let upload = both.create_upload(new).await?.upload;
     let Wish::Held(Held { upload, stop: _stop }) = both.claim_upload(&upload.id).await? else {

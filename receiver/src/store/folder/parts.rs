@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::io::Errno;
+
 use super::writer::{START_BYTES, extension};
 use super::{FolderClips, Folders, PART, remove};
 use crate::store::row::StoredClip;
@@ -25,6 +27,11 @@ impl Parts for FolderClips {
             let path = folders.part(&part);
             match read_prefix(&path, durable.bytes) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                // It would be so for ever.
+                Err(error) if is_unreadable(&error) => {
+                    log::error!("{}: {error}: what is here of an upload is given up", path.display());
+                    Ok(None)
+                }
                 read => read.map_err(StoreError::file(&path)),
             }
         })
@@ -97,6 +104,12 @@ pub(super) fn has_suffix(path: &Path, suffix: &str) -> bool {
 /// Whether a name in `incoming/` has bytes, and is no mark.
 pub(super) fn is_unfinished(path: &Path) -> bool {
     has_suffix(path, PART) || has_suffix(path, UPLOAD)
+}
+
+/// Whether the disk has lost what was written.
+fn is_unreadable(error: &io::Error) -> bool {
+    let errors = [Errno::IO, Errno::UCLEAN, Errno::BADMSG].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|number| errors.contains(&number))
 }
 
 fn read_prefix(path: &Path, bytes: u64) -> io::Result<Option<Prefix>> {
@@ -178,12 +191,7 @@ impl PartWriter for FilePart {
     }
 
     fn complete(self: Box<Self>) -> Result<StoredClip, StoreError> {
-        let placed = self.folders.written(self.place());
-        if placed.is_err() {
-            // No row was asked for yet: it may still be gone on with.
-            self.folders.take_back(&self.part)?;
-        }
-        placed
+        self.folders.written(self.place())
     }
 }
 

@@ -104,26 +104,61 @@ impl Store {
         Ok(Wish::Seen(upload))
     }
 
-    /// What is there of an upload. One whose bytes are gone is forgotten: then there is none.
+    /// What is there of an upload that nobody seems to write; `None` where that can't be told now.
+    pub(crate) async fn prefix_seen(&self, upload: &Upload) -> Result<Option<Prefix>, StoreError> {
+        let read = self.read_prefix(upload).await?;
+        if read.is_some() {
+            return Ok(read);
+        }
+        // Its holder may only be slow: nothing is touched that is not held.
+        let Wish::Held(Held { upload, stop: _stop }) = self.claim_upload(&upload.id).await? else {
+            return Ok(None);
+        };
+        let prefix = self.prefix(&upload).await?;
+        if prefix.is_some() {
+            self.save_upload(upload.hold(), upload.durable.clone(), Then::LetsGo)
+                .await?;
+        }
+        Ok(prefix)
+    }
+
+    /// What is there of an upload that is held. One whose bytes are gone is forgotten: then there is none.
     pub(crate) async fn prefix(&self, upload: &Upload) -> Result<Option<Prefix>, StoreError> {
+        let mut prefix = self.read_prefix(upload).await?;
+        if prefix.is_none() {
+            // An answer that was lost may have left it complete without a row.
+            if !self.take_back(upload).await? {
+                return Ok(None);
+            }
+            prefix = self.read_prefix(upload).await?;
+        }
+        if prefix.is_none() {
+            log::error!("{}: the bytes of an upload are gone; it begins anew", upload.part);
+            self.delete_upload(upload).await?;
+        }
+        Ok(prefix)
+    }
+
+    async fn read_prefix(&self, upload: &Upload) -> Result<Option<Prefix>, StoreError> {
         if let Some(prefix) = self.prefixes.get(&upload.part, upload.durable.bytes) {
             return Ok(Some(prefix));
         }
-        let read = || self.clips.prefix(upload.part.clone(), upload.durable.clone());
-        let mut prefix = read().await?;
-        if prefix.is_none() {
-            // An answer that was lost may have left it complete without a row.
-            self.clips.take_back(upload.part.clone()).await?;
-            prefix = read().await?;
-        }
-        match &prefix {
-            Some(prefix) => self.prefixes.put(&upload.part, prefix.clone()),
-            None => {
-                log::error!("{}: the bytes of an upload are gone; it begins anew", upload.part);
-                self.rows.delete_upload(upload.hold()).await?;
-            }
+        let prefix = self.clips.prefix(upload.part.clone(), upload.durable.clone()).await?;
+        if let Some(prefix) = &prefix {
+            self.prefixes.put(&upload.part, prefix.clone());
         }
         Ok(prefix)
+    }
+
+    /// Makes a part again of what was completed; `false` where the upload is not the caller's any more. While it is, no row
+    /// names the clip, and nobody else can store one.
+    async fn take_back(&self, upload: &Upload) -> Result<bool, StoreError> {
+        let saved = self.save_upload(upload.hold(), upload.durable.clone(), Then::GoesOn);
+        if saved.await? == Saved::Lost {
+            return Ok(false);
+        }
+        self.clips.take_back(upload.part.clone()).await?;
+        Ok(true)
     }
 
     /// Goes on writing a part after its durable bytes.
@@ -156,7 +191,16 @@ impl Store {
         key: Option<Key>,
     ) -> Result<Option<Receipt>, StoreError> {
         self.prefixes.forget(&upload.part);
-        let stored = self.of_clips(blocking(move || video.complete()).await)?;
+        let stored = match self.of_clips(blocking(move || video.complete()).await) {
+            Ok(stored) => stored,
+            Err(error) => {
+                // No row was asked for yet: it may still be gone on with.
+                if let Err(error) = self.take_back(upload).await {
+                    log::warn!("{error}");
+                }
+                return Err(error);
+            }
+        };
         let (name, size_bytes) = (stored.name.clone(), stored.size_bytes);
         let content = Content::Clip(clip, stored);
         let row = NewRow { content, key };
@@ -166,7 +210,9 @@ impl Store {
         }
         let settled = match &added {
             Ok(Some(Added { is_new, .. })) => self.clips.settle(name, *is_new).await,
-            Ok(None) | Err(StoreError::Unavailable(_)) => self.clips.take_back(upload.part.clone()).await,
+            // Another one holds it, and takes it back or completes it; or it is ended.
+            Ok(None) => self.settle_ended(upload, name).await,
+            Err(StoreError::Unavailable(_)) => self.take_back(upload).await.map(drop),
             // Who asks next finds out.
             Err(StoreError::Uncertain(_)) => Ok(()),
         };
@@ -174,6 +220,15 @@ impl Store {
             log::warn!("{error}");
         }
         Ok(added?.map(|added| added.receipt))
+    }
+
+    /// Removes what was completed of an upload that is no more.
+    async fn settle_ended(&self, upload: &Upload, name: String) -> Result<(), StoreError> {
+        // In this order: an upload that is not awaited any more has its row already.
+        if self.rows.awaits_part(upload.part.clone()).await? || self.rows.names_clip(name.clone()).await? {
+            return Ok(());
+        }
+        self.clips.settle(name, false).await
     }
 
     /// Forgets an upload that is held, and its bytes; `false` when it is not the caller's any more.

@@ -39,14 +39,14 @@ impl Prefix {
 
 /// Parts: videos that are not whole yet.
 pub(crate) trait Parts: Send + Sync {
-    /// Reads the first bytes of a part; `None` when there are fewer.
+    /// Reads the first bytes of a part; `None` when there are fewer, or they can't be read any more.
     fn prefix(&self, part: String, durable: Durable) -> Pending<'_, Option<Prefix>>;
 
     /// Goes on after `prefix`, which the manifest is of; what came after it is cut off. Without one byte of it the part
     /// need not be there.
     fn resume(&self, hold: Hold, manifest: String, prefix: Prefix) -> Pending<'_, Box<dyn PartWriter>>;
 
-    /// Makes a part again of what was completed and has no row.
+    /// Makes a part again of what was completed and has no row. For who holds its upload, or is alone, as any change of a part.
     fn take_back(&self, part: String) -> Pending<'_, ()>;
 
     /// Removes a part that may be gone already.
@@ -63,7 +63,8 @@ pub(crate) trait PartWriter: Write + Send {
     /// A way to make durable, from any thread, what has been written.
     fn sync(&self) -> Result<Box<dyn PartSync>, StoreError>;
 
-    /// Makes a clip of it: all of it durable, to be settled as any other.
+    /// Makes a clip of it: all of it durable, to be settled as any other. Where that fails, it may be half done, and is taken
+    /// back.
     fn complete(self: Box<Self>) -> Result<StoredClip, StoreError>;
 }
 
