@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::StatusCode;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -248,6 +247,19 @@ pub(super) fn reason(end: End) -> Refusal {
         End::Refused(refusal) => refusal,
         End::Asked(Why::Wanted) | End::Lost => conflict("une autre requête continue cet envoi"),
         End::Asked(Why::Ending) => Refusal::busy("le serveur s'arrête", 5),
-        End::Body | End::Writer => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "l'écriture a échoué"),
+        End::Body | End::Writer => Refusal::busy("l'écriture a échoué", 5),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_to_come_again_is_told_when() {
+        for end in [End::Body, End::Writer, End::Asked(Why::Ending)] {
+            let refusal = reason(end);
+            assert_eq!((refusal.status.as_u16(), refusal.retry_after_s), (503, Some(5)));
+        }
     }
 }
