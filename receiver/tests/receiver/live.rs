@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Client, Receiver, clip, event, post};
+use crate::support::{Client, Receiver, clip, event, post, wait_until};
 
 /// A stream of server-sent events, read line by line.
 pub struct Stream {
@@ -284,4 +284,31 @@ fn a_quiet_stream_says_that_it_is_alive_and_where_it_is() {
     let last = stream.last.clone();
     assert_eq!(stream.next().0, "alive");
     assert_eq!(stream.last, last);
+}
+
+#[test]
+fn one_person_takes_not_everybodys_places() {
+    let receiver = Receiver::start();
+    receiver.add_person("anna", &[]);
+    receiver.add_person("ben", &[]);
+    let (anna, ben) = (receiver.sign_in("anna"), receiver.sign_in("ben"));
+    let open = |cookie: &str| Stream::open(&receiver, "", &format!("Cookie: {cookie}\r\n"));
+    let mut streams: Vec<_> = (0..32).map(|_| open(&anna.cookie)).collect();
+    let refused = anna.get("/api/live");
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, Some("30")),
+        "{refused:?}"
+    );
+    drop(open(&ben.cookie));
+    streams.pop();
+    let status = || {
+        let mut client = receiver.client();
+        client.send(format!(
+            "GET /api/live HTTP/1.1\r\nHost: receiver\r\nCookie: {}\r\n\r\n",
+            anna.cookie
+        ));
+        client.line()
+    };
+    wait_until("there is a place again", || status().contains("200"));
 }

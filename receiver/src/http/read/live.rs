@@ -10,16 +10,17 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::lasting::Lasting;
 use super::shapes::{Clip, Event, Problem};
+use super::streams::{Full, Place};
 use super::{Line, Reader, query};
 use crate::answer::Refusal;
 use crate::store::reading::{Change, Cursor};
@@ -36,6 +37,9 @@ const GATHER: Duration = Duration::from_millis(100);
 /// How often something is sent at least. It is an event, no comment: of those a page learns nothing, and it must tell a
 /// quiet day from a dead line.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// When one that finds no place may come again.
+const COME_AGAIN_S: u32 = 30;
 
 /// When a browser should come back, as it is told.
 const RETRY_MS: u32 = 2000;
@@ -55,7 +59,7 @@ struct Follower {
     commits: watch::Receiver<u64>,
     stopped: Option<watch::Receiver<bool>>,
     greeting: Option<Bytes>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// What is stored from here on, as server-sent events: `hello`, `evenement`, `media`, and `alive` every 15 s at least. `hello` says
@@ -73,10 +77,8 @@ pub(super) async fn follow(
     let begun = beginning(&reader, &headers, &uri).await;
     let (cursor, missed) = begun.map_err(Refusal::into_response)?;
     let hello = serde_json::json!({ "missed": missed }).to_string();
-    let Ok(place) = Arc::clone(&reader.live).try_acquire_owned() else {
-        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "trop de pages suivent le direct");
-        return Err((refusal.status, [(header::RETRY_AFTER, "30")], refusal).into_response());
-    };
+    let place = reader.live.take(&lasting.visitor().person.name);
+    let place = place.map_err(|full| no_place(full).into_response())?;
     let greeting = format!("retry: {RETRY_MS}\n{}", message("hello", &cursor, &hello));
     let follower = Follower {
         commits: reader.commits.clone(),
@@ -98,6 +100,14 @@ pub(super) async fn follow(
         ("x-accel-buffering", "no"),
     ];
     Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+fn no_place(full: Full) -> Refusal {
+    let reason = match full {
+        Full::All => "trop de pages suivent le direct",
+        Full::Person => "trop de pages de cette personne suivent le direct",
+    };
+    Refusal::busy(reason, COME_AGAIN_S)
 }
 
 /// Where a stream begins, and whether what was stored since `after` can't be told.

@@ -16,6 +16,7 @@ mod rows;
 mod said;
 mod session;
 mod shapes;
+mod streams;
 mod tokens;
 mod unseen;
 mod visitor;
@@ -29,20 +30,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post, put};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::{Access, App, assets, packed, secure};
 use crate::config::{Keep, ProxyConfig};
 use crate::known_devices::{Known, KnownDevices};
 use crate::store::{Desk, Store, StoreError};
 use guessing::Hashing;
+use streams::Streams;
 pub(super) use whence::{Hop, is_of_other_site};
 
 /// How long the body of a request by a person may take, unless a stall is less.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
-
-/// Pages that follow what is stored, at a time.
-const LIVE_MOST: usize = 128;
 
 /// What a request of a person needs.
 pub(crate) struct Reader {
@@ -58,7 +57,7 @@ pub(crate) struct Reader {
     /// Changes when something was committed here.
     pub(super) commits: watch::Receiver<u64>,
     devices: KnownDevices,
-    live: Arc<Semaphore>,
+    live: Streams,
     hashing: Hashing,
     forgot_failures_s: AtomicI64,
     /// When a session could not be prolonged last.
@@ -78,7 +77,7 @@ impl Reader {
             tells: app.config.operation.alert_url.is_some(),
             commits,
             devices: KnownDevices::default(),
-            live: Arc::new(Semaphore::new(LIVE_MOST)),
+            live: Streams::default(),
             hashing: Hashing::default(),
             forgot_failures_s: AtomicI64::default(),
             prolonging_failed_s: AtomicI64::default(),
@@ -95,7 +94,7 @@ impl Reader {
 
     /// Pages that follow what is stored.
     pub(super) fn live_streams(&self) -> usize {
-        LIVE_MOST - self.live.available_permits()
+        self.live.count()
     }
 }
 
