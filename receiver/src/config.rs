@@ -29,7 +29,7 @@ pub(crate) use proxy::ProxyConfig;
 /// Where the receiver listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:8000";
 
-/// Reference backend for sync-service: stores events and clips, each once.
+/// The server's side of sync-service: stores events and clips, each once.
 // Values stay text here and are read by `Config::new`, so that an error can name the variable.
 #[derive(Debug, Parser)]
 #[command(
@@ -185,6 +185,11 @@ impl Arguments {
     /// Folder of everything that is kept.
     pub(crate) fn data(&self) -> PathBuf {
         given(self.data.as_ref()).map_or_else(|| PathBuf::from("receiver-data"), PathBuf::from)
+    }
+
+    /// Whether the folder was said, and is not the default.
+    pub(crate) fn names_data(&self) -> bool {
+        given(self.data.as_ref()).is_some()
     }
 
     /// Address and port, also for asking a running receiver.

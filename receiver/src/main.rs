@@ -17,12 +17,7 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => error.exit(),
-        Err(error) => {
-            // One line is enough: the rest of clap's message is the usage, which `--help` prints.
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            return refuse(line.trim_start_matches("error: "));
-        }
+        Err(error) => return refuse(in_one_line(&error)),
     };
     let work = match &arguments.command {
         None => return serve(&arguments),
@@ -47,6 +42,27 @@ fn serve(arguments: &Arguments) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(error),
     }
+}
+
+/// The rest of clap's message is the usage, which `--help` prints: that is named.
+fn in_one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let what = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        "what to do is missing".to_string()
+    } else {
+        let lines = text.lines().take_while(|line| !line.starts_with("Usage: "));
+        let lines: Vec<&str> = lines
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
+            .collect();
+        lines.join(" ").trim_start_matches("error: ").to_string()
+    };
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
+    let command = usage.unwrap_or("sync-receiver").split(' ');
+    let command: Vec<&str> = command
+        .take_while(|word| word.starts_with(|first: char| first.is_ascii_lowercase()))
+        .collect();
+    format!("{what}; see `{} --help`", command.join(" "))
 }
 
 /// The start stops with one line and exit status 2.

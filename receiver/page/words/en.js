@@ -154,7 +154,7 @@ export const words = {
   'people.local.proxy': 'A proxy on this machine speaks for everybody, and one that adds no header to its requests cannot always be told from you. As soon as one person is set up, everybody signs in.',
   'people.command': 'sync-receiver user add NAME --admin',
   'people.run': 'On the receiver’s machine, run:',
-  'people.where': 'With the same RECEIVER_DATA as the receiver; in a container: docker exec -it CONTAINER sync-receiver user add NAME --admin. Then load this page again.',
+  'people.where': 'As the receiver’s user, and with its folder: sync-receiver --data FOLDER user add NAME --admin. Debian package: sudo -u sync-receiver sync-receiver --data /var/lib/sync-receiver user add NAME --admin; in a container: docker exec -it CONTAINER sync-receiver user add NAME --admin. Then load this page again.',
 
   'help.title': 'Keys',
 };

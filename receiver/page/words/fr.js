@@ -154,7 +154,7 @@ export const words = {
   'people.local.proxy': 'Un proxy sur cette machine parle pour tout le monde, et s’il n’ajoute aucun en-tête à ses requêtes, il ne se distingue pas toujours de vous. Dès qu’une personne est enregistrée, chacun se connecte.',
   'people.command': 'sync-receiver user add NOM --admin',
   'people.run': 'Sur la machine du récepteur, lancez :',
-  'people.where': 'Avec le même RECEIVER_DATA que le récepteur ; dans un conteneur : docker exec -it CONTENEUR sync-receiver user add NOM --admin. Puis rechargez cette page.',
+  'people.where': 'Sous l’utilisateur du récepteur, et avec son dossier : sync-receiver --data DOSSIER user add NOM --admin. Paquet Debian : sudo -u sync-receiver sync-receiver --data /var/lib/sync-receiver user add NOM --admin ; dans un conteneur : docker exec -it CONTENEUR sync-receiver user add NOM --admin. Puis rechargez cette page.',
 
   'help.title': 'Touches',
 };

@@ -32,11 +32,19 @@ pub fn run(arguments: &Arguments, work: Work<'_>) -> Result<(), String> {
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
     runtime.block_on(async {
-        let desk = open_desk(&folder, &places).await;
-        let desk = desk.map_err(|OpenError { setting, reason }| format!("{setting}: {reason}"))?;
+        // What is added goes where it was said, be it new; the default folder is wherever the shell happens to be.
+        let may_make = work.adds() && arguments.names_data();
+        let opened = open_desk(&folder, &places, may_make).await;
+        let opened = opened.map_err(|OpenError { setting, reason }| format!("{setting}: {reason}"))?;
+        if opened.is_new {
+            note(&format!(
+                "made {}: no receiver has been started there yet",
+                opened.place
+            ));
+        }
         match work {
-            Work::User(command) => user::run(command, &*desk).await,
-            Work::Token(command) => token::run(command, &*desk).await,
+            Work::User(command) => user::run(command, &opened).await,
+            Work::Token(command) => token::run(command, &opened).await,
             #[cfg(feature = "fleet")]
             Work::Move(_) => Ok(()),
         }
@@ -52,6 +60,20 @@ pub enum Work<'a> {
     /// `move …`
     #[cfg(feature = "fleet")]
     Move(&'a MoveCommand),
+}
+
+impl Work<'_> {
+    fn adds(&self) -> bool {
+        matches!(
+            self,
+            Self::User(UserCommand::Add { .. }) | Self::Token(TokenCommand::Add { .. })
+        )
+    }
+}
+
+/// What a script that reads the answer does not want in it.
+fn note(line: &str) {
+    eprintln!("sync-receiver: {line}");
 }
 
 fn say(line: &str) -> Result<(), String> {

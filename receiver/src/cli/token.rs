@@ -1,12 +1,13 @@
 //! `sync-receiver token`: which devices may store.
 
-use super::say;
+use super::{note, say};
 use crate::config::TokenCommand;
 use crate::people::{fingerprint, is_name, secret};
-use crate::store::Desk;
+use crate::store::OpenedDesk;
 use crate::store::people::TOKENS_MOST;
 
-pub(super) async fn run(command: &TokenCommand, desk: &dyn Desk) -> Result<(), String> {
+pub(super) async fn run(command: &TokenCommand, opened: &OpenedDesk) -> Result<(), String> {
+    let desk = &*opened.desk;
     let say_error = |error: crate::store::StoreError| error.to_string();
     match command {
         TokenCommand::Add { device } => {
@@ -22,7 +23,10 @@ pub(super) async fn run(command: &TokenCommand, desk: &dyn Desk) -> Result<(), S
                 .await
                 .map_err(say_error)?
             {
-                Some(_) => say(&token),
+                Some(_) => {
+                    note(&format!("a token of {device} is in {}:", opened.place));
+                    say(&token)
+                }
                 None => Err(format!(
                     "{device} has {TOKENS_MOST} tokens already: revoke one first, see `sync-receiver token list`"
                 )),

@@ -3,10 +3,11 @@
 use super::{new_password, say};
 use crate::config::UserCommand;
 use crate::people::{hash, is_name};
-use crate::store::Desk;
 use crate::store::people::{NewPerson, Person, Role};
+use crate::store::{Desk, OpenedDesk};
 
-pub(super) async fn run(command: &UserCommand, desk: &dyn Desk) -> Result<(), String> {
+pub(super) async fn run(command: &UserCommand, opened: &OpenedDesk) -> Result<(), String> {
+    let desk = &*opened.desk;
     match command {
         UserCommand::Add {
             name,
@@ -15,7 +16,8 @@ pub(super) async fn run(command: &UserCommand, desk: &dyn Desk) -> Result<(), St
             no_password,
         } => {
             let role = if *admin { Role::Admin } else { Role::Viewer };
-            add(desk, name, role, devices.clone(), *no_password).await
+            let line = add(desk, name, role, devices.clone(), *no_password).await?;
+            say(&format!("added {line}  in {}", opened.place))
         }
         UserCommand::List => list(desk).await,
         UserCommand::Remove { name } => {
@@ -50,7 +52,7 @@ async fn add(
     role: Role,
     devices: Option<String>,
     no_password: bool,
-) -> Result<(), String> {
+) -> Result<String, String> {
     if !is_name(name) {
         return Err(format!(
             "{}: a name has 1 to 100 characters, none of them a control character",
@@ -76,7 +78,7 @@ async fn add(
     if !desk.add_person(new).await.map_err(|error| error.to_string())? {
         return Err(there_already(name));
     }
-    say(&format!("added {line}"))
+    Ok(line)
 }
 
 fn there_already(name: &str) -> String {

@@ -99,7 +99,8 @@ async fn start(config: Config) -> Result<(), StartError> {
     // Nobody stores while the database can't say.
     if !address.ip().is_loopback() && !access.is_needed().await.unwrap_or(true) {
         log::warn!(
-            "listening on {address} without tokens: anyone who reaches it can store; set RECEIVER_TOKENS_FILE or run `sync-receiver token add`"
+            "listening on {address} without tokens: anyone who reaches it can store; set RECEIVER_TOKENS_FILE or run `{} token add DEVICE_ID`",
+            store::command(&config.data, &config.places)
         );
     }
     let room = files::make_room(config.max_connections, config.max_requests.min(config.max_connections));

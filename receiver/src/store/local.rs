@@ -1,6 +1,6 @@
 //! From the settings to what keeps rows and videos. The default needs nothing else: SQLite and videos in one folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(feature = "fleet")]
@@ -10,7 +10,7 @@ use super::folder::{FolderClips, FolderLock, Use};
 #[cfg(feature = "fleet")]
 use super::postgres::{DatabaseSettings, Link, PostgresDesk, PostgresRows, Unready};
 use super::sqlite::{SqliteDesk, SqliteRows};
-use super::{Desk, Store, StoreError};
+use super::{Desk, Store, StoreError, refusal};
 
 /// Where everything is kept, unless it is in the folder.
 #[derive(Debug, Default)]
@@ -29,6 +29,21 @@ pub(crate) struct OpenError {
     /// `VARIABLE=value`.
     pub(crate) setting: String,
     pub(crate) reason: String,
+}
+
+/// What a command on the same database begins with; without a secret.
+pub(crate) fn command(data: &Path, places: &Places) -> String {
+    #[cfg(feature = "fleet")]
+    if places.database.is_some() {
+        return "sync-receiver".to_string();
+    }
+    #[cfg(not(feature = "fleet"))]
+    let _ = places;
+    format!("sync-receiver --data {}", absolute(data).display())
+}
+
+fn absolute(data: &Path) -> PathBuf {
+    std::path::absolute(data).unwrap_or_else(|_| data.to_path_buf())
 }
 
 /// Opens what the settings name, and makes what is missing. What a crash left half done is ended now, or by its age where
@@ -121,17 +136,36 @@ async fn open_postgres(
     Ok((store, desk))
 }
 
-/// Opens the database for people, also while a receiver runs on it; makes it, so that they can be added before its first
-/// start.
-pub(crate) async fn open_desk(data: &Path, places: &Places) -> Result<Arc<dyn Desk>, OpenError> {
+/// A database as people use it.
+pub(crate) struct OpenedDesk {
+    pub(crate) desk: Arc<dyn Desk>,
+    /// Which it is, without a secret.
+    pub(crate) place: String,
+    pub(crate) is_new: bool,
+}
+
+/// Opens the database for people, also while a receiver runs on it. One that is missing is made only where that is meant, so
+/// that people can be added before the first start: whoever names the wrong folder is to know.
+pub(crate) async fn open_desk(data: &Path, places: &Places, may_make: bool) -> Result<OpenedDesk, OpenError> {
     #[cfg(feature = "fleet")]
     if let Some(database) = &places.database {
         let link = Link::new(database.clone()).map_err(of_database)?;
         let desk = PostgresDesk::beside(&link).map_err(of_database)?;
         link.prepare().await.map_err(of_database)?;
-        return Ok(desk);
+        return Ok(OpenedDesk {
+            desk,
+            place: "the database of RECEIVER_DATABASE_URL".to_string(),
+            is_new: false,
+        });
     }
     #[cfg(not(feature = "fleet"))]
     let _ = places;
-    Ok(Arc::new(SqliteDesk::open(data).map_err(of_data(data))?))
+    refusal::check_database(data, may_make).map_err(of_data(data))?;
+    let database = absolute(data).join("receiver.db");
+    let is_new = !database.exists();
+    Ok(OpenedDesk {
+        desk: Arc::new(SqliteDesk::open(data).map_err(of_data(data))?),
+        place: database.display().to_string(),
+        is_new,
+    })
 }

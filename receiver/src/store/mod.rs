@@ -19,6 +19,7 @@ pub(crate) mod people;
 #[cfg(feature = "fleet")]
 mod postgres;
 pub(crate) mod reading;
+mod refusal;
 mod row;
 mod rows;
 mod sqlite;
@@ -38,7 +39,7 @@ pub(crate) use clips::ClipWriter;
 use clips::Clips;
 pub(crate) use error::StoreError;
 use folder::FolderLock;
-pub(crate) use local::{OpenError, Places, open, open_desk};
+pub(crate) use local::{OpenError, OpenedDesk, Places, command, open, open_desk};
 #[cfg(feature = "fleet")]
 pub(crate) use postgres::DatabaseSettings;
 use row::{Content, NewRow};

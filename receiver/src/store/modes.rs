@@ -2,13 +2,21 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
-
-use super::StoreError;
 
 const FOLDER: u32 = 0o700;
 pub(super) const FILE: u32 = 0o600;
+
+/// What a receiver makes beside its database.
+const OURS: [&str; 6] = [
+    "clips",
+    "incoming",
+    "owner",
+    "receiver.db-wal",
+    "receiver.db-shm",
+    "receiver.db-journal",
+];
 
 /// The bits of everybody else.
 const OTHERS: u32 = 0o077;
@@ -18,9 +26,16 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(path)
 }
 
-/// Makes a file that is not there yet.
+/// Makes a file that is not there yet. Root's go to whose folder it is, who could not open them otherwise.
 pub(super) fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(FILE).open(path)
+    let file = OpenOptions::new().write(true).create_new(true).mode(FILE).open(path)?;
+    if rustix::process::geteuid().is_root() {
+        if let Some(folder) = path.parent().and_then(|folder| fs::metadata(folder).ok()) {
+            // A container may take this right from root, who goes on alone then.
+            let _ = fchown(&file, Some(folder.uid()), Some(folder.gid()));
+        }
+    }
+    Ok(file)
 }
 
 /// Makes a file, unless it is there.
@@ -28,33 +43,6 @@ pub(super) fn make_file(path: &Path) -> io::Result<()> {
     match new_file(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
-    }
-}
-
-/// Why a folder can't be used. One of somebody else, as a container finds it where it was not prepared, is named with both
-/// users.
-pub(super) fn refused(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    move |error| {
-        let denied = error.kind() == io::ErrorKind::PermissionDenied;
-        // Of a folder that could not be made: the one above it.
-        let there = path.ancestors().find(|path| path.exists());
-        let owner = there.and_then(|there| Some((there, fs::metadata(there).ok()?.uid())));
-        let reason = match owner {
-            Some((there, owner)) if denied => {
-                let user = rustix::process::geteuid().as_raw();
-                let there = if there.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    there
-                };
-                let folder = there.display();
-                format!(
-                    "permission denied: {folder} belongs to user {owner}, and this runs as user {user}; chown -R {user} {folder}"
-                )
-            }
-            _ => format!("{}: {error}", path.display()),
-        };
-        StoreError::Unavailable(reason)
     }
 }
 
@@ -132,9 +120,21 @@ fn is_ours_alone(folder: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
         match entry?.file_name().to_str() {
             Some("receiver.db") => database = true,
-            Some("clips" | "incoming" | "owner" | "receiver.db-wal" | "receiver.db-shm" | "receiver.db-journal") => {}
+            Some(name) if OURS.contains(&name) => {}
             _ => return Ok(false),
         }
     }
     Ok(database)
+}
+
+/// Whether anything is in the folder that no receiver has made.
+pub(super) fn holds_others_things(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let is_ours = |name: &str| OURS.contains(&name) || matches!(name, "receiver.db" | "moved" | "lost+found");
+        if !name.to_str().is_some_and(is_ours) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

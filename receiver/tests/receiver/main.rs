@@ -10,6 +10,7 @@ mod contract;
 mod crash;
 mod document;
 mod doors;
+mod first_steps;
 mod greedy;
 mod guessing;
 mod keys;

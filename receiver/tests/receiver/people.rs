@@ -71,10 +71,13 @@ fn without_people_this_machine_alone_reads() {
         ));
         assert_eq!(rebound.status, 401, "{place}");
         assert!(
-            rebound.body.contains(r#""reason":"no_people""#) && rebound.body.contains("sync-receiver user add"),
+            rebound.body.contains(r#""reason":"no_people""#)
+                && rebound.body.contains("--data /var/lib/sync-receiver user add"),
             "{}",
             rebound.body
         );
+        // A stranger learns nothing of this machine.
+        assert!(!rebound.body.contains(receiver.path().to_str().unwrap()));
         // nginx 1.28 as it comes: no header of its own, our address as the name, but HTTP/1.0.
         let behind = format!(
             "GET {place} HTTP/1.0\r\nHost: {}\r\nConnection: close\r\nCookie: a=b\r\n\r\n",
@@ -483,7 +486,13 @@ fn people_are_kept_by_commands_that_say_what_is_wrong() {
     }
     assert_eq!(
         run(&["user", "add", "anna", "--devices", "shop-*"], "long enough\n"),
-        (0, "added anna  viewer  shop-*\n".into())
+        (
+            0,
+            format!(
+                "added anna  viewer  shop-*  in {}/receiver.db\n",
+                receiver.path().display()
+            )
+        )
     );
     assert!(
         run(&["user", "add", "anna"], "long enough\n")

@@ -205,6 +205,8 @@ fn listening_to_the_world_without_tokens_is_warned_about() {
         assert!(receiver.wait(Duration::from_secs(2)).success());
         let errors = receiver.errors();
         assert_eq!(errors.contains("without tokens"), warned, "{errors}");
+        let way_out = format!("sync-receiver --data {} token add", receiver.path().display());
+        assert_eq!(errors.contains(&way_out), warned, "{errors}");
         assert_eq!(errors.is_empty(), !warned, "{errors}");
     }
 }

@@ -70,7 +70,7 @@ impl NoVisitor {
             Self::SignIn => (StatusCode::UNAUTHORIZED, "connexion requise", "sign_in"),
             Self::NoPeople => (
                 StatusCode::UNAUTHORIZED,
-                "aucune personne n'est enregistrée: seule la machine du récepteur peut lire; lancez-y « sync-receiver user add NOM --admin »",
+                "aucune personne n'est enregistrée: seule la machine du récepteur peut lire; lancez-y « sync-receiver --data DOSSIER user add NOM --admin » (paquet Debian: « sudo -u sync-receiver sync-receiver --data /var/lib/sync-receiver user add NOM --admin »)",
                 "no_people",
             ),
             Self::UnknownPerson => (

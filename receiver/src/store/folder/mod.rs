@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use uuid::Uuid;
 
 use super::clips::{ClipWriter, Clips, Leftovers};
+use super::refusal::refused;
 use super::{Pending, StoreError, blocking, modes, sync_folder};
 use parts::{has_suffix, is_unfinished};
 use shared::LEFT_AFTER;
@@ -41,8 +42,8 @@ pub(super) struct FolderLock(#[expect(dead_code, reason = "the lock ends with it
 impl FolderLock {
     /// Makes the folder if it is missing.
     pub(super) fn take(folder: &Path, kind: Use) -> Result<Self, StoreError> {
-        modes::make_folder(folder).map_err(modes::refused(folder))?;
-        let lock = File::open(folder).map_err(modes::refused(folder))?;
+        modes::make_folder(folder).map_err(refused(folder))?;
+        let lock = File::open(folder).map_err(refused(folder))?;
         let operation = match kind {
             Use::Alone => FlockOperation::NonBlockingLockExclusive,
             Use::Shared => FlockOperation::NonBlockingLockShared,
@@ -161,7 +162,7 @@ impl Folders {
     fn open(folder: &Path, kind: Use, left_after: Duration) -> Result<Self, StoreError> {
         let (incoming, clips) = (folder.join("incoming"), folder.join("clips"));
         for path in [&incoming, &clips] {
-            modes::make_folder(path).map_err(modes::refused(folder))?;
+            modes::make_folder(path).map_err(refused(folder))?;
         }
         sync_folder(folder)?;
         Ok(Self {

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::migrations;
 use super::pool::{self, Pool};
+use crate::store::refusal::refused;
 use crate::store::{StoreError, modes};
 
 /// Rows to read, people and tokens to keep.
@@ -20,9 +21,9 @@ impl SqliteDesk {
     /// # Errors
     /// The folder or the database can't be used.
     pub(in crate::store) fn open(folder: &Path) -> Result<Self, StoreError> {
-        modes::make_folder(folder).map_err(StoreError::file(folder))?;
+        modes::make_folder(folder).map_err(refused(folder))?;
         let path = folder.join("receiver.db");
-        modes::make_file(&path).map_err(StoreError::file(&path))?;
+        modes::make_file(&path).map_err(refused(folder))?;
         let mut conn = Connection::open(&path)?;
         conn.busy_timeout(pool::BUSY)?;
         conn.execute_batch("PRAGMA journal_mode = WAL;")?;

@@ -129,7 +129,20 @@ fn a_folder_of_another_owner_is_named_with_both_users() {
     let user = String::from_utf8(who.arg("-u").output().unwrap().stdout).unwrap();
     let user = user.trim();
     let database = Database::new();
-    for (folder, owned) in [("/usr", "/usr"), ("/root", "/root"), ("/usr/no/such", "/usr")] {
+    let cases = [
+        (
+            "/usr",
+            "/usr",
+            format!("sudo install -d -m 700 -o {user} /usr/sync-receiver"),
+        ),
+        ("/root", "/root", format!("chown -R {user} /root")),
+        (
+            "/usr/no/such",
+            "/usr",
+            format!("sudo install -d -m 700 -o {user} /usr/no/such"),
+        ),
+    ];
+    for (folder, owned, way_out) in cases {
         for url in ["", &database.url()] {
             let mut command = as_postgres(&copy);
             command.current_dir("/").env("RECEIVER_DATA", folder);
@@ -139,10 +152,8 @@ fn a_folder_of_another_owner_is_named_with_both_users() {
             let output = command.output().unwrap();
             let error = String::from_utf8(output.stderr).unwrap();
             assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");
-            let said = format!(
-                "permission denied: {owned} belongs to user 0, and this runs as user {user}; chown -R {user} {owned}"
-            );
-            assert!(error.contains(&said), "{error}");
+            let said = format!("permission denied: {owned} belongs to user 0, and this runs as user {user}; ");
+            assert!(error.contains(&said) && error.contains(&way_out), "{error}");
         }
     }
 }

@@ -200,7 +200,7 @@ fn everything_moves_into_a_database_and_a_bucket_though_killed() {
     assert_eq!(psql(&database, "SELECT id FROM installation"), owner);
     let (other, name) = (TempDir::new().unwrap(), bucket.prefix());
     let made = program()
-        .args(["user", "list"])
+        .args(["token", "add", "raspberry-1"])
         .env("RECEIVER_DATA", other.path())
         .output();
     assert!(made.unwrap().status.success());
