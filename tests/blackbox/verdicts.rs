@@ -199,10 +199,8 @@ fn a_row_that_alone_looks_like_a_misconfiguration_holds_up_no_other() {
         eventually("all but that row are at the server", || backend.stored_count() == 6);
         service.stop().exits_with_words(0);
         let row = device.tracked("evenement", 1);
-        assert!(
-            row.as_ref().is_none_or(|row| row.status == "failed"),
-            "{status}: {row:?}"
-        );
+        let is_failed = row.as_ref().is_some_and(|row| row.status == "failed");
+        assert!(is_failed, "{status}: {row:?}");
     }
 }
 
