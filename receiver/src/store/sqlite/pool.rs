@@ -14,6 +14,9 @@ use crate::store::{StoreError, blocking};
 /// Reads at a time; more wait. Each has a thread and a few MB of cache.
 const AT_ONCE: usize = 4;
 
+/// How long one waits for its turn, as with the other database: devices' tokens are looked up here too.
+const TURN: Duration = Duration::from_secs(5);
+
 /// How long a writer waits for the writer of rows, which is done in milliseconds as a rule.
 pub(super) const BUSY: Duration = Duration::from_secs(3);
 
@@ -24,6 +27,7 @@ pub(super) struct Pool {
     idle: Arc<Mutex<Vec<Connection>>>,
     places: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
+    turn: Duration,
 }
 
 impl Pool {
@@ -34,6 +38,7 @@ impl Pool {
             idle: Arc::default(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             waiting: Arc::default(),
+            turn: TURN,
         }
     }
 
@@ -55,8 +60,9 @@ impl Pool {
     ) -> Result<T, StoreError> {
         let place = {
             let _waiting = Waiting::new(&self.waiting);
-            let place = Arc::clone(&self.places).acquire_owned().await;
-            place.map_err(|_| lost("the reading connections"))?
+            let place = tokio::time::timeout(self.turn, Arc::clone(&self.places).acquire_owned()).await;
+            let full = |_| StoreError::Unavailable("database: too many read at a time".to_string());
+            place.map_err(full)?.map_err(|_| lost("the reading connections"))?
         };
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
         blocking(move || {
@@ -100,4 +106,45 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     conn.execute_batch("PRAGMA synchronous = FULL;")?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_does_not_get_a_turn_in_time_is_told_so_and_the_next_one_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE a (b)")
+            .unwrap();
+        let pool = Pool {
+            turn: Duration::from_millis(20),
+            ..Pool::new(&path)
+        };
+        let slow: Vec<_> = (0..AT_ONCE)
+            .map(|_| {
+                let (end, ended) = mpsc::channel::<()>();
+                let pool = pool.clone();
+                let reading = tokio::spawn(async move { pool.with(move |_| Ok(ended.recv())).await.is_ok() });
+                (end, reading)
+            })
+            .collect();
+        while pool.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let read = || pool.with(|conn| conn.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0)));
+        let refused = read().await.unwrap_err();
+        assert!(refused.to_string().contains("too many read"), "{refused}");
+        for (end, reading) in slow {
+            drop(end);
+            assert!(reading.await.unwrap());
+        }
+        assert_eq!(read().await.unwrap(), 0);
+        assert_eq!(pool.load().waiting, 0);
+    }
 }
