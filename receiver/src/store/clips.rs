@@ -32,14 +32,14 @@ pub(crate) trait Clips: Parts + Owned {
     /// Whether clips can be stored; writes nothing to find out while all is well.
     fn check(&self) -> Pending<'_, ()>;
 
-    /// What has been here for so long that it has a row, or an upload, or will never have one: a page, and where the next
+    /// What has been here for so long at a moment (milliseconds since 1970) that it has a row, or an upload, or will never have one: a page, and where the next
     /// begins. A place that knows at its start has none.
-    fn leftovers(&self, _from: Option<String>) -> Pending<'_, Leftovers> {
+    fn leftovers(&self, _from: Option<String>, _now_ms: i64) -> Pending<'_, Leftovers> {
         Box::pin(async { Ok(Leftovers::default()) })
     }
 
     /// Removes what has neither; `false` when it is younger than it seemed.
-    fn remove_leftover(&self, _name: String) -> Pending<'_, bool> {
+    fn remove_leftover(&self, _name: String, _now_ms: i64) -> Pending<'_, bool> {
         Box::pin(async { Ok(false) })
     }
 }

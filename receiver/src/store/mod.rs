@@ -50,6 +50,7 @@ use rows::Rows;
 pub(crate) use uploads::{Durable, Held, NewUpload, PartSync, PartWriter, Prefix, Saved, Then, Upload, Why, Wish};
 use uploads::{Holders, Prefixes};
 
+use crate::clock;
 use crate::metrics::StoreMetrics;
 use crate::record::{Clip, Event};
 
@@ -226,15 +227,16 @@ impl Store {
     }
 
     /// Removes what crashes left of clips long ago: a page of what there is, and where the next begins. Nothing in a place
-    /// that is another database's.
+    /// that is another database's, and nothing that is young by the database's clock or by ours: either may be wrong.
     pub(crate) async fn sweep(&self, from: Option<String>) -> Result<Option<String>, StoreError> {
         if !self.owns_clips().await? {
             return Ok(None);
         }
-        let page = self.of_clips(self.clips.leftovers(from).await)?;
+        let now_ms = self.of_rows(self.rows.now_ms().await)?.min(clock::unix_ms());
+        let page = self.of_clips(self.clips.leftovers(from, now_ms).await)?;
         let owned = self.rows.owned(page.names.clone()).await?;
         for name in page.names {
-            if !owned.contains(&name) && self.clips.remove_leftover(name.clone()).await? {
+            if !owned.contains(&name) && self.clips.remove_leftover(name.clone(), now_ms).await? {
                 log::info!("removed {name}: it has had no row for a day");
             }
         }

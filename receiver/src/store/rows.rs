@@ -67,6 +67,9 @@ pub(crate) trait Rows: UploadRows {
     /// Which database this is: the same for as long as there is one, and after it was restored or moved.
     fn installation(&self) -> Pending<'_, String>;
 
+    /// The database's clock, in milliseconds since 1970.
+    fn now_ms(&self) -> Pending<'_, i64>;
+
     /// Whether rows can be stored; writes nothing to find out while all is well.
     fn check(&self) -> Pending<'_, ()>;
 

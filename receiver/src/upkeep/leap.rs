@@ -11,14 +11,23 @@ const LEAP_MOST: Duration = Duration::from_secs(300);
 const GRACE: Duration = Duration::from_secs(3_600);
 
 /// The database's clock, against the time that has passed.
-#[derive(Default)]
 pub(super) struct Leap {
+    /// Who asks.
+    work: &'static str,
     /// What it said, and when.
     believed: Option<(i64, Instant)>,
     until: Option<Instant>,
 }
 
 impl Leap {
+    pub(super) fn new(work: &'static str) -> Self {
+        Self {
+            work,
+            believed: None,
+            until: None,
+        }
+    }
+
     /// The time by the clock that stamps rows, in seconds since 1970; `None` while it is not believed.
     pub(super) async fn now_s(&mut self, desk: &dyn Desk) -> Result<Option<i64>, StoreError> {
         let (now_s, at) = (desk.now_s().await?, Instant::now());
@@ -35,7 +44,8 @@ impl Leap {
             if ahead_s > 0 {
                 self.until = Some(at + GRACE);
                 log::warn!(
-                    "retention: the clock has leapt {ahead_s} s forward: nothing is removed by age for {} s; look whether it is right",
+                    "{}: the clock has leapt {ahead_s} s forward: nothing is removed by age for {} s; look whether it is right",
+                    self.work,
                     GRACE.as_secs()
                 );
             }
@@ -50,6 +60,7 @@ impl Leap {
     pub(super) fn since(clock_s: i64, passed_s: u64) -> Self {
         let passed = Instant::now().checked_sub(Duration::from_secs(passed_s)).unwrap();
         Self {
+            work: "test",
             believed: Some((crate::people::now_s() - clock_s, passed)),
             until: None,
         }
@@ -62,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_leap_forward_is_not_believed_for_an_hour() {
-        let (mut leap, start) = (Leap::default(), Instant::now());
+        let (mut leap, start) = (Leap::new("test"), Instant::now());
         let mut look = |clock_s: i64, passed_s: u64| {
             leap.is_believed(1_800_000_000 + clock_s, start + Duration::from_secs(passed_s))
         };

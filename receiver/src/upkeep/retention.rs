@@ -98,7 +98,7 @@ impl Retention {
             desk,
             metrics,
             known: Known::default(),
-            leap: Leap::default(),
+            leap: Leap::new(WORK),
         }
     }
 

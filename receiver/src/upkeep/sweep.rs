@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::lead::Lead;
-use crate::store::{Store, StoreError};
+use super::leap::Leap;
+use crate::store::{Desk, Store, StoreError};
 
 /// The name of the work.
 pub(super) const WORK: &str = "sweep";
@@ -19,11 +20,19 @@ const SWEEP_EVERY: Duration = Duration::from_secs(24 * 3_600);
 pub(super) struct Sweep {
     lead: Lead,
     store: Arc<Store>,
+    desk: Arc<dyn Desk>,
+    leap: Leap,
 }
 
 impl Sweep {
-    pub(super) fn new(lead: Lead, store: Arc<Store>) -> Self {
-        Self { lead, store }
+    pub(super) fn new(lead: Lead, store: Arc<Store>, desk: Arc<dyn Desk>) -> Self {
+        let leap = Leap::new(WORK);
+        Self {
+            lead,
+            store,
+            desk,
+            leap,
+        }
     }
 
     /// Removes what is nobody's, for as long as it is polled.
@@ -34,16 +43,17 @@ impl Sweep {
             let is_ours = self.lead.is_ours().await;
             if matches!(is_ours, Ok(true)) && looked.is_none_or(|at| at.elapsed() >= FIRST_AFTER) {
                 // At once: an empty place is owned before anything is in it.
+                // And the clock, so that a leap until the first sweep is seen.
+                let _ = self.leap.now_s(&*self.desk).await;
                 looked = self.store.owns_clips().await.is_ok().then(Instant::now);
             }
             match is_ours {
                 Ok(true) if Instant::now() >= due => {
-                    if let Err(error) = self.sweep().await {
+                    let swept = self.sweep().await.unwrap_or_else(|error| {
                         log::warn!("sweep: {error}; it is tried again");
-                        due = Instant::now() + FIRST_AFTER;
-                    } else {
-                        due = Instant::now() + SWEEP_EVERY;
-                    }
+                        false
+                    });
+                    due = Instant::now() + if swept { SWEEP_EVERY } else { FIRST_AFTER };
                 }
                 Ok(true) => {}
                 // Who gets it later has not looked yet.
@@ -53,13 +63,36 @@ impl Sweep {
         }
     }
 
-    async fn sweep(&mut self) -> Result<(), StoreError> {
+    /// `false` while the clock is not believed.
+    async fn sweep(&mut self) -> Result<bool, StoreError> {
+        if self.leap.now_s(&*self.desk).await?.is_none() {
+            return Ok(false);
+        }
         let mut next = None;
         loop {
             next = self.store.sweep(next).await?;
             if next.is_none() || !self.lead.is_ours().await? {
-                return Ok(());
+                return Ok(true);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::UpkeepMetrics;
+    use crate::store::{Places, open};
+
+    #[tokio::test]
+    async fn nothing_is_swept_while_the_clock_has_just_leapt() {
+        let data = tempfile::tempdir().unwrap();
+        let (store, desk) = open(data.path(), &Places::default()).await.unwrap();
+        let lead = Lead::new(WORK, "one".to_string(), Arc::clone(&desk), &UpkeepMetrics::default());
+        let mut sweep = Sweep::new(lead, Arc::new(store), desk);
+        for (clock_s, swept) in [(86_400, false), (60, true)] {
+            sweep.leap = Leap::since(clock_s, 60);
+            assert_eq!(sweep.sweep().await, Ok(swept));
         }
     }
 }

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::Bucket;
 use super::manifest::{Manifest, Piece};
-use crate::clock;
 use crate::store::StoreError;
 use crate::store::clips::Leftovers;
 
@@ -61,7 +60,7 @@ impl Bucket {
     }
 
     /// The folders whose names tell that they are old. What was not named here is nobody's business.
-    pub(super) async fn leftovers(&self, from: Option<String>) -> Result<Leftovers, StoreError> {
+    pub(super) async fn leftovers(&self, from: Option<String>, now_ms: i64) -> Result<Leftovers, StoreError> {
         let prefix = self.listed();
         let options = PaginatedListOptions {
             delimiter: Some("/".into()),
@@ -74,7 +73,7 @@ impl Bucket {
         };
         let folders = page.result.common_prefixes;
         let names = folders.iter().filter_map(|folder| folder.filename());
-        let names = names.filter(|name| self.is_old(written_at(name)));
+        let names = names.filter(|name| self.is_old(written_at(name), now_ms));
         Ok(Leftovers {
             names: names.map(str::to_string).collect(),
             next: page.page_token,
@@ -82,11 +81,11 @@ impl Bucket {
     }
 
     /// Removes a video unless one of its objects is young; `false` when it stays.
-    pub(super) async fn remove_old(&self, name: &str) -> Result<bool, StoreError> {
+    pub(super) async fn remove_old(&self, name: &str, now_ms: i64) -> Result<bool, StoreError> {
         let found = self.list(name).await?;
         if !found
             .iter()
-            .all(|object| self.is_old(Some(object.last_modified.timestamp_millis())))
+            .all(|object| self.is_old(Some(object.last_modified.timestamp_millis()), now_ms))
         {
             return Ok(false);
         }
@@ -95,8 +94,8 @@ impl Bucket {
         Ok(true)
     }
 
-    fn is_old(&self, unix_ms: Option<i64>) -> bool {
-        unix_ms.is_some_and(|at| clock::unix_ms() - at >= self.left_after_ms)
+    fn is_old(&self, unix_ms: Option<i64>, now_ms: i64) -> bool {
+        unix_ms.is_some_and(|at| now_ms - at >= self.left_after_ms)
     }
 }
 

@@ -164,12 +164,12 @@ impl Clips for BucketClips {
         Box::pin(self.0.check())
     }
 
-    fn leftovers(&self, from: Option<String>) -> Pending<'_, Leftovers> {
-        Box::pin(self.0.leftovers(from))
+    fn leftovers(&self, from: Option<String>, now_ms: i64) -> Pending<'_, Leftovers> {
+        Box::pin(self.0.leftovers(from, now_ms))
     }
 
-    fn remove_leftover(&self, name: String) -> Pending<'_, bool> {
-        Box::pin(async move { self.0.remove_old(&name).await })
+    fn remove_leftover(&self, name: String, now_ms: i64) -> Pending<'_, bool> {
+        Box::pin(async move { self.0.remove_old(&name, now_ms).await })
     }
 }
 

@@ -106,14 +106,15 @@ async fn what_is_young_or_not_ours_is_not_swept() {
     for name in [young.as_str(), &old, "somebody-elses"] {
         grow(open(&clips, name, 1, &Durable::default()).await, b"x").await;
     }
-    let names = clips.leftovers(None).await.unwrap().names;
+    let now_ms = crate::clock::unix_ms();
+    let names = clips.leftovers(None, now_ms).await.unwrap().names;
     assert_eq!(names, [old.as_str()]);
     // Its name is old, its bytes are not: somebody still writes.
-    assert!(!clips.remove_leftover(old.clone()).await.unwrap());
+    assert!(!clips.remove_leftover(old.clone(), now_ms).await.unwrap());
     assert_eq!(clips.all_objects().await.len(), 3);
     let later = BucketClips::leaving(&bucket.0, 0).unwrap();
-    assert_eq!(later.leftovers(None).await.unwrap().names.len(), 2);
-    assert!(later.remove_leftover(old).await.unwrap());
+    assert_eq!(later.leftovers(None, now_ms).await.unwrap().names.len(), 2);
+    assert!(later.remove_leftover(old, now_ms).await.unwrap());
     assert_eq!(clips.all_objects().await.len(), 2);
 }
 

@@ -75,6 +75,10 @@ impl Rows for Failing<Box<dyn Rows>> {
         self.0.owned(names)
     }
 
+    fn now_ms(&self) -> Pending<'_, i64> {
+        self.0.now_ms()
+    }
+
     fn installation(&self) -> Pending<'_, String> {
         self.0.installation()
     }

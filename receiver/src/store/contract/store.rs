@@ -61,6 +61,10 @@ stores_keep_their_promises!(
 );
 
 #[cfg(feature = "fleet")]
+promises! { #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"] on_postgres, super::super::rows::Postgres:
+    what_is_young_by_the_databases_clock_stays
+}
+#[cfg(feature = "fleet")]
 promises! { #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"] two_on_postgres_and_folder, super::Both<super::super::rows::Postgres, super::super::clips::SharedFolder>:
     two_that_sweep_at_once_remove_what_is_nobodys_alone
 }
@@ -251,4 +255,29 @@ async fn two_that_sweep_at_once_remove_what_is_nobodys_alone<D: Database, P: Pla
     }
     // And what an upload goes on with.
     assert_eq!(both.1.count().await, needed.len() + 1);
+}
+
+/// A receiver's clock that is ahead makes nothing of the others a leftover.
+#[cfg(feature = "fleet")]
+async fn what_is_young_by_the_databases_clock_stays(database: super::rows::Postgres) {
+    let place = Folder::default();
+    let hour = std::time::Duration::from_secs(3_600);
+    let open = || {
+        let clips = crate::store::folder::FolderClips::leaving(place.path(), hour).unwrap();
+        Store::new(database.open(), Box::new(clips))
+    };
+    assert!(open().owns_clips().await.unwrap());
+    let stored = store(&*open().clips, b"without").await;
+    let mark = std::fs::File::options()
+        .write(true)
+        .open(place.path().join("incoming").join(stored.name));
+    #[allow(clippy::disallowed_methods)] // Files have that clock.
+    let two_hours_ago = std::time::SystemTime::now() - 2 * hour;
+    mark.unwrap().set_modified(two_hours_ago).unwrap();
+    database.0.be_behind("1 day");
+    open().sweep(None).await.unwrap();
+    assert_eq!(place.count().await, 2);
+    database.0.be_behind("0");
+    open().sweep(None).await.unwrap();
+    assert_eq!(place.count().await, 0);
 }

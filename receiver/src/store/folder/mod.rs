@@ -146,15 +146,15 @@ impl Clips for FolderClips {
         self.run(|folders| folders.check())
     }
 
-    fn leftovers(&self, _from: Option<String>) -> Pending<'_, Leftovers> {
-        self.run(|folders| match folders.kind {
+    fn leftovers(&self, _from: Option<String>, now_ms: i64) -> Pending<'_, Leftovers> {
+        self.run(move |folders| match folders.kind {
             Use::Alone => Ok(Leftovers::default()),
-            Use::Shared => folders.leftovers(),
+            Use::Shared => folders.leftovers(now_ms),
         })
     }
 
-    fn remove_leftover(&self, name: String) -> Pending<'_, bool> {
-        self.run(move |folders| folders.remove_leftover(&name))
+    fn remove_leftover(&self, name: String, now_ms: i64) -> Pending<'_, bool> {
+        self.run(move |folders| folders.remove_leftover(&name, now_ms))
     }
 }
 

@@ -25,6 +25,8 @@ const READERS: usize = 2;
 /// How long a request waits for its answer. A device gives up after 30 s without a word; a 503 tells it more.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+const NOW: &str = "SELECT (extract(epoch FROM now()) * 1000)::bigint";
+
 const MANIFEST: &str = "SELECT manifest FROM media WHERE file = $1";
 
 /// One question for a thousand names.
@@ -124,6 +126,14 @@ impl Rows for PostgresRows {
         Box::pin(async move {
             let rows = self.link.rows(OWNED, &[&names]).await?;
             Ok(rows.iter().map(|row| row.get(0)).collect())
+        })
+    }
+
+    fn now_ms(&self) -> Pending<'_, i64> {
+        Box::pin(async move {
+            let rows = self.link.rows(NOW, &[]).await?;
+            let now_ms = rows.first().map(|row| row.get(0));
+            now_ms.ok_or_else(|| StoreError::Unavailable("database: it tells no time".to_string()))
         })
     }
 

@@ -157,6 +157,11 @@ impl Rows for SqliteRows {
         })
     }
 
+    /// It has none of its own.
+    fn now_ms(&self) -> Pending<'_, i64> {
+        Box::pin(async { Ok(crate::clock::unix_ms()) })
+    }
+
     fn installation(&self) -> Pending<'_, String> {
         Box::pin(self.questions.ask(Question::Installation))
     }

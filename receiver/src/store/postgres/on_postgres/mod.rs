@@ -65,6 +65,17 @@ impl OwnDatabase {
         Link::new(DatabaseSettings::new(&self.url()).unwrap()).unwrap()
     }
 
+    /// Lets the clock of connections that are made from now on be so much behind.
+    pub(in crate::store) fn be_behind(&self, interval: &str) {
+        self.run(&format!(
+            "CREATE SCHEMA IF NOT EXISTS behind;
+CREATE OR REPLACE FUNCTION behind.now() RETURNS timestamptz STABLE LANGUAGE sql
+AS $$ SELECT pg_catalog.now() - interval '{interval}' $$;
+ALTER DATABASE {} SET search_path = public, behind, pg_catalog",
+            self.name
+        ));
+    }
+
     /// With its tables.
     pub(in crate::store) fn ready(&self) -> Link {
         let link = self.link();
