@@ -23,7 +23,7 @@ pub use commands::MoveCommand;
 pub use commands::{Command, TokenCommand, UserCommand};
 pub(crate) use operation::Keep;
 use operation::{Operation, OperationArguments};
-use places::PlacesArguments;
+use places::{PLACES, PlacesArguments};
 pub(crate) use proxy::ProxyConfig;
 
 /// Where the receiver listens unless told otherwise.
@@ -39,11 +39,11 @@ const LISTEN: &str = "127.0.0.1:8000";
 )]
 pub struct Arguments {
     /// Address and port [default: 127.0.0.1:8000]; port 0 takes a free one and prints it
-    #[arg(long, env = "RECEIVER_LISTEN", global = true, value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "RECEIVER_LISTEN", value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<OsString>,
 
     /// Folder of the database and the clips [default: receiver-data]; made when it is not there
-    #[arg(long, env = "RECEIVER_DATA", global = true, value_name = "FOLDER")]
+    #[arg(long, env = "RECEIVER_DATA", global = true, help_heading = PLACES, value_name = "FOLDER")]
     pub(crate) data: Option<OsString>,
 
     #[command(flatten)]
@@ -194,7 +194,12 @@ impl Arguments {
 
     /// Address and port, also for asking a running receiver.
     pub(crate) fn listen(&self) -> Result<String, ConfigError> {
-        let text = given(self.listen.as_ref()).map_or_else(|| LISTEN.into(), |value| value.to_string_lossy());
+        let asked = match &self.command {
+            Some(Command::Health { listen, .. }) => given(listen.as_ref()),
+            _ => None,
+        };
+        let text = asked.or(given(self.listen.as_ref()));
+        let text = text.map_or_else(|| LISTEN.into(), |value| value.to_string_lossy());
         let usable = text
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());

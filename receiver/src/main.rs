@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     };
     let work = match &arguments.command {
         None => return serve(&arguments),
-        Some(Command::Health { url }) => return health::ask(url.as_deref(), &arguments),
+        Some(Command::Health { url, .. }) => return health::ask(url.as_deref(), &arguments),
         Some(Command::User(command)) => Work::User(command),
         Some(Command::Token(command)) => Work::Token(command),
         #[cfg(feature = "fleet")]

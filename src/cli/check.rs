@@ -7,8 +7,11 @@ use super::{configured, exit};
 use crate::clock::zoned_now;
 use crate::device;
 
-/// Less free space than this beside the database is worth a word.
+/// Less free space than this beside the database is trouble.
 const FREE_BYTES: u64 = 100_000_000;
+
+/// A smaller part of the disk is worth a word: a receiver calls it almost full.
+const FREE_PERCENT: u64 = 10;
 
 /// No clock of a running device shows an earlier year.
 const EARLIEST_YEAR: i32 = 2024;
@@ -37,7 +40,11 @@ pub(super) fn check(database: Option<PathBuf>) -> u8 {
             for fact in super::run::probe(&config) {
                 lines.say(fact);
             }
-            lines.say(disk(path));
+            match disk(path) {
+                Ok(Room::Little(text)) => print(&format!("⚠️  {text}\n")),
+                Ok(Room::Enough(text)) => lines.say(Ok(text)),
+                Err(error) => lines.say(Err(error)),
+            }
         }
     }
     lines.say(clock());
@@ -80,7 +87,14 @@ fn pruning(path: &Path) -> Result<String, String> {
     }
 }
 
-fn disk(path: &Path) -> Result<String, String> {
+/// What `check` finds on a disk that is not full.
+enum Room {
+    Enough(String),
+    /// Nothing fails yet, so that a script which checks first goes on.
+    Little(String),
+}
+
+fn disk(path: &Path) -> Result<Room, String> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -95,11 +109,14 @@ fn disk(path: &Path) -> Result<String, String> {
             folder.display()
         ));
     }
-    Ok(format!(
-        "Espace disque: {} libres dans {}",
-        bytes(free),
-        folder.display()
-    ))
+    let total = space.f_blocks.saturating_mul(space.f_frsize);
+    let found = format!("Espace disque: {} libres dans {}", bytes(free), folder.display());
+    if free < total / 100 * FREE_PERCENT {
+        return Ok(Room::Little(format!(
+            "{found}, moins de {FREE_PERCENT} %: le récepteur signale un disque presque plein; libérez de l'espace"
+        )));
+    }
+    Ok(Room::Enough(found))
 }
 
 fn clock() -> Result<String, String> {

@@ -60,6 +60,9 @@ docs/configuration.md lists them all. RUST_LOG=info shows what goes on, on stand
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Check configuration, database, server, clock and disk: one line each, exit status 0 or 1
+    #[command(
+        after_help = "Examples:\n  sync-service check\n  sync-service check --database /data/surveillance.db && echo well"
+    )]
     Check,
     /// Show per table what is sent, what waits and what failed; reads only, whether the service runs or not
     #[command(

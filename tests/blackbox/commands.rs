@@ -38,6 +38,10 @@ fn help_has_examples_and_wrong_words_end_with_2() {
     ] {
         assert!(help.contains(word), "{word}: {help}");
     }
+    for word in ["check", "status", "failures", "retry", "prune", "reset"] {
+        let help = command(&device, &[word, "--help"]).exits(0).stdout;
+        assert!(help.contains(&format!("  sync-service {word}")), "{help}");
+    }
     let version = command(&device, &["--version"]).exits(0).stdout;
     assert_eq!(version.trim(), format!("sync-service {}", env!("CARGO_PKG_VERSION")));
     for wrong in [
@@ -55,7 +59,9 @@ fn check_says_a_line_a_fact_and_0_when_all_is_well() {
     let (device, backend) = (Device::new(), Backend::start());
     backend.always(Act::status(405, ""));
     let run = check(&device, &backend.url()).run().exits(0);
-    assert!(run.stdout.lines().all(|line| line.starts_with('✅')), "{run}");
+    // The disk that the tests run on may be anything but full.
+    let well = |line: &str| line.starts_with('✅') || line.starts_with("⚠️  Espace disque");
+    assert!(run.stdout.lines().all(well), "{run}");
     for word in [
         "Configuration",
         "lisible",
@@ -247,4 +253,38 @@ fn a_reset_beside_a_running_service_sends_every_row_once_more_and_no_row_twice_m
     service.stop().exits(0);
     assert_eq!(backend.received().len(), 6_000);
     assert_everything_arrived_once(&device, &backend);
+}
+
+/// These take the right to mount.
+mod mounts {
+    use super::*;
+    use crate::support::{Layout, Mount};
+
+    #[test]
+    fn check_warns_of_a_disk_that_a_receiver_calls_almost_full_and_is_content() {
+        let (outer, backend) = (Device::empty_folder(Layout::Current), Backend::start());
+        backend.always(Act::status(405, ""));
+        let (image, card) = (outer.folder().join("image"), outer.folder().join("card"));
+        // 1.5 GB of which the disk below sees some 30 MB.
+        let size = std::fs::File::create(&image).and_then(|file| file.set_len(1_500_000_000));
+        size.unwrap();
+        let mut mkfs = std::process::Command::new("mkfs.ext4");
+        let made = mkfs.args(["-q", "-m", "0", "-F"]).arg(&image).status();
+        assert!(
+            made.is_ok_and(|made| made.success()),
+            "mkfs.ext4 is missing: apt-get install e2fsprogs"
+        );
+        let _mount = Mount::new(&card, &["-o", "loop", image.to_str().unwrap()]);
+        let device = Device::at(&card);
+        let disk = || {
+            let run = check(&device, &backend.url()).run().exits(0);
+            let line = run.stdout.lines().find(|line| line.contains("Espace disque"));
+            line.unwrap().to_string()
+        };
+        assert!(disk().starts_with('✅'), "{}", disk());
+        let fill = std::fs::File::create(card.join("fill")).unwrap();
+        rustix::fs::fallocate(&fill, rustix::fs::FallocateFlags::empty(), 0, 1_300_000_000).unwrap();
+        let line = disk();
+        assert!(line.starts_with("⚠️") && line.contains("10 %"), "{line}");
+    }
 }

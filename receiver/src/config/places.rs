@@ -11,6 +11,9 @@ use crate::store::Places;
 #[cfg(feature = "fleet")]
 use crate::store::{BucketSettings, DatabaseSettings};
 
+/// Below what a command is about.
+pub(super) const PLACES: &str = "Where everything is kept";
+
 /// The settings as they are given.
 #[derive(Debug, Args)]
 pub(crate) struct PlacesArguments {
@@ -21,12 +24,13 @@ pub(crate) struct PlacesArguments {
         env = "RECEIVER_DATABASE_URL",
         hide_env_values = true,
         global = true,
+        help_heading = PLACES,
         value_name = "URL"
     )]
     database_url: Option<OsString>,
 
     /// Where the clips are kept [default: the folder of RECEIVER_DATA], such as s3://bucket/prefix, with the usual AWS_* variables
-    #[arg(long, env = "RECEIVER_CLIPS_URL", global = true, value_name = "URL")]
+    #[arg(long, env = "RECEIVER_CLIPS_URL", help_heading = PLACES, value_name = "URL")]
     clips_url: Option<OsString>,
 }
 

@@ -1,6 +1,6 @@
 //! What somebody does first, and gets wrong: the wrong folder, the wrong user, half a command.
 
-use std::fs::{Permissions, copy, metadata, set_permissions};
+use std::fs::{Permissions, metadata, set_permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -35,8 +35,10 @@ fn as_nobody(place: &Path) -> Command {
     }
     set_permissions(place, Permissions::from_mode(0o755)).unwrap();
     let copied = place.join("program");
-    copy(program().get_program(), &copied).unwrap();
-    set_permissions(&copied, Permissions::from_mode(0o755)).unwrap();
+    // By another process: what this one writes, a child of another test may hold open, and can't be run then.
+    let mut install = Command::new("install");
+    let made = install.args(["-m", "755", program().get_program().to_str().unwrap()]);
+    assert!(made.arg(&copied).status().unwrap().success());
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
     command.arg(copied).env_clear().current_dir("/");
@@ -187,5 +189,47 @@ fn half_a_command_says_what_is_missing_and_where_to_read_more() {
         let output = program().args(arguments).output().unwrap();
         assert_refused(&output, parts);
         assert!(said(&output).1.starts_with("sync-receiver: "));
+    }
+}
+
+#[test]
+fn the_help_of_every_command_has_examples_that_it_takes_and_its_own_options_first() {
+    for command in [
+        "health",
+        "user",
+        "user add",
+        "user list",
+        "user remove",
+        "user passwd",
+        "token",
+        "token add",
+        "token list",
+        "token revoke",
+        #[cfg(feature = "fleet")]
+        "move",
+    ] {
+        let help = |arguments: &mut dyn Iterator<Item = &str>| {
+            let output = program().args(arguments).arg("--help").output().unwrap();
+            assert!(output.status.success(), "{command}: {output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let text = help(&mut command.split(' '));
+        let (text, examples) = text.split_once("Example").unwrap();
+        let examples: Vec<&str> = examples
+            .lines()
+            .filter_map(|line| line.strip_prefix("  sync-receiver "))
+            .collect();
+        assert!(examples.iter().any(|example| example.starts_with(command)), "{text}");
+        for example in examples {
+            help(&mut example.split(' '));
+        }
+        let places = text.find("Where everything is kept:").unwrap();
+        let own = ["--admin", "--devices", "--no-password", "--to-clips", "--help"];
+        assert!(
+            own.iter().filter_map(|own| text.find(own)).all(|own| own < places),
+            "{text}"
+        );
+        assert_eq!(text.contains("--listen"), command == "health", "{text}");
+        assert!(!text.contains("--clips-url"), "{text}");
     }
 }
