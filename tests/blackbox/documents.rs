@@ -252,6 +252,37 @@ fn the_example_environment_has_every_variable_with_its_default_and_no_other() {
     }
 }
 
+/// What `sync-receiver.service` sets itself.
+const SET_BY_THE_UNIT: [&str; 2] = ["RECEIVER_DATA", "RECEIVER_TOKENS_FILE"];
+
+#[test]
+fn the_receivers_example_environment_has_every_setting_with_its_default_and_no_other() {
+    let (example, page) = (read("systemd/sync-receiver.env"), read("receiver/README.md"));
+    let settings: BTreeMap<&str, &str> = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("#RECEIVER_"))
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    let defaults: BTreeMap<&str, &str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `RECEIVER_"))
+        .filter_map(|line| Some((line.split('`').next()?, line.split(" | ").nth(2)?)))
+        .filter(|(name, _)| !SET_BY_THE_UNIT.contains(&format!("RECEIVER_{name}").as_str()))
+        .collect();
+    assert!(
+        settings.keys().eq(defaults.keys()),
+        "{:?} {:?}",
+        settings.keys(),
+        defaults.keys()
+    );
+    for (name, default) in defaults {
+        // A default that is not a value but words has an example instead.
+        if let Some(value) = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
+            assert_eq!(settings[name], value, "{name}");
+        }
+    }
+}
+
 #[test]
 fn the_debian_package_is_of_this_version() {
     let changelog = read("debian/changelog");
