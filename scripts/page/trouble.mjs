@@ -17,6 +17,16 @@ async function tell(server, device, free = 50, ageS = 0) {
   if (ageS) recorder('sql', server.database, `UPDATE device SET received_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-${ageS} seconds') WHERE device_id = '${device}'`);
 }
 
+/** The receiver reads its devices once a second: waits until it lists these. */
+async function listed(server, { total, low }) {
+  for (const end = Date.now() + 15_000; ;) {
+    const list = await (await fetch(`${server.url}/api/devices?limit=1`)).json();
+    if (list.total === total && list.counts.disk_low === low) return;
+    assert.ok(Date.now() < end, JSON.stringify(list.counts));
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+}
+
 const badge = (page, device) => page.locator(`tr[data-device="${device}"] .badge`);
 
 /** The page asks for its list again. */
@@ -42,6 +52,7 @@ export const tests = {
     // And by its place, where the list has more than a page.
     for (let number = 0; number < 60; number += 1) await tell(server, `hut-${number}`);
     await tell(server, 'zebra', 4);
+    await listed(server, { total: 62, low: 1 });
     await open('/');
     await page.getByText('50 of 62 devices').waitFor();
     await badge(page, 'zebra').getByText('Disk low').waitFor();
@@ -199,12 +210,12 @@ export const tests = {
   async 'a page that did not come in whole says so, and one that does asks for all at once'() {
     const server = await receiver('whole');
     await tell(server, 'garage');
-    const line = await gate(server);
-    const { page, open, expect, close } = await reader(line);
+    const { page, open, expect, close } = await reader(server);
     expect(NOISE);
     // What the browser says of the module that lacks.
     expect(/^$/);
-    line.refuse(/\/words\//);
+    const words = '**/words/en.js';
+    await page.route(words, (route) => route.fulfill({ status: 503 }));
     await open('/');
     const said = page.getByText('This page did not come in whole.');
     assert.equal(await said.isVisible(), false);
@@ -212,18 +223,21 @@ export const tests = {
     await page.evaluate(() => { for (const animation of document.getAnimations()) animation.finish(); });
     await said.waitFor();
     await check(page, 'not in whole');
-    line.refuse(null);
+    await page.unroute(words);
     // Nothing waits for the words but what is shown.
-    const hold = line.hold(/\/words\/en\.js/, 0);
+    let release;
+    const released = new Promise((resolve) => { release = resolve; });
+    await page.route(words, async (route) => {
+      await released;
+      await route.fallback();
+    });
     const asked = ['/api/me', 'views/devices.js', 'views/device_line.js'].map((end) => page.waitForRequest((request) => request.url().endsWith(end)));
     await page.getByRole('link', { name: 'load it again' }).click();
-    await hold.stopped;
     await Promise.all(asked);
-    hold.release();
+    release();
     await page.locator('a.name').waitFor();
     assert.equal(await said.count(), 0);
     await close();
-    line.close();
     await server.stop();
   },
 
