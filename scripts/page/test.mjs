@@ -317,7 +317,7 @@ const tests = {
     const { page, open, close } = await reader(server, PHONE);
     await open(`/day/${day}`);
     const event = page.locator('.line', { hasText: 'event' }).first();
-    const top = () => event.evaluate((element) => element.getBoundingClientRect().top + scrollY);
+    const top = () => page.locator('.list').evaluate((element) => element.getBoundingClientRect().top + scrollY);
     await event.waitFor();
     const before = await top();
     await event.click();
