@@ -9,10 +9,11 @@ const FOLDER: u32 = 0o700;
 pub(super) const FILE: u32 = 0o600;
 
 /// What a receiver makes beside its database.
-const OURS: [&str; 6] = [
+const OURS: [&str; 7] = [
     "clips",
     "incoming",
     "owner",
+    "owner.new",
     "receiver.db-wal",
     "receiver.db-shm",
     "receiver.db-journal",
@@ -74,6 +75,7 @@ fn tighten_all(folder: &Path) -> io::Result<usize> {
         "receiver.db-shm",
         "receiver.db-journal",
         "owner",
+        "owner.new",
     ] {
         count += tighten_one(&folder.join(name), FILE)?;
     }

@@ -56,8 +56,9 @@ impl Folders {
         if path.exists() {
             return Ok(());
         }
-        let new = path.with_extension(uuid::Uuid::new_v4().simple().to_string());
+        let new = path.with_extension("new");
         let written = || {
+            let _ = fs::remove_file(&new);
             let mut file = modes::new_file(&new)?;
             writeln!(file, "{id}")?;
             file.sync_all()?;
