@@ -81,7 +81,10 @@ fn of_data(data: &Path) -> impl Fn(StoreError) -> OpenError {
 #[cfg(feature = "fleet")]
 fn bucket(places: &Places) -> Result<Option<Box<dyn Clips>>, OpenError> {
     let open = |bucket: &BucketSettings| match BucketClips::open(bucket) {
-        Ok(clips) => Ok(Box::new(clips) as Box<dyn Clips>),
+        Ok(clips) => {
+            clips.try_it();
+            Ok(Box::new(clips) as Box<dyn Clips>)
+        }
         Err(error) => Err(OpenError {
             setting: format!("RECEIVER_CLIPS_URL={bucket}"),
             reason: error.to_string(),

@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
+#[cfg(feature = "fleet")]
+use crate::support::wait_until;
 use crate::support::{Receiver, program};
 
 /// `nobody`, wherever there is root to become it.
@@ -232,4 +234,87 @@ fn the_help_of_every_command_has_examples_that_it_takes_and_its_own_options_firs
         assert_eq!(text.contains("--listen"), command == "health", "{text}");
         assert!(!text.contains("--clips-url"), "{text}");
     }
+}
+
+/// What a receiver on this bucket says on standard error until it has said something, or was answered and ended.
+#[cfg(feature = "fleet")]
+fn said_of_a_bucket(settings: &[(&str, &str)], status: &str, body: &str) -> Vec<String> {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::process::Stdio;
+    use std::time::Duration;
+
+    let bucket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = TempDir::new().unwrap();
+    let mut child = program()
+        .env("RECEIVER_LISTEN", "127.0.0.1:0")
+        .env("RECEIVER_DATA", folder.path())
+        .env("RECEIVER_CLIPS_URL", "s3://received")
+        .env("AWS_ENDPOINT_URL", format!("http://{}", bucket.local_addr().unwrap()))
+        .envs(settings.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert!(line.contains("listening"), "it waits for its bucket: {line}");
+    let mut asking = None;
+    bucket.set_nonblocking(true).unwrap();
+    wait_until("it asks its bucket", || {
+        asking = bucket.accept().ok();
+        asking.is_some()
+    });
+    let mut asking = BufReader::new(asking.unwrap().0);
+    let mut request = String::new();
+    while !request.ends_with("\r\n\r\n") {
+        asking.read_line(&mut request).unwrap();
+    }
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    asking.get_mut().write_all(answer.as_bytes()).unwrap();
+    // It closes when it has read it.
+    asking.read_to_string(&mut request).unwrap();
+    let (told, lines) = std::sync::mpsc::channel();
+    let errors = BufReader::new(child.stderr.take().unwrap());
+    std::thread::spawn(move || {
+        errors
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| told.send(line))
+    });
+    let mut said = Vec::new();
+    if !status.starts_with("200") {
+        said.push(lines.recv_timeout(Duration::from_secs(20)).expect("a warning"));
+    }
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    said.extend(lines);
+    said
+}
+
+#[cfg(feature = "fleet")]
+#[test]
+fn a_bucket_that_refuses_the_keys_is_told_at_the_start_in_one_line_and_one_that_answers_is_not() {
+    let keys = [("AWS_ACCESS_KEY_ID", "fleet"), ("AWS_SECRET_ACCESS_KEY", "hushhush")];
+    // Asked without a signature, where a machine of a cloud would be asked for keys otherwise.
+    let no_keys = [("AWS_SKIP_SIGNATURE", "true")];
+    let refusal = "<Error><Code>InvalidAccessKeyId</Code><Message>no</Message></Error>";
+    for (settings, hint) in [(&keys[..], false), (&no_keys, true)] {
+        let refused = said_of_a_bucket(settings, "403 Forbidden", refusal);
+        let [refused] = &refused[..] else {
+            panic!("{refused:?}");
+        };
+        for part in ["WARN", "s3://received: ", "AWS_ACCESS_KEY_ID", "RECEIVER_CLIPS_URL"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
+        assert_eq!(refused.contains("AWS_ACCESS_KEY_ID is not set"), hint, "{refused}");
+        assert!(!refused.contains("hushhush"), "{refused}");
+    }
+    let empty = "<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>";
+    assert_eq!(said_of_a_bucket(&keys, "200 OK", empty), [""; 0]);
 }

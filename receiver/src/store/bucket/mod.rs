@@ -80,6 +80,19 @@ impl BucketClips {
         Self::leaving(settings, LEFT_AFTER_MS)
     }
 
+    /// Says in one line if the bucket does not answer, once; waits for nothing.
+    pub(super) fn try_it(&self) {
+        let bucket = Arc::clone(&self.0);
+        self.0.runtime.spawn(async move {
+            if let Err(error) = bucket.list_one().await {
+                let keys = settings::keys_hint();
+                log::warn!(
+                    "{error}{keys}; look at RECEIVER_CLIPS_URL and the AWS_* variables: until it answers, clips get 503"
+                );
+            }
+        });
+    }
+
     pub(super) fn leaving(settings: &BucketSettings, left_after_ms: i64) -> Result<Self, StoreError> {
         Ok(Self(Arc::new(Bucket {
             objects: settings.connect()?,
@@ -256,20 +269,24 @@ impl Bucket {
             if failed {
                 return self.probe().await;
             }
-            let one = PaginatedListOptions {
-                max_keys: Some(1),
-                ..Default::default()
-            };
-            // Keys that may do no more than they need list below the prefix alone.
-            let prefix = self.listed();
-            let list = self.objects.list_paginated(Some(&prefix), one);
-            let listed = self.ask(list).await?;
-            listed.map(|_| ()).ok_or_else(|| self.failed("there is nothing"))
+            self.list_one().await
         };
         let answer = tokio::time::timeout(CHECK_TIMEOUT, asked).await;
         let answer = answer.unwrap_or_else(|_| Err(self.failed("no answer")));
         lock(&self.health).asked = Some((Instant::now(), answer.clone()));
         answer
+    }
+
+    async fn list_one(&self) -> Result<(), StoreError> {
+        let one = PaginatedListOptions {
+            max_keys: Some(1),
+            ..Default::default()
+        };
+        // Keys that may do no more than they need list below the prefix alone.
+        let prefix = self.listed();
+        let list = self.objects.list_paginated(Some(&prefix), one);
+        let listed = self.ask(list).await?;
+        listed.map(|_| ()).ok_or_else(|| self.failed("there is nothing"))
     }
 
     /// Writes an object and removes it.

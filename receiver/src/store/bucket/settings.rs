@@ -117,6 +117,14 @@ impl BucketSettings {
     }
 }
 
+/// Without keys a cloud's own machine is asked for some: that nobody answers there says nothing of what is missing here.
+pub(super) fn keys_hint() -> &'static str {
+    match std::env::var_os("AWS_ACCESS_KEY_ID") {
+        Some(key) if !key.is_empty() => "",
+        _ => " (AWS_ACCESS_KEY_ID is not set)",
+    }
+}
+
 /// Authorities that are trusted beside the machine's, in a file as AWS' own tools are told of it.
 fn authorities(path: &str) -> Result<Vec<Certificate>, StoreError> {
     let wrong = |error: &dyn fmt::Display| StoreError::Unavailable(format!("AWS_CA_BUNDLE={path}: {error}"));
