@@ -5,6 +5,7 @@
 //! leaves without one is found by its age.
 
 mod error;
+mod health;
 mod leftovers;
 mod manifest;
 mod objects;
@@ -19,11 +20,10 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::ops::{Deref, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use object_store::aws::AmazonS3;
-use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 use tokio::runtime::Handle;
@@ -31,6 +31,7 @@ use tokio::runtime::Handle;
 use super::clips::{ClipWriter, Clips, Leftovers};
 use super::{Pending, StoreError};
 use error::reason;
+use health::Health;
 use manifest::Manifest;
 use objects::Objects;
 pub(crate) use settings::BucketSettings;
@@ -38,10 +39,6 @@ use writer::BucketWriter;
 
 /// How long anything may take, all tries together: who waits gets 503 then, and not an answer that never comes.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// How long the check of the bucket's health takes at most: who asks has no more than a second. How often it is asked.
-const CHECK_TIMEOUT: Duration = Duration::from_millis(700);
-const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Age from which a video without a row is nobody's: longer than any request or upload is silent.
 const LEFT_AFTER_MS: i64 = 24 * 3_600 * 1_000;
@@ -57,6 +54,7 @@ pub(super) struct BucketClips(Arc<Bucket>);
 
 struct Bucket {
     objects: AmazonS3,
+    keys_hint: &'static str,
     settings: BucketSettings,
     /// Where threads that may wait have their requests made.
     runtime: Handle,
@@ -66,36 +64,17 @@ struct Bucket {
     left_after_ms: i64,
 }
 
-#[derive(Default)]
-struct Health {
-    /// Why the last object could not be written, unless one could since.
-    trouble: Option<StoreError>,
-    /// When the bucket was asked, and what came of it.
-    asked: Option<(Instant, Result<(), StoreError>)>,
-}
-
 impl BucketClips {
     /// Asks nobody: a bucket that is away comes back by itself.
     pub(super) fn open(settings: &BucketSettings) -> Result<Self, StoreError> {
         Self::leaving(settings, LEFT_AFTER_MS)
     }
 
-    /// Says in one line if the bucket does not answer, once; waits for nothing.
-    pub(super) fn try_it(&self) {
-        let bucket = Arc::clone(&self.0);
-        self.0.runtime.spawn(async move {
-            if let Err(error) = bucket.list_one().await {
-                let keys = settings::keys_hint();
-                log::warn!(
-                    "{error}{keys}; look at RECEIVER_CLIPS_URL and the AWS_* variables: until it answers, clips get 503"
-                );
-            }
-        });
-    }
-
     pub(super) fn leaving(settings: &BucketSettings, left_after_ms: i64) -> Result<Self, StoreError> {
+        let (objects, keys_hint) = settings.connect()?;
         Ok(Self(Arc::new(Bucket {
-            objects: settings.connect()?,
+            objects,
+            keys_hint,
             settings: settings.clone(),
             runtime: Handle::current(),
             health: Mutex::default(),
@@ -254,45 +233,5 @@ impl Bucket {
     ) -> Result<Option<impl Deref<Target = [u8]> + Send + use<>>, StoreError> {
         let object = self.object(name, object);
         self.ask(self.objects.get_range(&object, range)).await
-    }
-
-    /// Whether clips can be stored: nothing is written to find out, unless the last one could not.
-    async fn check(&self) -> Result<(), StoreError> {
-        let failed = {
-            let health = lock(&self.health);
-            match &health.asked {
-                Some((asked, answer)) if asked.elapsed() < CHECK_EVERY => return answer.clone(),
-                _ => health.trouble.is_some(),
-            }
-        };
-        let asked = async {
-            if failed {
-                return self.probe().await;
-            }
-            self.list_one().await
-        };
-        let answer = tokio::time::timeout(CHECK_TIMEOUT, asked).await;
-        let answer = answer.unwrap_or_else(|_| Err(self.failed("no answer")));
-        lock(&self.health).asked = Some((Instant::now(), answer.clone()));
-        answer
-    }
-
-    async fn list_one(&self) -> Result<(), StoreError> {
-        let one = PaginatedListOptions {
-            max_keys: Some(1),
-            ..Default::default()
-        };
-        // Keys that may do no more than they need list below the prefix alone.
-        let prefix = self.listed();
-        let list = self.objects.list_paginated(Some(&prefix), one);
-        let listed = self.ask(list).await?;
-        listed.map(|_| ()).ok_or_else(|| self.failed("there is nothing"))
-    }
-
-    /// Writes an object and removes it.
-    async fn probe(&self) -> Result<(), StoreError> {
-        let object = self.object("probe", &uuid::Uuid::new_v4().simple().to_string());
-        self.put(object.clone(), PutPayload::from_static(b"x")).await?;
-        self.ask(self.objects.delete(&object)).await.map(|_| ())
     }
 }

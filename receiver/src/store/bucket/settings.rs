@@ -74,8 +74,9 @@ impl BucketSettings {
         })
     }
 
-    /// The way to it. Asks nobody.
-    pub(super) fn connect(&self) -> Result<AmazonS3, StoreError> {
+    /// The way to it, and what to say of its keys where it refuses us: without any a cloud's own machine is asked for some, and
+    /// that nobody answers there says nothing of what is missing here. Asks nobody.
+    pub(super) fn connect(&self) -> Result<(AmazonS3, &'static str), StoreError> {
         let mut options = ClientOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_timeout(REQUEST_TIMEOUT);
@@ -103,6 +104,10 @@ impl BucketSettings {
         if named.any(|url| url.starts_with("http://")) {
             builder = builder.with_allow_http(true);
         }
+        let keys_hint = match builder.get_config_value(&AmazonS3ConfigKey::AccessKeyId) {
+            Some(_) => "",
+            None => " (AWS_ACCESS_KEY_ID is not set)",
+        };
         let retry = RetryConfig {
             max_retries: RETRIES,
             retry_timeout: RETRY_TIMEOUT,
@@ -112,16 +117,8 @@ impl BucketSettings {
                 base: 2.0,
             },
         };
-        let built = builder.with_retry(retry).build();
+        let built = builder.with_retry(retry).build().map(|objects| (objects, keys_hint));
         built.map_err(|error| StoreError::Unavailable(format!("{self}: {}; see the AWS_* variables", reason(&error))))
-    }
-}
-
-/// Without keys a cloud's own machine is asked for some: that nobody answers there says nothing of what is missing here.
-pub(super) fn keys_hint() -> &'static str {
-    match std::env::var_os("AWS_ACCESS_KEY_ID") {
-        Some(key) if !key.is_empty() => "",
-        _ => " (AWS_ACCESS_KEY_ID is not set)",
     }
 }
 
