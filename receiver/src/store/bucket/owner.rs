@@ -55,7 +55,10 @@ impl Bucket {
             match self.objects.put_opts(&path, text.clone(), PutMode::Create.into()).await {
                 Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(()),
                 // Not every server knows such a condition.
-                Err(_) => self.objects.put(&path, text).await.map(drop),
+                Err(_) => match self.objects.head(&path).await {
+                    Err(Error::NotFound { .. }) => self.objects.put(&path, text).await.map(drop),
+                    found => found.map(drop),
+                },
             }
         };
         self.ask(asked).await.map(drop)
