@@ -113,9 +113,9 @@ fn people_and_tokens_are_the_same_at_both() {
     assert_eq!(at(&second, "DELETE /api/session", &cookie), 204);
     assert_eq!(at(&first, "GET /api/me", &cookie), 401);
     // Guesses at one are counted at the other.
-    for receiver in [&first, &second, &first, &second] {
-        assert_eq!(receiver.sign_in_answer("anna", "wrong password", "").status, 401);
-    }
+    let guess = || second.sign_in_answer("anna", "wrong password", "").status;
+    // The pauses double: even a slow machine comes within one.
+    assert_eq!((0..12).map(|_| guess()).find(|status| *status != 401), Some(429));
     assert_eq!(first.sign_in_answer("anna", PASSWORD, "").status, 429);
 
     let token = command(&database, &["token", "add", "raspberry-1"], "");
