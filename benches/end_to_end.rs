@@ -462,11 +462,12 @@ fn serve(stream: TcpStream, counter: &AtomicU64, names_uploads: bool) -> Fallibl
             discard(&mut input, length_of(&headers) as u64, counter)?;
         }
         let length = length_of(&headers);
-        if headers.contains_key("upload-offset") {
+        if let Some(offset) = headers.get("upload-offset") {
             complete = true;
+            let reached = offset.parse::<usize>()? + length;
             write!(
                 out,
-                "HTTP/1.1 204 No Content\r\nSync-Extensions: uploads\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: {length}\r\n\r\n"
+                "HTTP/1.1 204 No Content\r\nSync-Extensions: uploads\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: {reached}\r\n\r\n"
             )?;
             continue;
         }
