@@ -82,7 +82,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
     remember(item);
     const film = item.kind === 'media' ? item : filmOf(item);
     if (!film) return;
-    shown.play(film.row, begin);
+    shown.play(film.row, { begin });
     if (begin) shown.reveal();
   }
 
@@ -183,7 +183,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
     else if (s !== null && items.length) {
       pick(items.reduce((best, item) => (Math.abs(item.s - s) < Math.abs(best.s - s) ? item : best)));
     } else if (clips().length === 0) shown.clear(t('player.no_clips'));
-    else shown.play(clips().at(-1).row, false);
+    else shown.play(clips().at(-1).row, { begin: false });
   }
 
   /** The marks and the hours follow at once; the list waits for its reader. */

@@ -102,11 +102,8 @@ export function player(place, { me, step, signal, ended }) {
 
   /** Goes on where the clip broke off. */
   function again() {
-    const from = brokeAt;
     const had = retry === document.activeElement;
-    play(clip);
-    brokeAt = from;
-    if (video && from) video.addEventListener('loadedmetadata', () => { video.currentTime = from; }, { once: true });
+    play(clip, { from: brokeAt });
     if (had) (video ?? previous).focus();
   }
 
@@ -126,10 +123,10 @@ export function player(place, { me, step, signal, ended }) {
     setText(note, [clip.device_id, times, bytes(clip.size_bytes)].join(' · '));
   }
 
-  function play(row, begin = true) {
+  function play(row, { begin = true, from = 0 } = {}) {
     clip = row;
     uncover();
-    brokeAt = 0;
+    brokeAt = from;
     retry.hidden = true;
     section.classList.remove('none');
     const address = `/api/media/${row.id}/video`;
@@ -155,7 +152,8 @@ export function player(place, { me, step, signal, ended }) {
       video.addEventListener('ended', cover);
       stage.replaceChildren(video);
     }
-    video.src = address;
+    // In the address, so that not even a moment of its beginning is played before.
+    video.src = from ? `${address}#t=${from}` : address;
     video.playbackRate = rate;
     if (!begin) return;
     // Refused by a browser that saves power or data: its own play button is there.
