@@ -57,10 +57,7 @@ impl Pair {
         if rustix::process::geteuid().is_root() {
             succeed(Command::new("chown").arg("postgres").arg(folder.path()));
         }
-        let pair = Self {
-            folder,
-            ports: [free_port(), free_port()],
-        };
+        let mut pair = Self { folder, ports: [0; 2] };
         let one = pair.data(0);
         succeed(as_postgres(&bin("initdb")).current_dir("/").arg("-D").arg(&one).args([
             "-U",
@@ -68,7 +65,7 @@ impl Pair {
             "--auth=trust",
             "--no-sync",
         ]));
-        pair.control(0, &["start"]);
+        pair.begin(0);
         ask(&pair.url(0, "postgres"), "CREATE DATABASE rows");
         let port = pair.ports[0].to_string();
         succeed(
@@ -90,7 +87,7 @@ impl Pair {
                 ])
                 .arg(pair.data(1)),
         );
-        pair.control(1, &["start"]);
+        pair.begin(1);
         // Of the primary alone: the standby has none behind it when it is promoted.
         ask(
             &pair.url(0, "postgres"),
@@ -111,7 +108,21 @@ impl Pair {
         format!("postgres://fleet@127.0.0.1:{}/{database}", self.ports[which])
     }
 
+    /// On a port of its own: another test may have taken one that was free a moment before.
+    fn begin(&mut self, which: usize) {
+        let begun = (0..5).any(|_| {
+            self.ports[which] = free_port();
+            self.try_control(which, &["start"])
+        });
+        let log = self.folder.path().join(format!("{which}.log"));
+        assert!(begun, "{}", std::fs::read_to_string(log).unwrap_or_default());
+    }
+
     fn control(&self, which: usize, action: &[&str]) {
+        assert!(self.try_control(which, action), "{action:?}");
+    }
+
+    fn try_control(&self, which: usize, action: &[&str]) -> bool {
         let options = format!(
             "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories= -c fsync=off",
             self.ports[which]
@@ -131,7 +142,7 @@ impl Pair {
         command
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null());
-        assert!(command.args(action).status().unwrap().success(), "{action:?}");
+        command.args(action).status().unwrap().success()
     }
 
     fn kill_the_primary(&self) {
