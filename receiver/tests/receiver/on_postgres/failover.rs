@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -43,12 +43,15 @@ pub(super) fn succeed(command: &mut Command) {
     );
 }
 
+/// Below those that the system gives to connections and to whoever asks for any: nobody else takes it meanwhile.
 pub(super) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let next = || std::process::id().wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+    std::iter::repeat_with(next)
+        .map(|next| u16::try_from(20_000 + next % 10_000).unwrap())
+        .take(1_000)
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 impl Pair {
@@ -57,7 +60,10 @@ impl Pair {
         if rustix::process::geteuid().is_root() {
             succeed(Command::new("chown").arg("postgres").arg(folder.path()));
         }
-        let mut pair = Self { folder, ports: [0; 2] };
+        let pair = Self {
+            folder,
+            ports: [free_port(), free_port()],
+        };
         let one = pair.data(0);
         succeed(as_postgres(&bin("initdb")).current_dir("/").arg("-D").arg(&one).args([
             "-U",
@@ -65,7 +71,7 @@ impl Pair {
             "--auth=trust",
             "--no-sync",
         ]));
-        pair.begin(0);
+        pair.control(0, &["start"]);
         ask(&pair.url(0, "postgres"), "CREATE DATABASE rows");
         let port = pair.ports[0].to_string();
         succeed(
@@ -87,7 +93,7 @@ impl Pair {
                 ])
                 .arg(pair.data(1)),
         );
-        pair.begin(1);
+        pair.control(1, &["start"]);
         // Of the primary alone: the standby has none behind it when it is promoted.
         ask(
             &pair.url(0, "postgres"),
@@ -108,21 +114,7 @@ impl Pair {
         format!("postgres://fleet@127.0.0.1:{}/{database}", self.ports[which])
     }
 
-    /// On a port of its own: another test may have taken one that was free a moment before.
-    fn begin(&mut self, which: usize) {
-        let begun = (0..5).any(|_| {
-            self.ports[which] = free_port();
-            self.try_control(which, &["start"])
-        });
-        let log = self.folder.path().join(format!("{which}.log"));
-        assert!(begun, "{}", std::fs::read_to_string(log).unwrap_or_default());
-    }
-
     fn control(&self, which: usize, action: &[&str]) {
-        assert!(self.try_control(which, action), "{action:?}");
-    }
-
-    fn try_control(&self, which: usize, action: &[&str]) -> bool {
         let options = format!(
             "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories= -c fsync=off",
             self.ports[which]
@@ -142,7 +134,7 @@ impl Pair {
         command
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null());
-        command.args(action).status().unwrap().success()
+        assert!(command.args(action).status().unwrap().success(), "{action:?}");
     }
 
     fn kill_the_primary(&self) {
