@@ -55,13 +55,11 @@ impl<'a> RawVideo<'a> {
     /// They can't be read.
     pub(super) fn has_prefix(&mut self, count: u64, digest: Option<&[u8]>, shutdown: &Shutdown) -> io::Result<Prefix> {
         // Of a clip that begins nothing is hashed: that costs more than all the rest, and most clips never break.
-        if count == 0 && !self.begun() {
+        if count == 0 {
             return Ok(Prefix::Same);
         }
-        let digest = match digest {
-            Some(digest) if count <= self.length => digest,
-            _ if count > 0 => return Ok(Prefix::Other),
-            _ => &[],
+        let Some(digest) = digest.filter(|_| count <= self.length) else {
+            return Ok(Prefix::Other);
         };
         let mut known = self.video.go_back(count)?;
         loop {
@@ -69,7 +67,7 @@ impl<'a> RawVideo<'a> {
             if !self.read_to(count, shutdown)? {
                 return Ok(Prefix::Stopped);
             }
-            if count == 0 || self.video.sha256() == digest {
+            if self.video.sha256() == digest {
                 return Ok(Prefix::Same);
             }
             if known == 0 {
