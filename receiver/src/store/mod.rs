@@ -226,13 +226,18 @@ impl Store {
         removed.into_iter().map(|one| self.of_clips(one)).collect()
     }
 
+    /// The time by the clock that stamps rows, in milliseconds since 1970.
+    pub(crate) async fn now_ms(&self) -> Result<i64, StoreError> {
+        self.of_rows(self.rows.now_ms().await)
+    }
+
     /// Removes what crashes left of clips long ago: a page of what there is, and where the next begins. Nothing in a place
     /// that is another database's, and nothing that is young by the database's clock or by ours: either may be wrong.
     pub(crate) async fn sweep(&self, from: Option<String>) -> Result<Option<String>, StoreError> {
         if !self.owns_clips().await? {
             return Ok(None);
         }
-        let now_ms = self.of_rows(self.rows.now_ms().await)?.min(clock::unix_ms());
+        let now_ms = self.now_ms().await?.min(clock::unix_ms());
         let page = self.of_clips(self.clips.leftovers(from, now_ms).await)?;
         let owned = self.rows.owned(page.names.clone()).await?;
         for name in page.names {

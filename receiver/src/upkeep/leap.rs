@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::store::{Desk, StoreError};
+use crate::store::{Store, StoreError};
 
 /// How far ahead of the time that has passed a clock may get: more than any correction while it is about right.
 const LEAP_MOST: Duration = Duration::from_secs(300);
@@ -29,8 +29,8 @@ impl Leap {
     }
 
     /// The time by the clock that stamps rows, in seconds since 1970; `None` while it is not believed.
-    pub(super) async fn now_s(&mut self, desk: &dyn Desk) -> Result<Option<i64>, StoreError> {
-        let (now_s, at) = (desk.now_s().await?, Instant::now());
+    pub(super) async fn now_s(&mut self, store: &Store) -> Result<Option<i64>, StoreError> {
+        let (now_s, at) = (store.now_ms().await? / 1_000, Instant::now());
         Ok(self.is_believed(now_s, at).then_some(now_s))
     }
 

@@ -66,7 +66,7 @@ impl Upkeep {
             let delivery = Delivery::new(lead, Arc::clone(desk), url.clone(), metrics.clone())?;
             tasks.extend([tokio::spawn(alerts.run()), tokio::spawn(delivery.run())]);
         }
-        let sweep = Sweep::new(lead(sweep::WORK), Arc::clone(store), Arc::clone(desk));
+        let sweep = Sweep::new(lead(sweep::WORK), Arc::clone(store));
         tasks.extend([tokio::spawn(retention.run()), tokio::spawn(sweep.run())]);
         let desk = Arc::clone(desk);
         Ok(Self { desk, name, tasks })

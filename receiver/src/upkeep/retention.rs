@@ -141,7 +141,7 @@ impl Retention {
         let stuck = self.remove(&doomed, is_through).await?;
         // A clock that has just leapt tells no age.
         let now_s = match self.keep.has_days() {
-            true => self.leap.now_s(&*self.desk).await?,
+            true => self.leap.now_s(&self.store).await?,
             false => None,
         };
         let more = self.remove_rows(now_s).await?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::lead::Lead;
 use super::leap::Leap;
-use crate::store::{Desk, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// The name of the work.
 pub(super) const WORK: &str = "sweep";
@@ -20,19 +20,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(24 * 3_600);
 pub(super) struct Sweep {
     lead: Lead,
     store: Arc<Store>,
-    desk: Arc<dyn Desk>,
     leap: Leap,
 }
 
 impl Sweep {
-    pub(super) fn new(lead: Lead, store: Arc<Store>, desk: Arc<dyn Desk>) -> Self {
+    pub(super) fn new(lead: Lead, store: Arc<Store>) -> Self {
         let leap = Leap::new(WORK);
-        Self {
-            lead,
-            store,
-            desk,
-            leap,
-        }
+        Self { lead, store, leap }
     }
 
     /// Removes what is nobody's, for as long as it is polled.
@@ -44,7 +38,7 @@ impl Sweep {
             if matches!(is_ours, Ok(true)) && looked.is_none_or(|at| at.elapsed() >= FIRST_AFTER) {
                 // At once: an empty place is owned before anything is in it.
                 // And the clock, so that a leap until the first sweep is seen.
-                let _ = self.leap.now_s(&*self.desk).await;
+                let _ = self.leap.now_s(&self.store).await;
                 looked = self.store.owns_clips().await.is_ok().then(Instant::now);
             }
             match is_ours {
@@ -65,7 +59,7 @@ impl Sweep {
 
     /// `false` while the clock is not believed.
     async fn sweep(&mut self) -> Result<bool, StoreError> {
-        if self.leap.now_s(&*self.desk).await?.is_none() {
+        if self.leap.now_s(&self.store).await?.is_none() {
             return Ok(false);
         }
         let mut next = None;
@@ -88,8 +82,8 @@ mod tests {
     async fn nothing_is_swept_while_the_clock_has_just_leapt() {
         let data = tempfile::tempdir().unwrap();
         let (store, desk) = open(data.path(), &Places::default()).await.unwrap();
-        let lead = Lead::new(WORK, "one".to_string(), Arc::clone(&desk), &UpkeepMetrics::default());
-        let mut sweep = Sweep::new(lead, Arc::new(store), desk);
+        let lead = Lead::new(WORK, "one".to_string(), desk, &UpkeepMetrics::default());
+        let mut sweep = Sweep::new(lead, Arc::new(store));
         for (clock_s, swept) in [(86_400, false), (60, true)] {
             sweep.leap = Leap::since(clock_s, 60);
             assert_eq!(sweep.sweep().await, Ok(swept));

@@ -5,12 +5,10 @@ use tokio_postgres::{Error, Row};
 
 use super::desk::PostgresDesk;
 use crate::store::upkeep::{Doom, Doomed, Keeping, Reason, Removal, Trouble};
-use crate::store::{Kind, Pending, StoreError, pattern};
+use crate::store::{Kind, Pending, pattern};
 
 /// How many days it is told what was removed.
 const TOLD_DAYS: i32 = 90;
-
-const NOW: &str = "SELECT extract(epoch FROM now())::bigint";
 
 /// What is to go is added up when nobody dooms any more: one whose answer was lost may still be at it.
 const TURN: &str = "SELECT pg_advisory_xact_lock(7308324468)";
@@ -148,13 +146,6 @@ fn removal(row: &Row) -> Result<Removal, Error> {
 }
 
 impl Keeping for PostgresDesk {
-    fn now_s(&self) -> Pending<'_, i64> {
-        Box::pin(async move {
-            let now = self.first(NOW, &[], |row| row.try_get(0)).await?;
-            now.ok_or_else(|| StoreError::Unavailable("database: it tells no time".to_string()))
-        })
-    }
-
     fn clip_bytes(&self) -> Pending<'_, u64> {
         Box::pin(async move {
             let sum = async |client: &mut Client| {

@@ -159,11 +159,6 @@ fn removal(row: &Row<'_>) -> rusqlite::Result<Removal> {
 }
 
 impl Keeping for SqliteDesk {
-    /// The database's clock is ours.
-    fn now_s(&self) -> Pending<'_, i64> {
-        Box::pin(async { Ok(crate::people::now_s()) })
-    }
-
     fn clip_bytes(&self) -> Pending<'_, u64> {
         Box::pin(
             self.pool

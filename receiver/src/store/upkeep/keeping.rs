@@ -77,9 +77,6 @@ pub(crate) struct Trouble {
 
 /// Removing rows, a few at a time: a step must not keep those waiting who store.
 pub(crate) trait Keeping: Send + Sync {
-    /// The time by the clock that stamps rows, in seconds since 1970.
-    fn now_s(&self) -> Pending<'_, i64>;
-
     /// Bytes of all clips that are not to go.
     fn clip_bytes(&self) -> Pending<'_, u64>;
 
