@@ -61,6 +61,13 @@ impl Bucket {
 
     /// The folders whose names tell that they are old. What was not named here is nobody's business.
     pub(super) async fn leftovers(&self, from: Option<String>, now_ms: i64) -> Result<Leftovers, StoreError> {
+        let (mut names, next) = self.folders(from).await?;
+        names.retain(|name| self.is_old(written_at(name), now_ms));
+        Ok(Leftovers { names, next })
+    }
+
+    /// A page of the folders' names, in their order, and where the next begins.
+    pub(super) async fn folders(&self, from: Option<String>) -> Result<(Vec<String>, Option<String>), StoreError> {
         let prefix = self.listed();
         let options = PaginatedListOptions {
             delimiter: Some("/".into()),
@@ -69,15 +76,11 @@ impl Bucket {
         };
         let page = self.ask(self.objects.list_paginated(Some(&prefix), options)).await?;
         let Some(page) = page else {
-            return Ok(Leftovers::default());
+            return Ok((Vec::new(), None));
         };
         let folders = page.result.common_prefixes;
         let names = folders.iter().filter_map(|folder| folder.filename());
-        let names = names.filter(|name| self.is_old(written_at(name), now_ms));
-        Ok(Leftovers {
-            names: names.map(str::to_string).collect(),
-            next: page.page_token,
-        })
+        Ok((names.map(str::to_string).collect(), page.page_token))
     }
 
     /// Removes a video unless one of its objects is young; `false` when it stays.

@@ -1,6 +1,5 @@
 //! Whose clips a bucket has, or a part of one: an object beside them says it.
 
-use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
@@ -66,25 +65,14 @@ impl Bucket {
 
     /// Of the first page that has any: names sort by arrival.
     async fn oldest(&self) -> Result<Vec<String>, StoreError> {
-        let prefix = self.listed();
         let mut from = None;
         loop {
-            let options = PaginatedListOptions {
-                delimiter: Some("/".into()),
-                page_token: from,
-                ..Default::default()
-            };
-            let page = self.ask(self.objects.list_paginated(Some(&prefix), options)).await?;
-            let Some(page) = page else {
-                return Ok(Vec::new());
-            };
-            let folders = page.result.common_prefixes;
-            let names = folders.iter().filter_map(|folder| folder.filename());
-            let names: Vec<_> = names.filter(|name| written_at(name).is_some()).collect();
-            if !names.is_empty() || page.page_token.is_none() {
-                return Ok(names.into_iter().map(str::to_string).collect());
+            let (mut names, next) = self.folders(from).await?;
+            names.retain(|name| written_at(name).is_some());
+            if !names.is_empty() || next.is_none() {
+                return Ok(names);
             }
-            from = page.page_token;
+            from = next;
         }
     }
 }
