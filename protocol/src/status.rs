@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Longest body.
 pub const MAX_BYTES: usize = 4_096;
 
+/// A device's disk is low where a smaller part of it than this is free.
+pub const DISK_LOW_PERCENT: u8 = 10;
+
 /// Where a device's status is put, below the backend's address.
 #[must_use]
 pub fn path(device_id: &str) -> String {

@@ -1,5 +1,7 @@
 //! How a device is, from what it said and when: one function for the page and for whoever else asks.
 
+use sync_protocol::status::DISK_LOW_PERCENT;
+
 /// What is known of a device. What it did not say is not guessed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Facts {
@@ -43,7 +45,6 @@ const SILENT_LEAST_S: i64 = 600;
 /// A device that sends rows and says nothing of itself may have nothing to send: only after a day is that silence.
 const SILENT_UNKNOWN_S: i64 = 86_400;
 
-const DISK_LOW_PERCENT: f64 = 10.0;
 const BACKLOG_S: i64 = 3600;
 const CLOCK_OFF_S: i64 = 60;
 const LATE_S: i64 = 30;
@@ -93,7 +94,9 @@ pub(crate) fn states(facts: &Facts, now_s: i64) -> Vec<State> {
     let held = [
         (silent, State::Silent),
         (
-            facts.disk_free_percent.is_some_and(|free| free < DISK_LOW_PERCENT),
+            facts
+                .disk_free_percent
+                .is_some_and(|free| free < f64::from(DISK_LOW_PERCENT)),
             State::DiskLow,
         ),
         (

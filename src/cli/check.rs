@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sync_protocol::status::DISK_LOW_PERCENT;
+
 use super::output::{bytes, print};
 use super::{configured, exit};
 use crate::clock::zoned_now;
@@ -9,9 +11,6 @@ use crate::device;
 
 /// Less free space than this beside the database is trouble.
 const FREE_BYTES: u64 = 100_000_000;
-
-/// A smaller part of the disk is worth a word: a receiver calls it almost full.
-const FREE_PERCENT: u64 = 10;
 
 /// No clock of a running device shows an earlier year.
 const EARLIEST_YEAR: i32 = 2024;
@@ -111,9 +110,9 @@ fn disk(path: &Path) -> Result<Room, String> {
     }
     let total = space.f_blocks.saturating_mul(space.f_frsize);
     let found = format!("Espace disque: {} libres dans {}", bytes(free), folder.display());
-    if free < total / 100 * FREE_PERCENT {
+    if free < total / 100 * u64::from(DISK_LOW_PERCENT) {
         return Ok(Room::Little(format!(
-            "{found}, moins de {FREE_PERCENT} %: le récepteur signale un disque presque plein; libérez de l'espace"
+            "{found}, moins de {DISK_LOW_PERCENT} %: le récepteur signale un disque presque plein; libérez de l'espace"
         )));
     }
     Ok(Room::Enough(found))
