@@ -65,3 +65,12 @@ pub(super) fn asks_first(headers: &HeaderMap) -> bool {
         .get(header::EXPECT)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
+
+/// The headers of a request that has these lines.
+#[cfg(test)]
+pub(super) fn of_lines(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+    lines
+        .iter()
+        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+        .collect()
+}

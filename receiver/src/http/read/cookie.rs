@@ -94,13 +94,7 @@ pub(super) async fn renew(mut request: Request, next: Next) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect()
-    }
+    use crate::http::headers::of_lines as headers;
 
     fn ids(lines: &[(&'static str, &'static str)]) -> Option<(String, String)> {
         let headers = headers(lines);

@@ -254,13 +254,7 @@ impl Visitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect()
-    }
+    use crate::http::headers::of_lines as headers;
 
     #[test]
     fn a_change_comes_from_our_own_page() {

@@ -80,13 +80,7 @@ fn is_local_name(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect()
-    }
+    use crate::http::headers::of_lines as headers;
 
     #[test]
     fn the_own_machine_is_called_by_its_own_name() {
