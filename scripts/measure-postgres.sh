@@ -11,20 +11,13 @@ have cargo || die "cargo is missing: apt-get install cargo (Rust 1.85 or newer)"
 cargo build --release --locked --quiet -p sync-receiver --example load
 cargo build --release --locked --quiet -p sync-receiver
 work=$(mktemp -d)
-receiver_pid=
-stop() {
-    [ -z "$receiver_pid" ] || kill "$receiver_pid" 2>/dev/null || :
-    postgres_stop "$work"
-    rm -rf "$work"
-}
-trap stop EXIT
-trap 'exit 1' INT TERM
+ends_with_script "$work"
 
 postgres_or_die
 postgres_start "$work"
 receiver_start "$work/receiver" env RECEIVER_DATABASE_URL="$postgres_url/postgres" RECEIVER_LISTEN=127.0.0.1:0 RECEIVER_DATA="$work/data" \
     target/release/sync-receiver
-say "machine: $(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), load $(cut -d' ' -f1 /proc/loadavg) before; $("$postgres_bin/postgres" --version)"
+postgres_machine
 for pair in "200 1" "8 500"; do
     # shellcheck disable=SC2086 # two words
     target/release/examples/load "${receiver_url#http://}" $pair "${1:-20}"

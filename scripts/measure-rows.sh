@@ -11,14 +11,7 @@ cd "$(dirname "$0")/.."
 receiver=${RECEIVER:-target/debug/sync-receiver}
 [ -x "$receiver" ] || die "$receiver is missing: cargo build --workspace"
 work=$(mktemp -d)
-receiver_pid=
-stop() {
-    [ -z "$receiver_pid" ] || kill "$receiver_pid" 2>/dev/null || :
-    postgres_stop "$work"
-    rm -rf "$work"
-}
-trap stop EXIT
-trap 'exit 1' INT TERM
+ends_with_script "$work"
 
 postgres_or_die
 # Durable as it comes; no checkpoint in a pass that another one has not.
@@ -29,7 +22,7 @@ for database in "" "$postgres_url/postgres"; do
     wait "$receiver_pid" || :
     receiver_pid=
 done
-say "machine: $(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), load $(cut -d' ' -f1 /proc/loadavg) before; $("$postgres_bin/postgres" --version)"
+postgres_machine
 python3 - "$work/data/receiver.db" "$postgres_bin/psql" "$postgres_url/postgres" "$@" <<'PYTHON'
 import os, random, sqlite3, subprocess, sys, time, uuid
 

@@ -46,3 +46,22 @@ postgres_stop() {
     [ -d "$1/postgres/data" ] || return 0
     (cd "$1/postgres" && as_postgres "$postgres_bin/pg_ctl" -D data -m immediate stop) >/dev/null 2>&1 || :
 }
+
+# ends_with_script FOLDER: the receiver and the PostgreSQL that run in FOLDER end with the script, and FOLDER goes.
+ends_with_script() {
+    ends_folder=$1
+    receiver_pid=
+    trap ends_all EXIT
+    trap 'exit 1' INT TERM
+}
+
+ends_all() {
+    [ -z "$receiver_pid" ] || kill "$receiver_pid" 2>/dev/null || :
+    postgres_stop "$ends_folder"
+    rm -rf "$ends_folder"
+}
+
+# What a measurement on PostgreSQL ran on.
+postgres_machine() {
+    say "machine: $(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), load $(cut -d' ' -f1 /proc/loadavg) before; $("$postgres_bin/postgres" --version)"
+}
