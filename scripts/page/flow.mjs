@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
+import { gate } from './gate.mjs';
 import { check, clips, reader, receiver, recorder, upload, work } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load resource/;
@@ -96,6 +97,24 @@ export const tests = {
     await page.keyboard.press('d');
     await until(async () => (await unseen(server)).count === before.count - 4, 'the last press is lost');
     await close();
+    await server.stop();
+  },
+
+  async 'what was pressed last counts although the page is closed at once'() {
+    const { server } = await withClips('closed');
+    const before = await unseen(server);
+    const line = await gate(server);
+    const { page, open, close } = await reader(line);
+    await open('/new');
+    await page.getByText(`${before.count} clips you have not seen`).waitFor();
+    const wait = line.wait(/\/api\/new$/);
+    await page.keyboard.press('n');
+    await wait.stopped;
+    await page.goto('about:blank');
+    wait.release();
+    await until(async () => (await unseen(server)).count === before.count - 1, 'the last press is lost');
+    await close();
+    line.close();
     await server.stop();
   },
 

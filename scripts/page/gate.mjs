@@ -1,14 +1,22 @@
-// An HTTP proxy in front of the receiver whose answers can stop midway, as over a bad line.
+// An HTTP proxy in front of the receiver whose requests can wait and whose answers can stop midway, as over a bad line.
 
 import http from 'node:http';
 
 export async function gate(server) {
   let held = null;
   let refused = null;
-  const listener = http.createServer((request, answer) => {
+  let waiting = null;
+  const listener = http.createServer(async (request, answer) => {
     if (refused?.test(request.url)) {
       answer.writeHead(503, { 'Content-Type': 'application/json' }).end('{"error":"x"}');
       return;
+    }
+    if (waiting?.pattern.test(request.url)) {
+      const { reached, released } = waiting;
+      waiting = null;
+      reached();
+      await released;
+      if (answer.destroyed) return;
     }
     const asked = http.request(server.url + request.url, { method: request.method, headers: { ...request.headers, 'accept-encoding': 'identity' } }, async (got) => {
       answer.writeHead(got.statusCode, got.headers);
@@ -45,6 +53,14 @@ export async function gate(server) {
       };
       held = hold;
       return hold;
+    },
+    /** The next request at such an address is not passed on before its release, and not at all once nobody waits for it. */
+    wait: (pattern) => {
+      const wait = { pattern };
+      wait.stopped = new Promise((resolve) => { wait.reached = resolve; });
+      wait.released = new Promise((resolve) => { wait.release = resolve; });
+      waiting = wait;
+      return wait;
     },
     /** All answers at such an address are 503 from now on; none without one. */
     refuse: (pattern) => { refused = pattern; },

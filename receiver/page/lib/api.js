@@ -113,8 +113,9 @@ export function get(path, params, signal) {
   });
 }
 
+/** Writes; what was pressed is done even where the page is closed at once. */
 export function send(method, path, body, signal) {
-  const options = { method, signal };
+  const options = { method, signal, keepalive: true };
   if (body !== undefined) {
     options.headers = { 'Content-Type': 'application/json' };
     options.body = JSON.stringify(body);
