@@ -194,6 +194,7 @@ export const tests = {
     await open('/');
     const known = page.locator('tr[data-device="shop-3"]').getByText('last known');
     await page.locator('.live.on').waitFor();
+    await page.getByRole('link', { name: 'shop-3' }).waitFor();
     assert.equal(await known.isVisible(), false);
     await page.context().setOffline(true);
     line.cut();

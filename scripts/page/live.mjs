@@ -31,6 +31,7 @@ async function openDay(name, { clock = false, day = DAY } = {}) {
   await one.page.getByText('Nothing on this day.').waitFor();
   await store(server, 'first', 'raspberry-1', `${day}T12:00:00`);
   await one.page.getByRole('button', { name: '1 new, show' }).click();
+  await one.page.locator('.line').waitFor();
   return {
     ...one, server, line,
     close: async () => {
@@ -76,6 +77,7 @@ export const tests = {
     }
     await open(`/day/${DAY}`);
     await page.locator('.live.on').waitFor();
+    await page.locator('.line').waitFor();
     await until(() => line.streams() === 1, 'places opened streams of their own');
     for (const round of [1, 2]) {
       await turn(page, true);

@@ -231,7 +231,8 @@ export const tests = {
     const { page, open, expect, close } = await reader(server);
     expect(/401|404/);
     await open('/');
-    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    // The form comes a moment after its heading, and has the focus at once.
+    await page.waitForFunction(() => document.activeElement.id === 'name');
     await page.keyboard.type('anna');
     await page.keyboard.press('Tab');
     await page.keyboard.type(PASSWORD);

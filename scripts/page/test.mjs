@@ -184,8 +184,10 @@ const tests = {
     await page.getByText(/clips you have not seen/).waitFor();
     const first = await left();
     await check(page, 'new clips');
+    const taken = page.waitForResponse((answer) => answer.request().method() === 'PUT' && answer.url().endsWith('/api/new'));
     await page.keyboard.press('n');
     await page.waitForFunction((n) => document.querySelector('main [role=status]').textContent.startsWith(`${n - 1} `), first);
+    await taken;
     await open('/new');
     await page.waitForFunction((n) => document.querySelector('main [role=status]')?.textContent.startsWith(`${n - 1} `), first);
     await page.getByRole('button', { name: 'Mark all as seen' }).click();

@@ -108,6 +108,14 @@ function fromTree(context) {
   });
 }
 
+/** With PAGE_LATE=800 every answer comes up to so many milliseconds late: what a test takes for granted shows. */
+function late(context) {
+  return context.route('**/*', async (route) => {
+    await new Promise((resolve) => { setTimeout(resolve, Math.random() * Number(process.env.PAGE_LATE)); });
+    await route.fallback().catch(() => null);
+  });
+}
+
 /** A reader's own browser. Nothing may be said on its console, nothing asked of another host. */
 export async function reader(server, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', colorScheme: 'light', ...DESKTOP, ...options });
@@ -116,6 +124,7 @@ export async function reader(server, options = {}) {
     document.addEventListener('securitypolicyviolation', (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`));
   });
   if (process.env.PAGE_FILES) await fromTree(context);
+  if (process.env.PAGE_LATE) await late(context);
   const page = await context.newPage();
   const said = [];
   const expected = [];
