@@ -3,6 +3,7 @@
 # send what it shows. Installs chromium, and node where there is none. With --screenshots the pictures in docs/page are
 # made anew; else they go to target/page.
 # Usage: sh scripts/test-page.sh [--screenshots] [WORD…]      (WORD: only tests whose name has it)
+# PAGE_LATE=600 makes every answer come up to 600 ms late, by chance: what a test takes for granted shows.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib/common.sh
