@@ -69,6 +69,19 @@ export const tests = {
     for (const [options, device] of [[{ timezoneId: 'UTC' }, 'far'], [india, 'near'], [india, 'absurd'], [india, 'silent']]) {
       assert.deepEqual(await seen(options, device), ['20:00:00', '11:00:00'], device);
     }
+    // Whoever presses a line meanwhile has pressed it.
+    const { page, open, close } = await reader(server, india);
+    await page.route('**/api/devices/far', async (route) => {
+      const pressed = page.locator('.line').first();
+      await pressed.hover();
+      await page.mouse.down();
+      await route.continue();
+    });
+    await open('/day/2025-12-18');
+    await page.getByText('here').first().waitFor();
+    await page.mouse.up();
+    await page.waitForURL(/at=20%3A00%3A00/);
+    await close();
     await server.stop();
   },
 

@@ -57,7 +57,10 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
   const lanes = timeline(lanesPlace, { signal, pick, moved: throttle(() => null, 250) });
   const bars = histogram((hour) => lanes.show(hour * 3600, (hour + 1) * 3600));
   hours.append(bars.element);
-  const rows = list(listPlace, { pick, csv: address('/api/evenements.csv', { ...range(day), device: chosen.device, sensor: chosen.sensor }) });
+  const rows = list(listPlace, {
+    pick, csv: address('/api/evenements.csv', { ...range(day), device: chosen.device, sensor: chosen.sensor }),
+    readerOf: (item) => readersTime(item.row.date, offsetOf(item.row.device_id)),
+  });
   const important = importantButton({ me, signal });
   // Beside the heading: the list must not move when it comes.
   listPlace.firstChild.after(important.element);
@@ -127,7 +130,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
 
   function draw() {
     drawMarks();
-    rows.set(data.items, (item) => readersTime(item.row.date, offsetOf(item.row.device_id)));
+    rows.set(data.items);
   }
 
   const filtered = Object.values(chosen).some(Boolean);
@@ -168,7 +171,7 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
     const nearby = showNear().catch((error) => { if (data.items.length === 0) throw error; });
     // The times here appear when they are known: nothing waits for them.
     if (await learnOffsets(data.items.map((item) => item.row.device_id), signal)) {
-      draw();
+      rows.showReaders();
       if (shown.clip) shown.describe();
     }
     await nearby;

@@ -30,7 +30,7 @@ export function lanesOf(items, device) {
   return { lanes: coarse.slice(0, MOST_LANES), note: left > 0 ? t('day.more_devices', { n: left }) : '' };
 }
 
-export function list(place, { pick, csv }) {
+export function list(place, { pick, csv, readerOf }) {
   const title = h('h2', {}, t('list.title'));
   const body = h('ol', { class: 'list' });
   const more = h('button', { hidden: true }, t('more'));
@@ -39,14 +39,17 @@ export function list(place, { pick, csv }) {
   let items = [];
   let shown = PAGE;
   let chosen = null;
-  let readerOf = () => null;
   const lines = new Map();
 
-  function line(item) {
+  function times(item) {
     const reader = readerOf(item);
+    return [clock(item.s), reader ? h('span', { class: 'muted small' }, ` ${t('player.reader', { time: reader })}`) : ''];
+  }
+
+  function line(item) {
     const film = item.kind === 'media';
     const button = h('button', { type: 'button', class: 'line', click: () => pick(item) },
-      h('span', { class: 'when' }, clock(item.s), reader ? h('span', { class: 'muted small' }, ` ${t('player.reader', { time: reader })}`) : ''),
+      h('span', { class: 'when' }, times(item)),
       h('span', { class: film ? 'mark clip' : 'mark event', 'aria-hidden': 'true' }, film ? '▶' : '•'),
       h('span', { class: 'what' }, source(item.row), h('span', { class: 'muted small of' }, ` ${item.row.device_id}`)),
       h('span', { class: 'kind muted small' }, t(film ? 'clip' : item.row.capteur.etat === 0 ? 'event.off' : 'event')));
@@ -87,14 +90,17 @@ export function list(place, { pick, csv }) {
   }
 
   return {
-    set(all, readers) {
+    set(all) {
       items = [...all].reverse();
       body.classList.toggle('one-device', new Set(items.map((item) => item.row.device_id)).size === 1);
-      readerOf = readers;
       title.hidden = items.length === 0;
       draw();
     },
     select,
+    /** In the lines that are there: whoever presses one just now has it still. */
+    showReaders() {
+      for (const [item, button] of lines) button.querySelector('.when').replaceChildren(...times(item));
+    },
     step(by, choose) {
       const item = items[Math.min(items.length - 1, Math.max(0, items.indexOf(chosen) + by))];
       if (!item) return false;
