@@ -10,16 +10,27 @@ use crate::support::{Backend, Device, Service};
 fn a_single_clip_keeps_the_rate_within_five_percent() {
     let (device, backend) = (Device::new(), Backend::start());
     // 3 MB are 4 MB of base64: 8 s at 500 kB/s.
-    device.big_clip(3_000_000);
-    let start = Instant::now();
-    Service::once(&device, &backend)
-        .env("SYNC_MAX_RATE_KBPS", "500")
-        .env("SYNC_COMPRESSION", "none")
-        .run()
-        .exits(0);
-    let rate = 4_000_000.0 / start.elapsed().as_secs_f64() / 1_000.0;
-    // Never faster; a loaded machine may make it slower.
-    assert!((400.0..=525.0).contains(&rate), "{rate} kB/s");
+    assert_rate(4_000.0, 500.0, |rate| {
+        device.big_clip(3_000_000);
+        let once = Service::once(&device, &backend).env("SYNC_COMPRESSION", "none");
+        once.env("SYNC_MAX_RATE_KBPS", rate).run().exits(0);
+    });
+}
+
+/// A pass that sends so many kB is never faster than `rate`, and slower by little more than what the same pass takes that has
+/// no limit.
+pub fn assert_rate(kb: f64, rate: f64, pass: impl Fn(&str)) {
+    let took_s = |limit: &str| {
+        let begun = Instant::now();
+        pass(limit);
+        begun.elapsed().as_secs_f64()
+    };
+    let (free_s, limited_s) = (took_s("off"), took_s(&rate.to_string()));
+    let (least_s, most_s) = (kb / rate / 1.05, free_s + kb / rate * 1.25);
+    assert!(
+        (least_s..=most_s).contains(&limited_s),
+        "{limited_s} s with the limit, {free_s} s without"
+    );
 }
 
 /// A timetable in which `now` holds from an hour ago for two hours (UTC), and `other` else.
