@@ -53,8 +53,15 @@ image() {
 step "base for builds" build_base
 [ "${1:-}" != --base ] || exit 0
 if [ $# -eq 0 ]; then
-    step "image sync-service" image -f "$ROOT/Dockerfile.sync" -t sync-service:latest
-    step "image sync-receiver" image -f "$ROOT/Dockerfile.receiver" -t sync-receiver:latest
+    # Linking is one processor's work: the two side by side, after what they have in common.
+    step "tools for both images" image -f "$ROOT/Dockerfile.sync" --target tools
+    step "image sync-receiver" image -f "$ROOT/Dockerfile.receiver" -t sync-receiver:latest &
+    receiver=$!
+    step "image sync-service" image -f "$ROOT/Dockerfile.sync" -t sync-service:latest &
+    service=$!
+    failed_images=0
+    for builder in "$receiver" "$service"; do wait "$builder" || failed_images=1; done
+    [ "$failed_images" = 0 ] || exit 1
 fi
 for arch; do
     step "image sync-service for $arch" image -f "$ROOT/Dockerfile.sync" --build-arg TARGETARCH="$arch" -t "sync-service:$arch"
