@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sync_protocol::{Extension, batch};
 use ureq::tls::TlsConfig;
 
 use super::answer::Answer;
@@ -29,13 +30,19 @@ fn ask(base: &WebUrl, tls: &TlsConfig, config: &UploadConfig) -> Vec<Fact> {
     let agent = client::agent(base, tls.clone(), config.timeouts, connections, exchange);
     let url = base.as_str();
     // GET where only POST is served: 405 from a server that has the place, and nothing happens.
-    let request = agent.get(format!("{url}/api/evenements"));
-    let result = client::authorized(request, config.token.as_ref())
-        .config()
-        .timeout_global(Some(config.timeouts.event + config.timeouts.connect))
-        .build()
-        .call()
-        .and_then(|response| Answer::read(response, config.token.as_ref()));
+    let get = |path: &str| {
+        client::authorized(agent.get(format!("{url}{path}")), config.token.as_ref())
+            .config()
+            .timeout_global(Some(config.timeouts.event + config.timeouts.connect))
+            .build()
+            .call()
+            .and_then(|response| Answer::read(response, config.token.as_ref()))
+    };
+    let result = match get("/api/evenements") {
+        // A server that has this place too may let people read events, without the token that a device needs to store them.
+        Ok(answer) if answer.extensions.has(Extension::Batch) => get(batch::PATH),
+        other => other,
+    };
     let uncertified = base.is_https() && config.client_identity().is_none();
     match result.map_err(|error| client::judge_failure(&error, uncertified)) {
         Err(Verdict::Unavailable { message, .. } | Verdict::InvalidResponse { message }) => {

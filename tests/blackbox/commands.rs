@@ -2,6 +2,7 @@
 
 use rustix::process::Signal;
 
+use crate::support::receiver::Receiver;
 use crate::support::service::PATIENCE;
 use crate::support::{Act, Backend, Device, Run, Service, assert_everything_arrived_once, eventually};
 
@@ -77,6 +78,26 @@ fn check_says_a_line_a_fact_and_0_when_all_is_well() {
         device.db().prepare("SELECT 1 FROM sync_tracking").is_err(),
         "check changes nothing"
     );
+}
+
+#[test]
+fn check_asks_as_a_device_where_people_of_the_same_machine_may_read() {
+    let (device, receiver) = (Device::new(), Receiver::start());
+    let check = |token: Option<&str>| {
+        let check = check(&device, &receiver.url);
+        match token {
+            Some(token) => check.env("BACKEND_TOKEN", token).run(),
+            None => check.run(),
+        }
+    };
+    assert!(check(None).exits(0).stdout.contains("sans jeton"));
+    let token = receiver.add_token("raspberry-1");
+    // What the receiver knows of tokens holds for a second.
+    eventually("a token is needed", || check(None).stdout.contains("jeton demandé"));
+    assert!(check(Some("wrong")).exits_with_words(1).stdout.contains("jeton refusé"));
+    assert!(check(Some(&token)).exits(0).stdout.contains("Jeton accepté"));
+    assert!(receiver.holds().is_empty());
+    receiver.stop();
 }
 
 #[test]
