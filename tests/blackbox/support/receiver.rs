@@ -68,7 +68,8 @@ impl Receiver {
     /// A new token for a device; from now on each needs one.
     pub fn add_token(&self, device_id: &str) -> String {
         let mut add = Command::new(program());
-        add.args(["token", "add", device_id]).env("RECEIVER_DATA", self.folder.path());
+        add.args(["token", "add", device_id])
+            .env("RECEIVER_DATA", self.folder.path());
         let added = add.output().unwrap();
         assert!(added.status.success(), "{added:?}");
         String::from_utf8(added.stdout).unwrap().trim().to_owned()
