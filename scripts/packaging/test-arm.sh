@@ -10,7 +10,7 @@
 # arm64 armv6-static, one of each C library and word size); the others run a part: $PART.
 #
 # Tests that need this machine's own program (modules named `native`) are left out and listed. Bounds of memory allow for the
-# emulator's own. On 32 bits the largest clip has more than 2^31 bits, which is where their arithmetic would show. Last line:
+# emulator's own. The largest clip has more than 2^31 bits, which is where 32-bit arithmetic would show. Last line:
 # "arm: N passed, M failed".
 set -eu
 . "$(dirname -- "$0")/lib.sh"
@@ -41,9 +41,8 @@ blackbox() {
     start=$(date +%s)
     which=$PART
     case " $ARM_WHOLE " in *" $name "*) which= ;; esac
-    case $name in arm64*) clip_mb=64 ;; *) clip_mb=300 ;; esac
     # shellcheck disable=SC2086 # a list of filters
-    SYNC_TEST_CLIP_MB=$clip_mb SYNC_TEST_BIN=$binary SYNC_TEST_RUNNER=$runner RUST_BACKTRACE=0 \
+    SYNC_TEST_CLIP_MB=300 SYNC_TEST_BIN=$binary SYNC_TEST_RUNNER=$runner RUST_BACKTRACE=0 \
         cargo test --locked --test blackbox -- $which --skip native:: $left_out >"$log" 2>&1 || :
     counts=$(sed -n 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed; .*/\1 \2/p' "$log")
     grep '^test result' "$log" || tail -n 40 "$log"
