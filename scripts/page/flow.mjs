@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { gate } from './gate.mjs';
-import { check, clips, reader, receiver, recorder, upload, work } from './world.mjs';
+import { check, clips, reader, receiver, recorder, until, upload, work } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load resource/;
 
@@ -18,15 +18,6 @@ async function withClips(name) {
 
 const unseen = async (server) => (await fetch(`${server.url}/api/new?limit=100`)).json();
 const caption = (page) => page.locator('.caption').textContent();
-
-/** Waits until it holds at the server; fails after a while that no machine needs. */
-async function until(holds, what) {
-  const end = Date.now() + 15_000;
-  while (!await holds()) {
-    assert.ok(Date.now() < end, what);
-    await new Promise((resolve) => { setTimeout(resolve, 20); });
-  }
-}
 
 export const tests = {
   async 'quick presses go through every new clip, and only what was passed is seen'() {

@@ -2,6 +2,14 @@
 
 import http from 'node:http';
 
+/** A point that is reached once (`stopped`), and left when it is let (`release`). */
+function stop(pattern) {
+  const one = { pattern };
+  one.stopped = new Promise((resolve) => { one.reached = resolve; });
+  one.released = new Promise((resolve) => { one.release = resolve; });
+  return one;
+}
+
 export async function gate(server) {
   let held = null;
   let refused = null;
@@ -44,9 +52,7 @@ export async function gate(server) {
     url: `http://127.0.0.1:${listener.address().port}`,
     /** The next answer at such an address stops after so many bytes of its body, until it is released or cut. */
     hold: (pattern, bytes) => {
-      const hold = { pattern, bytes, isCut: false };
-      hold.stopped = new Promise((resolve) => { hold.reached = resolve; });
-      hold.released = new Promise((resolve) => { hold.release = resolve; });
+      const hold = Object.assign(stop(pattern), { bytes, isCut: false });
       hold.cut = () => {
         hold.isCut = true;
         hold.release();
@@ -56,11 +62,8 @@ export async function gate(server) {
     },
     /** The next request at such an address is not passed on before its release, and not at all once nobody waits for it. */
     wait: (pattern) => {
-      const wait = { pattern };
-      wait.stopped = new Promise((resolve) => { wait.reached = resolve; });
-      wait.released = new Promise((resolve) => { wait.release = resolve; });
-      waiting = wait;
-      return wait;
+      waiting = stop(pattern);
+      return waiting;
     },
     /** All answers at such an address are 503 from now on; none without one. */
     refuse: (pattern) => { refused = pattern; },

@@ -3,21 +3,12 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { relay } from './relay.mjs';
-import { clips, follow, local, reader, receiver, recorder, renderers, store, turn, work } from './world.mjs';
+import { clips, follow, local, pass, reader, receiver, recorder, renderers, store, turn, until, work } from './world.mjs';
 
 const NOISE = /ERR_CONNECTION|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_INTERNET_DISCONNECTED|ERR_NETWORK|ERR_FAILED/;
 
 /** Whatever day it is when this is run, and whatever hour the page's clock is set to. */
 const DAY = '2025-12-18';
-
-/** Waits until it holds; fails after a while that no machine needs. */
-async function until(holds, what) {
-  const end = Date.now() + 15_000;
-  while (!await holds()) {
-    assert.ok(Date.now() < end, what);
-    await new Promise((resolve) => { setTimeout(resolve, 20); });
-  }
-}
 
 /** The open day of a reader behind a line of its own. */
 async function openDay(name, { clock = false, day = DAY } = {}) {
@@ -52,17 +43,6 @@ async function storeAll(server, sensors) {
 async function sees(page, sensors) {
   const found = await page.locator('.line .what').allTextContents();
   assert.deepEqual(found.map((text) => text.split(' raspberry-1')[0].trim()).sort(), ['first', ...sensors].sort());
-}
-
-/** Time passes until something is there: a request may go over a line that is dead too, and only time tells. Two seconds
- * of the page's take a part of a real one, in which an answer can come. */
-async function pass(page, ms, wanted) {
-  await page.clock.fastForward(ms);
-  for (let turn = 0; turn < 60 && !await wanted.isVisible(); turn += 1) {
-    await page.clock.fastForward(2000);
-    await wanted.waitFor({ timeout: 100 }).catch(() => null);
-  }
-  assert.ok(await wanted.isVisible(), 'not seen however late');
 }
 
 const news = (page, n) => page.getByRole('button', { name: `${n} new, show` });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { gate } from './gate.mjs';
-import { PHONE, check, clips, reader, receiver, recorder, upload, work } from './world.mjs';
+import { PHONE, check, clips, pass, reader, receiver, recorder, upload, work } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load resource/;
 
@@ -182,13 +182,7 @@ export const tests = {
     await page.getByRole('searchbox').fill('gar');
     await page.clock.fastForward(300);
     await hold.stopped;
-    // Its first bytes may reach the page a moment after they left the gate, and it waits from then.
-    const found = page.getByText('1 of 1 device');
-    for (let turn = 0; turn < 20 && !await found.isVisible(); turn += 1) {
-      await page.clock.fastForward(21_000);
-      await found.waitFor({ timeout: 1000 }).catch(() => null);
-    }
-    await found.waitFor();
+    await pass(page, 21_000, page.getByText('1 of 1 device'));
     await page.waitForURL(/q=gar/);
     await close();
     line.close();

@@ -147,6 +147,26 @@ export async function reader(server, options = {}) {
   };
 }
 
+/** Waits until it holds; fails after a while that no machine needs. */
+export async function until(holds, what) {
+  const end = Date.now() + 15_000;
+  while (!await holds()) {
+    assert.ok(Date.now() < end, what);
+    await new Promise((resolve) => { setTimeout(resolve, 20); });
+  }
+}
+
+/** Time passes until something is there: a request may go over a line that is dead too, and only time tells. Two seconds
+ * of the page's take a part of a real one, in which an answer can come. */
+export async function pass(page, ms, wanted) {
+  await page.clock.fastForward(ms);
+  await until(async () => {
+    if (await wanted.isVisible()) return true;
+    await page.clock.fastForward(2000);
+    return wanted.waitFor({ timeout: 100 }).then(() => true, () => false);
+  }, 'not seen however late');
+}
+
 /** Hides the tab, or shows it: headless Chromium has no window to cover, so that the page is told as a browser tells it. */
 export const turn = (page, hidden) => page.evaluate((value) => {
   Object.defineProperty(document, 'hidden', { configurable: true, value });
