@@ -2,12 +2,11 @@
 
 import { ApiError, get, send, told } from './lib/api.js';
 import { h, loading, setText, throttle } from './lib/dom.js';
-import { me as first } from './lib/first.js';
+import { PLACES, me as first } from './lib/first.js';
 import { language, moreWords, number, otherLanguage, setLanguage, t } from './lib/i18n.js';
 import { bind } from './lib/keys.js';
 import * as live from './lib/live.js';
 
-const PLACES = { devices: '/', day: '/day', new: '/new', kept: '/kept', add: '/add' };
 /** Places of every visit: their words come first. */
 const COMMON = ['devices', 'day', 'new'];
 /** Titles where nobody can sign in, by the reason. */

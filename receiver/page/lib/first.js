@@ -6,7 +6,8 @@ import { get } from './api.js';
 export const me = get('/api/me');
 me.catch(() => null);
 
-const PLACES = ['devices', 'day', 'new', 'kept', 'add'];
+/** The places and their addresses. */
+export const PLACES = { devices: '/', day: '/day', new: '/new', kept: '/kept', add: '/add' };
 const place = location.pathname.split('/')[1] || 'devices';
 // Most likely it may be shown; whatever becomes of it is said when it is.
-if (PLACES.includes(place)) import(`../views/${place}.js`).catch(() => null);
+if (Object.hasOwn(PLACES, place)) import(`../views/${place}.js`).catch(() => null);
