@@ -92,7 +92,7 @@ fn check_asks_as_a_device_where_people_of_the_same_machine_may_read() {
     };
     assert!(check(None).exits(0).stdout.contains("sans jeton"));
     let token = receiver.add_token("raspberry-1");
-    // What the receiver knows of tokens holds for a second.
+    // What the receiver knows of tokens holds for a moment.
     eventually("a token is needed", || check(None).stdout.contains("jeton demandé"));
     assert!(check(Some("wrong")).exits_with_words(1).stdout.contains("jeton refusé"));
     assert!(check(Some(&token)).exits(0).stdout.contains("Jeton accepté"));

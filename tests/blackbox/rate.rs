@@ -26,7 +26,7 @@ pub fn assert_rate(kb: f64, rate: f64, pass: impl Fn(&str)) {
         begun.elapsed().as_secs_f64()
     };
     let (free_s, limited_s) = (took_s("off"), took_s(&rate.to_string()));
-    let (least_s, most_s) = (kb / rate / 1.05, free_s + kb / rate * 1.25);
+    let (least_s, most_s) = (kb / rate / 1.05, free_s + kb / rate * 1.2);
     assert!(
         (least_s..=most_s).contains(&limited_s),
         "{limited_s} s with the limit, {free_s} s without"

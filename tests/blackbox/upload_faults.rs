@@ -142,8 +142,8 @@ fn power_cuts_of_either_side_among_batches_and_uploads_lose_and_double_nothing()
 #[test]
 fn a_raw_clip_keeps_to_the_rate() {
     let (device, receiver) = acquainted(Journal::Delete);
-    assert_rate(2_000.0, 1_000.0, |rate| {
-        device.clip(&video(1, 2_000_000));
+    assert_rate(4_000.0, 1_000.0, |rate| {
+        device.clip(&video(1, 4_000_000));
         let once = Service::of(&device, &receiver.url, "once");
         once.env("SYNC_MAX_RATE_KBPS", rate).run().exits(0);
     });
