@@ -33,15 +33,22 @@ export async function gate(server) {
         got.pipe(answer);
         return;
       }
-      held = null;
+      if (!hold.every) held = null;
       const parts = [];
       for await (const part of got) parts.push(part);
       const body = Buffer.concat(parts);
-      answer.write(body.subarray(0, hold.bytes));
+      const first = Number(/^bytes (\d+)-/.exec(got.headers['content-range'])?.[1] ?? 0);
+      const most = Math.max(0, hold.bytes - first);
+      if (most >= body.length) {
+        answer.end(body);
+        return;
+      }
+      answer.flushHeaders();
+      answer.write(body.subarray(0, most));
       hold.reached();
       await hold.released;
       if (hold.isCut) answer.destroy();
-      else answer.end(body.subarray(hold.bytes));
+      else answer.end(body.subarray(most));
     });
     asked.on('error', () => answer.destroy());
     answer.on('close', () => asked.destroy());
@@ -50,11 +57,13 @@ export async function gate(server) {
   await new Promise((resolve) => { listener.listen(0, '127.0.0.1', resolve); });
   return {
     url: `http://127.0.0.1:${listener.address().port}`,
-    /** The next answer at such an address stops after so many bytes of its body, until it is released or cut. */
-    hold: (pattern, bytes) => {
-      const hold = Object.assign(stop(pattern), { bytes, isCut: false });
+    /** The next answer at such an address (each, with `every`) stops before that byte of what is asked for, whichever range
+     * of it is sent, until it is released or cut. A browser asks for one clip in as many ranges as it likes. */
+    hold: (pattern, bytes, { every = false } = {}) => {
+      const hold = Object.assign(stop(pattern), { bytes, every, isCut: false });
       hold.cut = () => {
         hold.isCut = true;
+        held = null;
         hold.release();
       };
       held = hold;

@@ -127,8 +127,10 @@ export const tests = {
     expect(NOISE);
     await open(`/day/${day}`);
     await page.waitForFunction(() => document.querySelector('video')?.readyState > 0);
-    // Midway, and then nothing but refusals.
-    const hold = line.hold(/\/video/, 200_000);
+    // Midway, and then nothing but refusals. The browser may still be at the clip that stood there first.
+    const first = await page.evaluate(() => document.querySelector('video').getAttribute('src'));
+    const other = { test: (url) => url.endsWith('/video') && url !== first };
+    const hold = line.hold(other, 200_000, { every: true });
     await page.locator('.line', { hasText: 'Caméra 1' }).first().click();
     await hold.stopped;
     await page.waitForFunction(() => document.querySelector('video').currentTime > 0.5);
