@@ -61,12 +61,18 @@ pub(crate) async fn open(data: &Path, places: &Places) -> Result<(Store, Arc<dyn
             return Err(of_data(StoreError::Unavailable(objection)));
         }
     }
-    let clips = match bucket(places)? {
+    let bucket = bucket(places)?;
+    let is_here = bucket.is_none();
+    let clips = match bucket {
         Some(clips) => clips,
         None => Box::new(FolderClips::open(data).map_err(&of_data)?),
     };
     let rows = SqliteRows::open(&data.join("receiver.db")).map_err(&of_data)?;
     let store = Store::open(Box::new(rows), clips).await.map_err(&of_data)?;
+    if is_here {
+        // An empty folder is owned before anything is in it. A bucket may be away: it is looked at later.
+        store.owns_clips().await.map_err(&of_data)?;
+    }
     let desk = SqliteDesk::open(data).map_err(&of_data)?;
     Ok((store.holding(lock), Arc::new(desk)))
 }
@@ -171,4 +177,18 @@ pub(crate) async fn open_desk(data: &Path, places: &Places, may_make: bool) -> R
         place: database.display().to_string(),
         is_new,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_empty_folder_is_owned_before_anything_is_in_it() {
+        let data = tempfile::tempdir().unwrap();
+        let (store, _) = open(data.path(), &Places::default()).await.unwrap();
+        assert!(data.path().join("owner").exists());
+        std::fs::write(data.path().join("clips/notes.txt"), "mine").unwrap();
+        assert!(store.owns_clips().await.unwrap());
+    }
 }
