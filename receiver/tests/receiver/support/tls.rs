@@ -32,6 +32,10 @@ impl Authority {
     }
 
     /// A certificate for a host and its key, put into a folder.
+    #[cfg_attr(
+        not(feature = "fleet"),
+        expect(dead_code, reason = "the servers that need it are of that feature")
+    )]
     pub fn give(&self, host: &str, folder: &Path) -> [PathBuf; 2] {
         let params = CertificateParams::new(vec![host.to_string()]).unwrap();
         let key = KeyPair::generate().unwrap();
