@@ -97,6 +97,29 @@ fn what_is_stored_is_seen_within_a_second_in_order_and_once() {
 }
 
 #[test]
+fn the_order_is_that_of_the_commits_whatever_the_clock_did() {
+    let receiver = Receiver::start();
+    let mut expected = Vec::new();
+    for number in 0..9 {
+        if number % 3 == 1 {
+            let id = receiver.ask(post("/api/media", "", clip(b"x"))).id();
+            expected.push(("media".to_string(), id));
+        } else {
+            expected.push(("evenement".to_string(), store_event(&receiver)));
+        }
+    }
+    // Two in one millisecond, and a clock that goes back.
+    let clocks = "UPDATE evenement SET received_at = '2026-11-20T10:00:00.000Z';
+        UPDATE media SET received_at = '2026-11-20T10:00:00.000Z' WHERE id = 1;
+        UPDATE media SET received_at = '2026-11-20T09:00:00.000Z' WHERE id = 2;
+        UPDATE media SET received_at = '2026-11-20T11:00:00.000Z' WHERE id = 3;";
+    receiver.database().execute_batch(clocks).unwrap();
+    let mut stream = Stream::open(&receiver, "?after=0.0", "");
+    let seen: Vec<_> = (0..9).map(|_| stream.next()).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
 fn one_that_comes_back_misses_nothing_and_sees_nothing_twice() {
     let receiver = Receiver::start();
     let mut stream = Stream::open(&receiver, "", "");

@@ -50,10 +50,10 @@ impl From<Ids> for Cursor {
     }
 }
 
-/// Takes the oldest of the first ones.
-fn next_of<I: Iterator<Item = (String, Change)>>(lists: &mut [Peekable<I>]) -> Option<Change> {
+/// Takes the one of the first ones that was committed first: an event, before the clips that it was the last before.
+fn next_of<I: Iterator<Item = (i64, Change)>>(lists: &mut [Peekable<I>]) -> Option<Change> {
     let heads = lists.iter_mut().enumerate();
-    let heads = heads.filter_map(|(index, list)| list.peek().map(|(at, _)| (at.clone(), index)));
+    let heads = heads.filter_map(|(index, list)| list.peek().map(|(place, _)| (*place, index)));
     let (_, index) = heads.min()?;
     lists.get_mut(index)?.next().map(|(_, change)| change)
 }
@@ -76,8 +76,8 @@ pub(super) fn changes(
     ] {
         let mut statement = tx.prepare_cached(&list.after())?;
         let rows = statement.query_map(params![before, visible, limit], |row| match list {
-            List::Events => event(row).map(|event| (event.id, event.received_at.clone(), Change::Event(event))),
-            List::Clips => clip(row).map(|clip| (clip.id, clip.received_at.clone(), Change::Clip(clip))),
+            List::Events => event(row).and_then(|event| Ok((event.id, row.get("place")?, Change::Event(event)))),
+            List::Clips => clip(row).and_then(|clip| Ok((clip.id, row.get("place")?, Change::Clip(clip)))),
         })?;
         let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
         // Where the page is not full, what is left belongs to devices that this reader does not see.
@@ -86,11 +86,10 @@ pub(super) fn changes(
             // That may be before where this reader was: ids that are given once more are rows it was not told.
             _ => highest,
         };
-        found.push(rows.into_iter().map(|(_, at, change)| (at, change)).peekable());
+        found.push(rows.into_iter().map(|(_, place, change)| (place, change)).peekable());
     }
     let mut at = after;
     let mut told = Vec::new();
-    // The older of the two, by the receiver's clock; of one table always by id, since the clock may go back.
     while let Some(change) = next_of(&mut found) {
         // The other table may have older ones after its last here.
         if told.len() == limit as usize {

@@ -130,12 +130,16 @@ impl List {
         filter
     }
 
-    /// By primary key: 1 the last id that was seen, 2 pattern of devices, 3 how many.
+    /// By primary key: 1 the last id that was seen, 2 pattern of devices, 3 how many. The last column says which event it is, or
+    /// which was the last before the clip: what was committed first.
     pub(super) fn after(self) -> String {
-        let columns = if self == Self::Events { EVENT } else { CLIP };
+        let (columns, place) = match self {
+            Self::Events => (EVENT, "id"),
+            Self::Clips => (CLIP, "after_event"),
+        };
         let seen = if self == Self::Events { "TRUE" } else { SEEN };
         format!(
-            "SELECT {columns} FROM {} WHERE id > ?1 AND (?2 IS NULL OR device_id GLOB ?2) AND {seen} ORDER BY id LIMIT ?3",
+            "SELECT {columns}, {place} AS place FROM {} WHERE id > ?1 AND (?2 IS NULL OR device_id GLOB ?2) AND {seen} ORDER BY id LIMIT ?3",
             self.table()
         )
     }

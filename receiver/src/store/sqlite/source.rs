@@ -213,7 +213,7 @@ mod tests {
         for table in ["evenement", "media", "receipt"] {
             columns.push((table.to_string(), "key_owner".to_string()));
         }
-        assert_all_is_moved(&columns, &[]);
+        assert_all_is_moved(&columns, &[("media", "after_event")]);
         let has_ids = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = ?1 AND sql LIKE '%AUTOINCREMENT%'";
         for table in &TABLES {
             let has_ids: bool = conn.query_row(has_ids, [table.name], |row| row.get(0)).unwrap();

@@ -28,8 +28,9 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 const ADD_MEDIA: &str = "
 INSERT INTO media (date, capteur_id, capteur_nom, numero_camera, device_id, source, idempotency_key, file, size_bytes, sha256,
-                   manifest)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+                   manifest, after_event)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'evenement'), 0))";
 
 const MANIFEST: &str = "SELECT manifest FROM media WHERE file = ?1"; // UNIQUE (file)
 
