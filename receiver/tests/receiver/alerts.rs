@@ -256,6 +256,8 @@ fn an_event_of_an_important_sensor_is_told_with_a_link_to_its_moment() {
         &hook,
         &["shop 1 event begins", "shop 1 event begins", "shop 1 event over"],
     );
+    // A notice that was taken is noted after that: killed between, it would be told once more.
+    wait_until("what was told is noted", || receiver.count("notice") == 0);
     // What came while nobody was there is told by the next one.
     let folder = receiver.kill();
     let quiet = Receiver::on(folder, &[]);
