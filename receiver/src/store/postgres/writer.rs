@@ -137,8 +137,8 @@ impl Writer {
             let error = match self.once(rows).await {
                 Ok(added) => match added.into_iter().collect::<Option<Vec<_>>>() {
                     Some(added) => return Ok(added),
-                    // A key's row was removed at the very moment: then it may come again.
-                    None => Attempt::Passing("the rows of some keys were removed meanwhile".to_string()),
+                    // A key's row was removed at the very moment: then it may come again. The others are stored.
+                    None => Attempt::Lost("the rows of some keys were removed meanwhile".to_string()),
                 },
                 Err(attempt) => attempt,
             };

@@ -260,6 +260,29 @@ CREATE TRIGGER lose AFTER INSERT ON evenement FOR EACH STATEMENT EXECUTE FUNCTIO
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+async fn rows_that_came_with_a_key_that_was_just_forgotten_are_never_said_not_to_be_there() {
+    let database = OwnDatabase::default();
+    let rows = PostgresRows::new(database.ready());
+    rows.add(event(Some("seen"), "d")).await.unwrap();
+    // The row of the key is removed before its receipt is looked up; from then on nothing more can be stored.
+    database.run(
+        "CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM evenement WHERE id = 1; IF NOT FOUND THEN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END IF; RETURN NULL; END $$;
+CREATE TRIGGER forget AFTER INSERT ON evenement FOR EACH STATEMENT EXECUTE FUNCTION forget()",
+    );
+    let added = rows
+        .add_all(vec![event(Some("new"), "d"), event(Some("seen"), "d")])
+        .await;
+    assert!(
+        matches!(&added, Err(StoreError::Uncertain(why)) if why.contains("full")),
+        "{added:?}"
+    );
+    let link = database.ready();
+    let kept = link.rows("SELECT idempotency_key FROM evenement", &[]).await.unwrap();
+    assert_eq!(kept.iter().map(|row| row.get(0)).collect::<Vec<String>>(), ["new"]);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
 async fn a_row_that_cannot_be_stored_takes_nobody_with_it() {
     let database = OwnDatabase::default();
     let rows = std::sync::Arc::new(PostgresRows::new(database.ready()));
