@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::connection::breathe;
 use super::counts;
 use super::low_water::{self, LowWaterMark};
+use super::step_size::{FEWEST, next_size};
 use crate::row::Table;
 
 /// Rows one statement compares: at first, at most, and at least.
@@ -16,9 +18,6 @@ const WINDOW_LEAST: i64 = 16;
 
 /// A window that took longer is followed by a smaller one: the recorder waits for as long as one is read.
 const WINDOW_TIME: Duration = Duration::from_millis(20);
-
-/// Failed rows one statement gives a plan.
-const PLAN_STEP: i64 = 500;
 
 /// A range of `idx_sync_status`, each row by the PRIMARY KEY of `sync_retry`.
 pub(super) const UNPLANNED: &str = "SELECT count(*), max(t.id), sum(r.local_id IS NULL) FROM
@@ -87,24 +86,31 @@ fn next_window(window: i64, took: Duration) -> i64 {
     }
 }
 
-/// Gives failed rows without a plan one: due now, as the Python service's are.
+/// Gives failed rows without a plan one: due now, as the Python service's are. Where it left many, each step leaves the
+/// recorder its turn.
 fn plan_failed_rows(conn: &Connection, table: Table, pulse: &mut dyn FnMut()) -> rusqlite::Result<()> {
     let mut statement = conn.prepare_cached(UNPLANNED)?;
-    let mut after = i64::MIN;
+    let (mut after, mut rows) = (i64::MIN, FEWEST);
     loop {
         pulse();
+        let start = Instant::now();
         let (count, last, unplanned): (i64, Option<i64>, Option<i64>) = statement
-            .query_row((table.name(), after, PLAN_STEP), |row| {
+            .query_row((table.name(), after, rows), |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?;
         let Some(last) = last else { return Ok(()) };
-        if unplanned.is_some_and(|unplanned| unplanned > 0) {
+        let writes = unplanned.is_some_and(|unplanned| unplanned > 0);
+        if writes {
             conn.prepare_cached(PLAN)?.execute((table.name(), after, last))?;
         }
-        if count < PLAN_STEP {
+        if count < rows {
             return Ok(());
         }
         after = last;
+        rows = next_size(rows, start.elapsed());
+        if writes {
+            breathe();
+        }
     }
 }
 

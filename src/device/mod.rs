@@ -37,6 +37,7 @@ mod sent_clips;
 mod small_cache;
 mod span;
 mod state;
+mod step_size;
 mod stock;
 #[cfg(test)]
 pub(crate) mod tests;

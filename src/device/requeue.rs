@@ -1,21 +1,15 @@
 //! What people do to `sync_tracking` by command instead of SQL, in steps so short that the recorder never waits.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{breathe, connect, identify};
 use super::error::{Context, Result};
+use super::step_size::{FEWEST, next_size};
 use super::stock::LAST_TRACKED;
 use crate::row::Table;
-
-/// Rows changed in one transaction: as many as a fast disk does in no time, to begin with as few as a slow card may need.
-const FEWEST: i64 = 20;
-const MOST: i64 = 200;
-
-/// A transaction that took longer was too large.
-const LONGEST_STEP: Duration = Duration::from_millis(5);
 
 /// A range of the PRIMARY KEY.
 pub(super) const NEXT: &str =
@@ -98,11 +92,7 @@ fn in_steps(
         let start = Instant::now();
         total += change(after, end)?;
         after = end;
-        rows = if start.elapsed() > LONGEST_STEP {
-            (rows / 2).max(FEWEST)
-        } else {
-            (rows * 2).min(MOST)
-        };
+        rows = next_size(rows, start.elapsed());
         breathe();
     }
     Ok(total)

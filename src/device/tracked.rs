@@ -1,10 +1,14 @@
 //! Rows of `sync_tracking` that are due: `pending`, or `failed` and their time has come. Each is found by an index, so that what
 //! is not due costs nothing however much of it there is.
 
+use std::time::Instant;
+
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use super::connection::breathe;
 use super::due::FailedDue;
+use super::step_size::{FEWEST, next_size};
 use crate::row::Table;
 
 /// Rows one statement looks at.
@@ -12,9 +16,6 @@ const WINDOW: i64 = 1_000;
 
 /// A row over which the backend failed in so many passes comes last: it may be what the backend fails on.
 const DEPRIORITIZE_AFTER: u32 = 2;
-
-/// Rows changed in one transaction.
-const STEP: i64 = 500;
 
 /// A row that is gone is looked for again after so long: it may be put back.
 const LOOK_AGAIN_S: i64 = 86_400;
@@ -187,11 +188,19 @@ pub(super) fn pull_in(conn: &Connection, table: Table, failed_due: FailedDue) ->
         return Ok(());
     };
     let far = now.saturating_add(longest_delay);
+    let mut is_begun = false;
     for reason in ["row", "gone"] {
         let mut is_any_far = conn.prepare_cached(IS_ANY_FAR)?;
+        let mut rows = FEWEST;
         while is_any_far.exists((table.name(), reason, far))? {
+            if is_begun {
+                breathe();
+            }
+            let start = Instant::now();
             conn.prepare_cached(PULL_IN)?
-                .execute((table.name(), reason, far, now, STEP))?;
+                .execute((table.name(), reason, far, now, rows))?;
+            rows = next_size(rows, start.elapsed());
+            is_begun = true;
         }
     }
     Ok(())

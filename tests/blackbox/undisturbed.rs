@@ -144,3 +144,32 @@ fn no_mode_and_no_setting_keeps_the_recorder_waiting() {
 fn no_mode_and_no_setting_keeps_the_recorder_waiting_without_indexes() {
     nobody_waits_beside_the_service(false);
 }
+
+#[test]
+fn taking_over_many_failed_rows_keeps_the_recorder_waiting_for_none() {
+    let backend = Backend::start();
+    // They wait for the server, not for the look at the start.
+    backend.always(Act::status(503, "plus tard"));
+    for nth in 1..=TRIES {
+        let device = Device::new();
+        device.many_events(FAILED as u32);
+        device.python_failed_all_events();
+        let recorder = Recorder::start(&device, Journal::Delete, Duration::from_millis(20));
+        recorder.goes_on(1);
+        recorder.look();
+        let before = backend.received().len();
+        let running = Service::of(&device, &backend.url(), "continuous").start();
+        backend.wait_within(Duration::from_secs(120), "the first row", |received| {
+            received.len() > before
+        });
+        let day = recorder.look();
+        let planned: i64 = device.value("SELECT count(*) FROM sync_retry");
+        assert_eq!(planned, FAILED as i64);
+        running.stop();
+        recorder.stop();
+        if nth == TRIES || day.is_undisturbed() {
+            return day.assert_undisturbed("a takeover");
+        }
+        println!("once more: {day:?}");
+    }
+}

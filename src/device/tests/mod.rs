@@ -8,6 +8,7 @@ mod generation;
 mod plans;
 mod record;
 mod requeue;
+mod turns;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -216,6 +216,15 @@ impl Device {
         ));
     }
 
+    /// The same service failed with every event.
+    pub fn python_failed_all_events(&self) {
+        self.sql(super::layout::PYTHON_TRACKING);
+        self.sql(
+            "INSERT INTO sync_tracking (table_name, local_id, sync_date, sync_status, error_message)
+             SELECT 'evenement', id_evenement, date, 'failed', 'HTTP 400: non' FROM evenement",
+        );
+    }
+
     /// What the Python service writes after each row.
     pub fn python_marks(&self, table: &str, id: i64, remote_id: Option<i64>, status: &str, error: Option<&str>) {
         let statement = "INSERT OR REPLACE INTO sync_tracking
