@@ -4,14 +4,12 @@ use deadpool_postgres::Client;
 use tokio_postgres::{Error, Row};
 
 use super::desk::PostgresDesk;
+use super::lock::AdvisoryLock;
 use crate::store::upkeep::{Doom, Doomed, Keeping, Reason, Removal, Trouble};
 use crate::store::{Kind, Pending, pattern};
 
 /// How many days it is told what was removed.
 const TOLD_DAYS: i32 = 90;
-
-/// What is to go is added up when nobody dooms any more: one whose answer was lost may still be at it.
-const TURN: &str = "SELECT pg_advisory_xact_lock(7308324468)";
 
 /// Each half by its own index, which holds all that is asked for.
 const CLIP_BYTES: &str = "
@@ -150,7 +148,7 @@ impl Keeping for PostgresDesk {
         Box::pin(async move {
             let sum = async |client: &mut Client| {
                 let tx = client.transaction().await?;
-                tx.batch_execute(TURN).await?;
+                AdvisoryLock::Dooming.lock(&tx).await?;
                 let bytes = tx.query_one(CLIP_BYTES, &[]).await?.try_get(0);
                 tx.commit().await?;
                 bytes.map(number)
@@ -169,7 +167,7 @@ impl Keeping for PostgresDesk {
             let limit = i64::from(limit);
             let doom = async |client: &mut Client| {
                 let tx = client.transaction().await?;
-                tx.batch_execute(TURN).await?;
+                AdvisoryLock::Dooming.lock(&tx).await?;
                 let rows = tx.query(&tx.prepare_cached(sql).await?, &[&wanted, &limit]).await?;
                 tx.commit().await?;
                 rows.iter().map(|row| row.try_get(0).map(number)).collect()

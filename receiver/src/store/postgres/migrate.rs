@@ -7,6 +7,7 @@ use std::time::Duration;
 use deadpool_postgres::{Client, GenericClient};
 use tokio_postgres::Error;
 
+use super::lock::AdvisoryLock;
 use crate::store::StoreError;
 
 /// Number 1 first. What was published is never changed, only added to; an older receiver may run beside a newer one while
@@ -39,14 +40,9 @@ const fn whole(name: &'static str, sql: &'static str) -> Migration {
     Migration { name, sql, is_whole }
 }
 
-/// Whose turn it is to migrate; the number is anybody's guess.
-const TURN: &str = "SELECT pg_advisory_xact_lock(7308324465)";
-
-/// Whose turn it is to do what is not whole. Asked for again and again: who waits for a lock within a statement is waited for
-/// by an index that is made beside others.
-const LONG_TURN: &str = "SELECT pg_try_advisory_lock(7308324466)";
-const END_LONG_TURN: &str = "SELECT pg_advisory_unlock(7308324466)";
-const LONG_TURN_EVERY: Duration = Duration::from_millis(200);
+/// The lock for what is not whole is asked for again and again: who waits for a lock within a statement is waited for by an
+/// index that is made beside others.
+const TRY_LOCK_EVERY: Duration = Duration::from_millis(200);
 
 const VERSIONS: &str = "
 CREATE TABLE IF NOT EXISTS schema_migration (
@@ -115,7 +111,7 @@ async fn step(client: &mut Client) -> Result<Option<usize>, Failure> {
         let tx = client.transaction().await?;
         // However long the others take, and the change itself.
         tx.batch_execute("SET LOCAL statement_timeout = 0").await?;
-        tx.batch_execute(TURN).await?;
+        AdvisoryLock::Migrating.lock(&tx).await?;
         tx.batch_execute(VERSIONS).await?;
         let version = version(&tx).await?;
         if version > known {
@@ -146,8 +142,8 @@ async fn one_by_one(client: &Client, place: usize) -> Result<(), Failure> {
         return Ok(());
     };
     let number = i32::try_from(place + 1).unwrap_or(i32::MAX);
-    while !client.query_one(LONG_TURN, &[]).await?.get::<_, bool>(0) {
-        tokio::time::sleep(LONG_TURN_EVERY).await;
+    while !AdvisoryLock::MigratingStepwise.try_lock(client).await? {
+        tokio::time::sleep(TRY_LOCK_EVERY).await;
     }
     if version(client).await? < number {
         let limit: String = client.query_one("SHOW statement_timeout", &[]).await?.get(0);
@@ -163,7 +159,7 @@ async fn one_by_one(client: &Client, place: usize) -> Result<(), Failure> {
             .batch_execute(&format!("SET statement_timeout = '{limit}'"))
             .await?;
     }
-    client.batch_execute(END_LONG_TURN).await?;
+    AdvisoryLock::MigratingStepwise.unlock(client).await?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod insert;
 mod keeping;
 mod leases;
 mod link;
+mod lock;
 mod migrate;
 mod narrowed;
 #[cfg(test)]

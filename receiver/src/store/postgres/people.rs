@@ -4,6 +4,7 @@ use deadpool_postgres::{Client, Transaction};
 use tokio_postgres::{Error, Row};
 
 use super::desk::{PostgresDesk, clean};
+use super::lock::AdvisoryLock;
 use crate::store::Pending;
 use crate::store::people::{Attempt, NewPerson, NewSession, People, Person, REMEMBERED_S, Role, SessionRow};
 
@@ -33,9 +34,6 @@ const SESSION: &str = "
 SELECT person.name, role, devices, secret_sha256, expires_at
 FROM session JOIN person ON person.name = session.person WHERE session.id = $1";
 
-/// Many guesses at a time are one after another, at all receivers together.
-const TURN: &str = "SELECT pg_advisory_xact_lock(7308324467)";
-
 const FORGET_FAILURES: &str = "DELETE FROM sign_in_failure WHERE last_at < $1";
 
 const FAILURES: &str = "SELECT failures, next_at FROM sign_in_failure WHERE subject = $1 AND last_at >= $2";
@@ -60,7 +58,7 @@ fn person(row: &Row) -> Result<Person, Error> {
 
 /// In a transaction: the seconds to wait, or all counted as failed.
 async fn attempt(tx: &Transaction<'_>, attempts: &[Attempt], now_s: i64) -> Result<i64, Error> {
-    tx.batch_execute(TURN).await?;
+    AdvisoryLock::SigningIn.lock(tx).await?;
     let (mut counts, mut early_s) = (Vec::new(), 0);
     for attempt in attempts {
         let found = tx
@@ -86,7 +84,7 @@ async fn attempt(tx: &Transaction<'_>, attempts: &[Attempt], now_s: i64) -> Resu
 
 /// In a transaction, which waits for its turn as attempts do: they lock the same rows.
 async fn succeeded(tx: &Transaction<'_>, attempts: &[Attempt]) -> Result<(), Error> {
-    tx.batch_execute(TURN).await?;
+    AdvisoryLock::SigningIn.lock(tx).await?;
     for attempt in attempts {
         let sql = if attempt.is_shared { TAKE_BACK } else { FORGIVE };
         tx.execute(sql, &[&clean(&attempt.subject)]).await?;

@@ -3,11 +3,9 @@
 use deadpool_postgres::Client;
 
 use super::desk::{PostgresDesk, clean};
+use super::lock::AdvisoryLock;
 use crate::store::Pending;
 use crate::store::people::{Fingerprint, TOKENS_MOST, TokenRow, Tokens};
-
-/// Two at a time would each find room for one more.
-const TURN: &str = "SELECT pg_advisory_xact_lock(7308324466)";
 
 const ADD: &str = "
 INSERT INTO token (device_id, sha256) SELECT $1, $2 WHERE (SELECT count(*) FROM token WHERE device_id = $1) < $3 RETURNING id";
@@ -24,7 +22,7 @@ impl Tokens for PostgresDesk {
             let (device_id, most) = (clean(&device_id), i64::from(TOKENS_MOST));
             let add = async |client: &mut Client| {
                 let tx = client.transaction().await?;
-                tx.batch_execute(TURN).await?;
+                AdvisoryLock::AddingToken.lock(&tx).await?;
                 let row = tx.query_opt(ADD, &[&device_id, &token.as_slice(), &most]).await?;
                 tx.commit().await?;
                 row.map(|row| row.try_get(0)).transpose()

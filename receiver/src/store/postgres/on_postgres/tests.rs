@@ -3,8 +3,9 @@ use std::time::{Duration, Instant};
 use super::OwnDatabase;
 use crate::record::{Event, Origin, Scalar};
 use crate::store::StoreError;
+use crate::store::people::Tokens;
 use crate::store::postgres::migrate::Unready;
-use crate::store::postgres::{DatabaseSettings, Link, PostgresRows};
+use crate::store::postgres::{DatabaseSettings, Link, PostgresDesk, PostgresRows};
 use crate::store::row::{Content, Key, NewRow};
 use crate::store::rows::Rows;
 
@@ -61,6 +62,12 @@ DROP TABLE installation",
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     database.run(&format!("SET lock_timeout = '10s';\n{store}"));
+    // Nor does a device's token wait for it.
+    let meanwhile = database.link();
+    meanwhile.assume_ready();
+    let desk = PostgresDesk::beside(&meanwhile).unwrap();
+    let token = tokio::time::timeout(Duration::from_secs(10), desk.add_token("d".to_string(), [0; 32]));
+    assert!(token.await.unwrap().unwrap().is_some());
     other.batch_execute("COMMIT").await.unwrap();
     preparing.await.unwrap().unwrap();
     let half = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
