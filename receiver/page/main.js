@@ -164,21 +164,24 @@ async function whyNoModule() {
   return null;
 }
 
-function problem(error, { again = show, kind = 'empty' } = {}) {
-  return h('div', { class: kind, role: 'alert' }, h('p', {}, t(told(error))), h('button', { click: () => again() }, t('error.again')));
+function problem(error, { again = show, kind = 'empty', text = t(told(error)) } = {}) {
+  return h('div', { class: kind, role: 'alert' }, h('p', {}, text), h('button', { click: () => again() }, t('error.again')));
 }
 
 // What nobody waits for may fail too: said beside what is there, until it goes well.
 const well = () => document.querySelector('.trouble')?.remove();
 addEventListener('well', well);
+function trouble(error, more) {
+  well();
+  document.querySelector('.place')?.append(problem(error, { ...more, kind: 'notice trouble' }));
+}
 addEventListener('unhandledrejection', (event) => {
   const error = event.reason;
   const isAborted = error?.name === 'AbortError';
   if (!isAborted && !(error instanceof ApiError)) return;
   event.preventDefault();
   if (isAborted || error.status === 401) return;
-  well();
-  document.querySelector('.place')?.append(problem(error, { kind: 'notice trouble' }));
+  trouble(error);
 });
 
 function go(href) {
@@ -227,7 +230,15 @@ function left(reason) {
 }
 
 async function leave() {
-  await send('DELETE', '/api/session').catch(() => null);
+  try {
+    await send('DELETE', '/api/session');
+  } catch (error) {
+    // The session lives on: whoever leaves a shared machine must know.
+    if (error.status !== 401) {
+      trouble(error, { again: leave, text: t('signout.failed') });
+      return;
+    }
+  }
   left('sign_in');
 }
 addEventListener('signed-out', (event) => left(event.detail ?? 'sign_in'));

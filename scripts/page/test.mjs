@@ -11,6 +11,7 @@ import { tests as hostile } from './hostile.mjs';
 import { tests as known } from './known.mjs';
 import { tests as live } from './live.mjs';
 import { tests as much } from './much.mjs';
+import { tests as pressed } from './pressed.mjs';
 import { tests as reach } from './reach.mjs';
 import { tests as trouble } from './trouble.mjs';
 
@@ -411,7 +412,7 @@ const tests = {
 
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 let failed = null;
-for (const [name, test] of Object.entries({ ...tests, ...flow, ...trouble, ...hostile, ...known, ...live, ...much, ...reach })) {
+for (const [name, test] of Object.entries({ ...tests, ...flow, ...trouble, ...hostile, ...known, ...live, ...much, ...pressed, ...reach })) {
   if (only.length && !only.some((word) => name.includes(word))) continue;
   const began = Date.now();
   try {

@@ -71,6 +71,8 @@ export async function mount(place, params, signal, { day: wanted, me, go, title 
 
   function remember(item) {
     const url = new URL(location.href);
+    // A moment of today is one of this day still when its address is opened tomorrow.
+    url.pathname = `/day/${day}`;
     url.searchParams.set('at', clock(item.s));
     if (item.kind === 'media') url.searchParams.set('clip', item.row.id);
     else url.searchParams.delete('clip');

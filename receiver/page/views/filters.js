@@ -51,8 +51,11 @@ export function filters({ day, chosen, signal, apply }) {
     submit();
   });
   for (const input of [device, sensor, camera]) input.addEventListener('change', submit);
-  // Typing a date passes through other dates: only a whole step of the calendar, or Enter, goes there.
-  date.addEventListener('change', () => { if (document.activeElement !== date || !date.matches(':focus-visible')) submit(); });
+  // Typing a date passes through other dates: only a choice in the calendar, or Enter, goes there.
+  let isTyped = false;
+  date.addEventListener('keydown', () => { isTyped = true; });
+  date.addEventListener('pointerdown', () => { isTyped = false; });
+  date.addEventListener('change', () => { if (!isTyped) submit(); });
 
   return {
     element,

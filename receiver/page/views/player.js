@@ -53,6 +53,8 @@ export function player(place, { me, step, signal, ended }) {
   let clip = null;
   let video = null;
   let rate = 1;
+  /** Clips whose pin is on its way. */
+  const pinning = new Set();
   /** Where the clip was when it broke off. */
   let brokeAt = 0;
 
@@ -69,11 +71,17 @@ export function player(place, { me, step, signal, ended }) {
   }
   async function togglePin() {
     const mine = clip;
+    // Pressed twice is one wish: the second would say again what the first said.
+    if (pinning.has(mine)) return;
+    pinning.add(mine);
+    const pinned = !mine.pinned;
     try {
-      await send('PUT', `/api/media/${mine.id}/pin`, { pinned: !mine.pinned }, signal);
-      mine.pinned = !mine.pinned;
+      await send('PUT', `/api/media/${mine.id}/pin`, { pinned }, signal);
+      mine.pinned = pinned;
     } catch (error) {
       if (error.name !== 'AbortError') setText(problem, t(told(error)));
+    } finally {
+      pinning.delete(mine);
     }
     if (mine === clip) showPin();
   }
@@ -175,7 +183,7 @@ export function player(place, { me, step, signal, ended }) {
       return true;
     },
     ArrowLeft: seek(-5), ArrowRight: seek(5), '<': faster(-1), '>': faster(1),
-    d: () => (clip ? download.click() : false), x: () => (clip && !pin.disabled ? togglePin() : false),
+    d: () => (clip ? download.click() : false), x: (event) => (clip && !pin.disabled && !event.repeat ? togglePin() : false),
   }, signal);
   signal.addEventListener('abort', () => {
     // Lets go of the connection at once.

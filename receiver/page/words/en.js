@@ -17,6 +17,7 @@ export const words = {
   'nav.kept': 'Kept',
   'nav.add': 'Add',
   signout: 'Sign out',
+  'signout.failed': 'You are still signed in: the receiver did not answer. Try again.',
   'language.other': 'Français',
   'live.on': 'live',
   'live.lost': 'Not live since {time}. Trying again…',

@@ -17,6 +17,7 @@ export const words = {
   'nav.kept': 'Gardé',
   'nav.add': 'Ajouter',
   signout: 'Se déconnecter',
+  'signout.failed': 'La session est toujours ouverte : le récepteur n’a pas répondu. Réessayez.',
   'language.other': 'English',
   'live.on': 'en direct',
   'live.lost': 'Plus en direct depuis {time}. Nouvel essai…',
