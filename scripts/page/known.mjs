@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { relay } from './relay.mjs';
-import { PASSWORD, PHONE, check, local, reader, receiver, recorder, store, turn } from './world.mjs';
+import { PASSWORD, PHONE, check, local, pass, reader, receiver, recorder, store, turn } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load/;
 
@@ -316,6 +316,50 @@ export const tests = {
     await page.getByText('heure de l’appareil, 16:30 ici').nth(21).waitFor();
     await check(page, 'labelled times');
     assert.ok(await page.locator('.line .what').first().evaluate((element) => element.getBoundingClientRect().width) > 60);
+    await close();
+    await server.stop();
+  },
+
+  async 'after hours in a hidden tab it is said since when nothing is known, and times go on'() {
+    const server = await receiver('hidden');
+    await tell(server, 'garage');
+    const { page, open, expect, close } = await reader(server);
+    expect(NOISE);
+    await page.clock.install();
+    await open('/');
+    await page.locator('.live.on').waitFor();
+    const heard = await page.evaluate(() => Date.now());
+    await turn(page, true);
+    await server.stop('SIGKILL');
+    await page.clock.fastForward(40 * 60_000);
+    await turn(page, false);
+    const lost = page.getByText(/Not live since/);
+    await lost.waitFor();
+    const [, time] = /since (?:.*, )?([\d:]+)\./.exec(await lost.textContent());
+    const minutes = [0, 20_000].map((ms) => local(new Date(heard - ms)).slice(11, 16));
+    assert.ok(minutes.includes(time), `${time}, last heard at ${minutes}`);
+    await pass(page, 10_000, page.locator('.c-sign').getByText('40 min'));
+    await close();
+  },
+
+  async 'summer time makes no difference between two clocks of one place'() {
+    const server = await receiver('summer');
+    // As it was half a year ago in Paris, where both are.
+    const then = new Date(Date.now() - 182 * 86_400_000);
+    const name = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Paris', timeZoneName: 'longOffset' }).formatToParts(then);
+    const utc_offset_s = 3600 * Number(/GMT\+0(\d)/.exec(name.find(({ type }) => type === 'timeZoneName').value)[1]);
+    await tell(server, 'garage', { utc_offset_s });
+    const day = then.toISOString().slice(0, 10);
+    await store(server, 'PIR', 'garage', `${day}T17:30:00`);
+    await silence(server, 'garage', '-182 days');
+    recorder('sql', server.database, "UPDATE device_row SET row_at = unixepoch('now', '-182 days')");
+    const { page, open, close } = await reader(server, { timezoneId: 'Europe/Paris' });
+    const known = page.waitForResponse(/\/api\/devices\/garage$/);
+    await open(`/day/${day}`);
+    await page.locator('.line').first().waitFor();
+    await known;
+    await page.evaluate(() => new Promise((resolve) => { setTimeout(() => requestAnimationFrame(resolve)); }));
+    assert.deepEqual(await page.locator('.line .when').allTextContents(), ['17:30:00']);
     await close();
     await server.stop();
   },

@@ -2,12 +2,14 @@
 
 import { get, serverNow } from './api.js';
 import { t } from './i18n.js';
-import { readerClock } from './time.js';
+import { readerMoment } from './time.js';
 
 /** The receiver says something every 15 s. A line may die without a word, in a laptop that slept above all. */
 const QUIET_MS = 40_000;
 /** It greets at once: a request may have gone over a dead line that the browser still had. */
 const GREETING_MS = 10_000;
+/** A stream that is opened anew is there within this, as a rule; until then what stood there before may stand. */
+const OPENING_MS = 2000;
 /** After so long away the lists are read anew: what came meanwhile is more than one goes through row by row. */
 const AWAY_MS = 3_600_000;
 
@@ -37,7 +39,7 @@ export function onState(work) {
 }
 
 function tell() {
-  const text = lostAt ? t('live.lost', { time: readerClock(lostAt) }) : greeted ? t('live.on') : '';
+  const text = lostAt ? t('live.lost', { time: readerMoment(lostAt) }) : greeted ? t('live.on') : '';
   for (const work of watchers) work(text, greeted && !lostAt);
 }
 
@@ -53,6 +55,7 @@ export function stop() {
   wanted = false;
   lastId = '';
   lostAt = 0;
+  heardAt = 0;
   close();
   tell();
 }
@@ -75,6 +78,7 @@ function open() {
     wasAway = true;
   }
   openedAt = Date.now();
+  setTimeout(tell, OPENING_MS);
   source = new EventSource(lastId ? `/api/live?after=${encodeURIComponent(lastId)}` : '/api/live');
   const hear = (event) => {
     lastId = event.lastEventId || lastId;
@@ -101,12 +105,17 @@ function open() {
   source.addEventListener('error', again);
 }
 
+/** Nothing is known since it was last heard: a tab may have been hidden for hours, a laptop have slept. */
+function lose() {
+  lostAt ||= serverNow() - Date.now() + (heardAt || openedAt);
+  tell();
+}
+
 // The browser would not try again after an answer other than 200, and not say why: all of it is ours.
 function again() {
   close();
   tries += 1;
-  lostAt ||= serverNow();
-  tell();
+  lose();
   const wait = Math.min(30_000, 1000 * 2 ** Math.min(tries - 1, 5)) * (0.5 + Math.random());
   timer = setTimeout(async () => {
     // Says "signed out" where that is the reason.
@@ -119,8 +128,7 @@ function again() {
 function listen() {
   const quietMs = Date.now() - Math.max(heardAt, openedAt);
   if (!source || Math.abs(quietMs) < (greeted ? QUIET_MS : GREETING_MS)) return;
-  lostAt ||= serverNow() - quietMs;
-  tell();
+  lose();
   open();
 }
 

@@ -1,6 +1,6 @@
-// How far the devices' clocks are from UTC, as they last said; asked for once each.
+// How far the devices' clocks are from UTC, as they last said, and when that was; asked for once each.
 
-import { get } from './api.js';
+import { get, serverNow } from './api.js';
 
 const known = new Map();
 /** More devices than this on one page are not asked for one by one, but read from the list of all, up to so many pages. */
@@ -16,7 +16,9 @@ export function offsetOf(device) {
 
 /** Keeps what a device's own answer says of it. */
 export function noteOffset(device, found) {
-  known.set(device, Number.isInteger(found.utc_offset_s) && Math.abs(found.utc_offset_s) <= FURTHEST_S ? found.utc_offset_s : null);
+  const { utc_offset_s: offsetS, last_sign: sign } = found;
+  const isOne = Number.isInteger(offsetS) && Math.abs(offsetS) <= FURTHEST_S;
+  known.set(device, isOne ? { offsetS, saidMs: sign ? Date.parse(sign) : serverNow() } : null);
 }
 
 async function learnFromList(missing, signal) {

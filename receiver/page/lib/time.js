@@ -98,16 +98,18 @@ export function readerMoment(utc) {
 }
 
 const hourFormat = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-export function readerClock(ms) {
+function readerClock(ms) {
   return hourFormat.format(new Date(ms));
 }
 
 /** The reader's time of a device's moment, where the device's clock is known to show another. Both are compared as they
- * are now, so that summer time, which the two have at the same time as a rule, makes no difference of its own. */
-export function readersTime(date, offsetS) {
+ * were when the device said so, so that summer time, which the two have at the same time as a rule, makes no difference of
+ * its own. */
+export function readersTime(date, said) {
   const at = wall(date);
-  if (!at || offsetS === null || offsetS === undefined) return null;
-  const here = -new Date(serverNow()).getTimezoneOffset() * 60;
+  if (!at || !said) return null;
+  const { offsetS, saidMs } = said;
+  const here = -new Date(saidMs).getTimezoneOffset() * 60;
   if (here === offsetS) return null;
   const s = at.s + here - offsetS;
   const time = clock(((s % DAY_S) + DAY_S) % DAY_S, false);

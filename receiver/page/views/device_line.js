@@ -82,6 +82,7 @@ function dayHref(device) {
 
 export function fillRow(row, device) {
   const [state, name, sign, waiting, disk, clock, version, day] = row.cells;
+  row.device = device;
   if (row.state !== device.states[0]) {
     row.state = device.states[0];
     state.replaceChildren(badge(row.state), lastKnown());

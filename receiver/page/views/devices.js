@@ -181,7 +181,11 @@ export async function mount(place, params, signal, { me }) {
     return null;
   }
 
-  const soon = throttle(() => refresh().catch(() => null), 2000);
+  /** Without an answer time goes on all the same. */
+  function grow() {
+    for (const row of rows.values()) if (row.state !== null) fillRow(row, row.device);
+  }
+  const soon = throttle(() => refresh().catch(grow), 2000);
   search.addEventListener('input', settle(() => {
     if (signal.aborted) return;
     remember();
