@@ -1,6 +1,6 @@
 // A new device: its name in, the text for its settings file out, and then its first sign.
 
-import { get, send } from '../lib/api.js';
+import { get, send, serverNow } from '../lib/api.js';
 import { every, h, setText } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { onRow } from '../lib/live.js';
@@ -107,7 +107,7 @@ export async function mount(place, params, signal, { me, keep }) {
   }
 
   async function waitForSign(device) {
-    const began = Date.now();
+    const began = serverNow();
     const said = h('p', { role: 'status' }, t('add.waiting'));
     const link = h('a', { class: 'button', hidden: true, href: `/day?device=${encodeURIComponent(device)}` }, t('add.day'));
     box.append(h('section', { class: 'card stack' }, h('h2', {}, t('add.step3')), said, link));

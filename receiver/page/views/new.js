@@ -110,6 +110,7 @@ export async function mount(place, params, signal, { me, newClips }) {
   onRow((kind, clip) => {
     if (kind !== 'media' || known.has(clip.id)) return;
     const was = queue[index];
+    newest = Math.max(newest, clip.id);
     if (beyond > 0) beyond += 1;
     else take(clip);
     if (was || beyond > 0) say();
