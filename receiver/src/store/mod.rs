@@ -276,8 +276,8 @@ fn sync_folder(folder: &Path) -> Result<(), StoreError> {
         .map_err(StoreError::file(folder))
 }
 
-/// Lets every row of a SQLite have come a day earlier.
+/// Lets every row of a SQLite have come so many days earlier.
 #[cfg(test)]
-pub(crate) fn age_a_day(data: &Path) {
-    sqlite::SqliteRows::age_a_day(&data.join("receiver.db"));
+pub(crate) fn age_days(data: &Path, days: i32) {
+    sqlite::SqliteRows::age_days(&data.join("receiver.db"), days);
 }

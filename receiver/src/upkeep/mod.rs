@@ -9,6 +9,7 @@ mod message;
 mod retention;
 mod sweep;
 mod turns;
+mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::lead::Lead;
 use super::leap::Leap;
+use super::walk::Walk;
 use crate::config::Keep;
 use crate::metrics::{OfRemoval, UpkeepMetrics};
 use crate::store::upkeep::{Doom, Doomed, Reason};
@@ -68,6 +69,7 @@ struct Known {
     /// Whether what another receiver found in its way has been looked at.
     looked: bool,
     round: Round,
+    walk: Walk,
 }
 
 /// Once through all that is doomed: what can't be removed is passed by, and tried again in the next one.
@@ -231,13 +233,10 @@ impl Retention {
     }
 
     /// Removes events and receipts by age; says whether there may be more.
-    async fn remove_rows(&self, now_s: Option<i64>) -> Result<bool, StoreError> {
-        let mut more = false;
-        if let Some(before_s) = before(now_s, self.keep.events_days) {
-            let removed = self.desk.remove_events(before_s, ROWS_MOST).await?;
-            self.count("evenement", Reason::Age, removed as u64, 0);
-            more |= removed > 0;
-        }
+    async fn remove_rows(&mut self, now_s: Option<i64>) -> Result<bool, StoreError> {
+        let before_s = before(now_s, self.keep.events_days);
+        let (removed, mut more) = self.known.walk.remove(&*self.desk, before_s, ROWS_MOST).await?;
+        self.count("evenement", Reason::Age, removed as u64, 0);
         if let Some(before_s) = before(now_s, self.keep.receipts_days) {
             more |= self.desk.forget_receipts(before_s, ROWS_MOST).await? > 0;
         }
@@ -325,11 +324,9 @@ mod tests {
         retention.step().await.unwrap();
         assert_eq!(desk.trouble().await.unwrap(), None);
     }
-    #[tokio::test]
-    async fn nothing_goes_by_age_while_the_clock_has_just_leapt() {
-        let data = tempfile::tempdir().unwrap();
-        let (store, desk) = open(data.path(), &Places::default()).await.unwrap();
-        let event = crate::record::Event {
+
+    fn event() -> crate::record::Event {
+        crate::record::Event {
             origin: crate::record::Origin {
                 date: crate::record::Scalar::Null,
                 sensor_id: crate::record::Scalar::Null,
@@ -338,10 +335,52 @@ mod tests {
                 source: "sync_service".to_string(),
             },
             sensor_state: crate::record::Scalar::Null,
+        }
+    }
+
+    #[tokio::test]
+    async fn events_that_came_by_a_clock_that_was_ahead_hold_up_nothing() {
+        let data = tempfile::tempdir().unwrap();
+        let (store, desk) = open(data.path(), &Places::default()).await.unwrap();
+        let most = i64::from(ROWS_MOST);
+        let add = async |count: i64| {
+            for _ in 0..count {
+                store.add_event(event(), None).await.unwrap();
+            }
         };
-        store.add_event(event, None).await.unwrap();
+        add(most + 1).await;
+        crate::store::age_days(data.path(), -30);
+        add(most).await;
+        crate::store::age_days(data.path(), 2);
+        add(most + 1).await;
+        let metrics = UpkeepMetrics::default();
+        let lead = Lead::new(WORK, "one".to_string(), Arc::clone(&desk), &metrics);
+        let keep = Keep {
+            events_days: Some(1),
+            ..Keep::default()
+        };
+        let mut retention = Retention::new(keep, lead, Arc::new(store), desk, metrics.clone());
+        let mut steps = 0;
+        while retention.step().await.unwrap() == Step::Did {
+            steps += 1;
+            assert!(steps < 10);
+        }
+        let of = OfRemoval {
+            kind: "evenement",
+            reason: "age",
+        };
+        assert_eq!(metrics.removed.get_or_create(&of).get(), most as u64);
+        // The next look begins behind those that were passed.
+        assert_eq!(retention.known.walk.after, 2 * most);
+    }
+
+    #[tokio::test]
+    async fn nothing_goes_by_age_while_the_clock_has_just_leapt() {
+        let data = tempfile::tempdir().unwrap();
+        let (store, desk) = open(data.path(), &Places::default()).await.unwrap();
+        store.add_event(event(), None).await.unwrap();
         // It came two days ago, by a clock that has leapt since.
-        (0..2).for_each(|_| crate::store::age_a_day(data.path()));
+        crate::store::age_days(data.path(), 2);
         let metrics = UpkeepMetrics::default();
         let lead = Lead::new(WORK, "one".to_string(), Arc::clone(&desk), &metrics);
         let keep = Keep {

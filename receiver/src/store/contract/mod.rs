@@ -6,6 +6,7 @@ mod clips;
 mod desk;
 mod failing;
 mod late;
+mod leases;
 mod parts;
 mod people;
 mod rows;

@@ -1,4 +1,4 @@
-//! What every implementation of [`Leases`] and [`Keeping`] promises.
+//! What every implementation of [`Keeping`] promises.
 
 #[cfg(feature = "fleet")]
 use super::rows::Postgres;
@@ -11,14 +11,18 @@ use crate::store::postgres::PostgresDesk;
 use crate::store::row::NewRow;
 use crate::store::rows::Rows;
 use crate::store::sqlite::SqliteRows;
-use crate::store::upkeep::{Doom, Reason};
+use crate::store::upkeep::{Doom, EventPage, Reason};
 
 /// A database with both halves of it.
 pub(super) trait WithDesk: Database {
     fn desk(&self) -> std::sync::Arc<dyn Desk>;
 
-    /// Lets every row have come a day earlier.
-    fn age_a_day(&self);
+    /// Lets every row have come so many days earlier.
+    fn age_days(&self, days: i32);
+
+    fn age_a_day(&self) {
+        self.age_days(1);
+    }
 }
 
 impl WithDesk for SqliteFile {
@@ -26,8 +30,8 @@ impl WithDesk for SqliteFile {
         std::sync::Arc::new(crate::store::sqlite::SqliteDesk::open(self.0.path()).unwrap())
     }
 
-    fn age_a_day(&self) {
-        SqliteRows::age_a_day(&self.0.path().join("receiver.db"));
+    fn age_days(&self, days: i32) {
+        SqliteRows::age_days(&self.0.path().join("receiver.db"), days);
     }
 }
 
@@ -37,10 +41,10 @@ impl WithDesk for Postgres {
         PostgresDesk::beside(&self.0.ready()).unwrap()
     }
 
-    fn age_a_day(&self) {
+    fn age_days(&self, days: i32) {
         for table in ["evenement", "media"] {
             self.0.run(&format!(
-                "UPDATE {table} SET received_at = received_at - interval '1 day'"
+                "UPDATE {table} SET received_at = received_at - interval '{days} days'"
             ));
         }
     }
@@ -49,13 +53,11 @@ impl WithDesk for Postgres {
 macro_rules! upkeep_keeps_its_promises {
     ($(#$needs:tt)? $implementation:ident, $database:ty) => {
         promises! { $(#$needs)? $implementation, $database:
-            a_lead_is_one_holders_until_its_lease_is_over
-            a_lead_that_is_let_go_is_the_next_ones_at_once
-            each_work_has_its_own_lead
             the_oldest_clips_are_doomed_and_pinned_ones_are_not
             a_doomed_clip_is_seen_by_nobody_and_keeps_its_receipt
             as_many_clips_are_doomed_as_make_room_and_no_more
             events_go_by_age_and_keep_their_receipts
+            events_of_a_clock_that_was_ahead_are_passed
             what_was_removed_is_told_by_device_and_reason
             trouble_is_told_since_it_began_and_until_it_is_over
         }
@@ -68,43 +70,6 @@ upkeep_keeps_its_promises!(
     on_postgres,
     super::Postgres
 );
-
-async fn a_lead_is_one_holders_until_its_lease_is_over(database: impl WithDesk) {
-    let _rows = database.open();
-    let desk = database.desk();
-    assert!(ok(desk.lead("a", "one".to_string(), 60_000)).await);
-    assert!(!ok(desk.lead("a", "two".to_string(), 60_000)).await);
-    // Its holder may shorten it too.
-    assert!(ok(desk.lead("a", "one".to_string(), 50)).await);
-    let waited = async {
-        while !ok(desk.lead("a", "two".to_string(), 60_000)).await {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), waited)
-        .await
-        .unwrap();
-    assert!(!ok(desk.lead("a", "one".to_string(), 60_000)).await);
-}
-
-async fn a_lead_that_is_let_go_is_the_next_ones_at_once(database: impl WithDesk) {
-    let _rows = database.open();
-    let desk = database.desk();
-    assert!(ok(desk.lead("a", "one".to_string(), 60_000)).await);
-    // Not by another.
-    ok(desk.resign("a", "two".to_string())).await;
-    assert!(!ok(desk.lead("a", "two".to_string(), 60_000)).await);
-    ok(desk.resign("a", "one".to_string())).await;
-    assert!(ok(desk.lead("a", "two".to_string(), 60_000)).await);
-}
-
-async fn each_work_has_its_own_lead(database: impl WithDesk) {
-    let _rows = database.open();
-    let desk = database.desk();
-    assert!(ok(desk.lead("a", "one".to_string(), 60_000)).await);
-    assert!(ok(desk.lead("b", "two".to_string(), 60_000)).await);
-    assert!(!ok(desk.lead("b", "one".to_string(), 60_000)).await);
-}
 
 async fn add(rows: &dyn Rows, names: &[&str]) -> Vec<i64> {
     let mut ids = Vec::new();
@@ -203,9 +168,9 @@ async fn events_go_by_age_and_keep_their_receipts(database: impl WithDesk) {
     database.age_a_day();
     let young = ok(rows.add(event("pi", None))).await.receipt;
     let before = now_s() - 3600;
-    assert_eq!(ok(desk.remove_events(before, 2)).await, 2);
-    assert_eq!(ok(desk.remove_events(before, 10)).await, 2);
-    assert_eq!(ok(desk.remove_events(before, 10)).await, 0);
+    for (limit, gone) in [(2, 2), (10, 2), (10, 0)] {
+        assert_eq!(ok(desk.remove_events(0, before, limit)).await.old.len(), gone);
+    }
     for (name, receipt) in names.into_iter().zip(&receipts) {
         let key = key(name, Some("pi"));
         assert_eq!(ok(rows.receipt(Kind::Event, key.clone())).await.as_ref(), Some(receipt));
@@ -218,6 +183,46 @@ async fn events_go_by_age_and_keep_their_receipts(database: impl WithDesk) {
     assert!(ok(rows.add(event("pi", None))).await.receipt.id > young.id);
 }
 
+async fn events_of_a_clock_that_was_ahead_are_passed(database: impl WithDesk) {
+    let (rows, desk) = (database.open(), database.desk());
+    let mut ids = Vec::new();
+    // So many, and how old all are then that are there by now.
+    for (count, days) in [(4, -30), (3, 2), (3, 0)] {
+        for _ in 0..count {
+            ids.push(ok(rows.add(event("pi", None))).await.receipt.id);
+        }
+        database.age_days(days);
+    }
+    let before = now_s() - 86_400;
+    let (mut after, mut pages) = (0, Vec::new());
+    loop {
+        let page = ok(desk.remove_events(after, before, 2)).await;
+        let next = page.next;
+        pages.push(page);
+        match next {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    let page = |old: &[i64], next, has_young| EventPage {
+        old: old.to_vec(),
+        next,
+        has_young,
+    };
+    assert_eq!(
+        pages,
+        [
+            page(&[], Some(ids[1]), false),
+            page(&[], Some(ids[3]), false),
+            page(&ids[4..6], Some(ids[5]), false),
+            page(&ids[6..7], Some(ids[7]), true),
+            page(&[], None, true),
+        ]
+    );
+    // All that stay, on a page with room for more.
+    assert_eq!(ok(desk.remove_events(0, before, 10)).await, page(&[], None, true));
+}
+
 async fn what_was_removed_is_told_by_device_and_reason(database: impl WithDesk) {
     let (rows, desk) = (database.open(), database.desk());
     for (device, name) in [("shop-1", "a"), ("shop-1", "b"), ("home", "c")] {
@@ -226,7 +231,7 @@ async fn what_was_removed_is_told_by_device_and_reason(database: impl WithDesk) 
     }
     ok(rows.add(event("shop-1", None))).await;
     database.age_a_day();
-    ok(desk.remove_events(now_s(), 10)).await;
+    ok(desk.remove_events(0, now_s(), 10)).await;
     for _ in 0..3 {
         ok(desk.doom(Doom::Bytes(1), 10)).await;
         let ids = ok(desk.doomed(0, 10)).await.iter().map(|clip| clip.id).collect();

@@ -5,7 +5,7 @@ use tokio_postgres::{Error, Row};
 
 use super::desk::PostgresDesk;
 use super::lock::AdvisoryLock;
-use crate::store::upkeep::{Doom, Doomed, Keeping, Reason, Removal, Trouble};
+use crate::store::upkeep::{Doom, Doomed, EventPage, Keeping, Reason, Removal, Trouble};
 use crate::store::{Kind, Pending, pattern};
 
 /// How many days it is told what was removed.
@@ -85,9 +85,8 @@ const REMOVE_EVENTS: &str = noted!(
 );
 
 /// By primary key: an index by age would cost each event that comes.
-const OLD_EVENTS: &str = "
-SELECT id FROM (SELECT id, received_at FROM evenement ORDER BY id LIMIT $2) AS first
-WHERE received_at < to_timestamp($1::bigint)";
+const EVENTS: &str = "
+SELECT id, received_at < to_timestamp($2::bigint), received_at > now() FROM evenement WHERE id > $1 ORDER BY id LIMIT $3";
 
 /// Committed before the rows go: who stores the same key meanwhile finds the row or this.
 const KEEP_EVENTS_RECEIPTS: &str = "
@@ -187,17 +186,18 @@ impl Keeping for PostgresDesk {
         })
     }
 
-    fn remove_events(&self, before_s: i64, limit: u32) -> Pending<'_, usize> {
+    fn remove_events(&self, after: i64, before_s: i64, limit: u32) -> Pending<'_, EventPage> {
         Box::pin(async move {
-            let old = [&before_s as _, &i64::from(limit) as _];
-            let ids: Vec<i64> = self.all(OLD_EVENTS, &old, |row| row.try_get(0)).await?;
-            if ids.is_empty() {
-                return Ok(0);
+            let most = i64::from(limit);
+            let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+            let found = self.all(EVENTS, &[&after, &before_s, &most], read).await?;
+            let page = EventPage::new(&found, limit);
+            if !page.old.is_empty() {
+                self.link.rows(KEEP_EVENTS_RECEIPTS, &[&page.old]).await?;
+                self.link.rows(REMOVE_EVENTS, &[&page.old]).await?;
+                self.link.rows(FORGET_NOTES, &[&TOLD_DAYS]).await?;
             }
-            self.link.rows(KEEP_EVENTS_RECEIPTS, &[&ids]).await?;
-            let removed = self.count(REMOVE_EVENTS, &[&ids]).await?;
-            self.link.rows(FORGET_NOTES, &[&TOLD_DAYS]).await?;
-            Ok(removed)
+            Ok(page)
         })
     }
 

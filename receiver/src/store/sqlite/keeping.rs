@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::desk::SqliteDesk;
-use crate::store::upkeep::{Doom, Doomed, Keeping, Reason, Removal, Trouble};
+use crate::store::upkeep::{Doom, Doomed, EventPage, Keeping, Reason, Removal, Trouble};
 use crate::store::{Kind, Pending, pattern};
 
 /// How many days it is told what was removed.
@@ -47,9 +47,10 @@ const REMOVE_CLIPS: &str = "
 DELETE FROM media WHERE id IN (SELECT value FROM json_each(?1)) AND removing IS NOT NULL";
 
 /// By primary key: an index by age would cost each event that comes.
-const OLD_EVENTS: &str = "
-SELECT id FROM (SELECT id, received_at FROM evenement ORDER BY id LIMIT ?2)
-WHERE received_at < strftime('%Y-%m-%dT%H:%M:%fZ', ?1, 'unixepoch')";
+const EVENTS: &str = "
+SELECT id, (received_at < strftime('%Y-%m-%dT%H:%M:%fZ', ?2, 'unixepoch')) IS TRUE,
+       received_at > strftime('%Y-%m-%dT%H:%M:%fZ')
+FROM evenement WHERE id > ?1 ORDER BY id LIMIT ?3";
 
 const KEEP_EVENTS_RECEIPTS: &str = "
 INSERT OR IGNORE INTO receipt (idempotency_key, device_id, kind, id, date, capteur_id, removed_at)
@@ -116,17 +117,21 @@ fn doom(tx: &Transaction<'_>, doom: Doom, limit: u32) -> rusqlite::Result<Vec<u6
     Ok(doomed)
 }
 
-fn old_events(conn: &Connection, before_s: i64, limit: u32) -> rusqlite::Result<Vec<i64>> {
-    let mut statement = conn.prepare_cached(OLD_EVENTS)?;
-    let ids = statement.query_map(params![before_s, limit], |row| row.get(0))?;
-    ids.collect()
+fn events(conn: &Connection, after: i64, before_s: i64, limit: u32) -> rusqlite::Result<EventPage> {
+    let mut statement = conn.prepare_cached(EVENTS)?;
+    let found = statement.query_map(params![after, before_s, limit], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })?;
+    let found: Vec<_> = found.collect::<Result<_, _>>()?;
+    Ok(EventPage::new(&found, limit))
 }
 
-fn remove_events(tx: &Transaction<'_>, before_s: i64, limit: u32) -> rusqlite::Result<usize> {
-    let ids = old_events(tx, before_s, limit)?;
-    tx.prepare_cached(KEEP_EVENTS_RECEIPTS)?.execute([list(&ids)])?;
-    note(tx, NOTE_EVENTS, &ids)?;
-    tx.prepare_cached(REMOVE_EVENTS)?.execute([list(&ids)])
+fn remove_events(tx: &Transaction<'_>, after: i64, before_s: i64, limit: u32) -> rusqlite::Result<EventPage> {
+    let page = events(tx, after, before_s, limit)?;
+    tx.prepare_cached(KEEP_EVENTS_RECEIPTS)?.execute([list(&page.old)])?;
+    note(tx, NOTE_EVENTS, &page.old)?;
+    tx.prepare_cached(REMOVE_EVENTS)?.execute([list(&page.old)])?;
+    Ok(page)
 }
 
 fn note(conn: &Connection, what: &str, ids: &[i64]) -> rusqlite::Result<()> {
@@ -191,13 +196,14 @@ impl Keeping for SqliteDesk {
         }))
     }
 
-    fn remove_events(&self, before_s: i64, limit: u32) -> Pending<'_, usize> {
+    fn remove_events(&self, after: i64, before_s: i64, limit: u32) -> Pending<'_, EventPage> {
         Box::pin(async move {
-            let old = self.pool.with(move |conn| old_events(conn, before_s, limit));
-            if old.await?.is_empty() {
-                return Ok(0);
+            let page = self.pool.with(move |conn| events(conn, after, before_s, limit)).await?;
+            if page.old.is_empty() {
+                return Ok(page);
             }
-            self.pool.write(move |tx| remove_events(tx, before_s, limit)).await
+            let remove = move |tx: &Transaction<'_>| remove_events(tx, after, before_s, limit);
+            self.pool.write(remove).await
         })
     }
 
@@ -258,6 +264,7 @@ mod tests {
             (OLDEST_BEFORE, "INDEX media_by_arrival (received_at<?)"),
             (OLDEST, "INDEX media_by_arrival"),
             (DOOMED, "INDEX media_removing"),
+            (EVENTS, "INTEGER PRIMARY KEY (rowid>?)"),
             (OLD_RECEIPTS, "INDEX receipt_by_age (removed_at<?)"),
             (FORGET_RECEIPTS, "INDEX receipt_by_age (removed_at<?)"),
             (FORGET_NOTES, "PRIMARY KEY (day<?)"),

@@ -263,12 +263,12 @@ impl SqliteRows {
         conn.execute("DELETE FROM media", []).unwrap();
     }
 
-    pub(super) fn age_a_day(path: &Path) {
+    pub(super) fn age_days(path: &Path, days: i32) {
         let conn = Connection::open(path).unwrap();
         conn.busy_timeout(BUSY_TIMEOUT).unwrap();
         for table in ["evenement", "media"] {
-            let sql = format!("UPDATE {table} SET received_at = strftime('%Y-%m-%dT%H:%M:%fZ', received_at, '-1 day')");
-            conn.execute(&sql, []).unwrap();
+            let sql = format!("UPDATE {table} SET received_at = strftime('%Y-%m-%dT%H:%M:%fZ', received_at, ?1)");
+            conn.execute(&sql, [format!("{} days", -days)]).unwrap();
         }
     }
 }

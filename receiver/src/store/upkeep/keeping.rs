@@ -51,6 +51,35 @@ pub(crate) struct Doomed {
     pub(crate) reason: Reason,
 }
 
+/// What became of some events that follow each other by their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventPage {
+    /// Those that were too old, and went.
+    pub(crate) old: Vec<i64>,
+    /// The last of them all; `None` where the way ends, since all of them are too young to go, or no more follow.
+    pub(crate) next: Option<i64>,
+    /// Whether some stay that will be old some day soon: not those that came by a clock that was ahead.
+    pub(crate) has_young: bool,
+}
+
+impl EventPage {
+    /// Of at most `limit` events, in the order of their ids: each with whether it is old, and whether it came in the future.
+    pub(crate) fn new(found: &[(i64, bool, bool)], limit: u32) -> Self {
+        let young = found.iter().filter(|(_, is_old, is_ahead)| !is_old && !is_ahead);
+        let young = young.count();
+        let is_last = u32::try_from(found.len()).is_ok_and(|count| count < limit) || young == found.len();
+        Self {
+            old: found
+                .iter()
+                .filter(|(_, is_old, _)| *is_old)
+                .map(|(id, ..)| *id)
+                .collect(),
+            next: found.last().filter(|_| !is_last).map(|(id, ..)| *id),
+            has_young: young > 0,
+        }
+    }
+}
+
 /// What was removed of a device on a day, of one kind, for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Removal {
@@ -89,8 +118,9 @@ pub(crate) trait Keeping: Send + Sync {
     /// Removes the rows of doomed clips whose bytes are gone, and notes what went.
     fn clips_gone(&self, ids: Vec<i64>) -> Pending<'_, ()>;
 
-    /// Removes, of the `limit` oldest events, those that came before `before_s`, and notes what went; says how many.
-    fn remove_events(&self, before_s: i64, limit: u32) -> Pending<'_, usize>;
+    /// Removes, of the `limit` events after this one, those that came before `before_s`, and notes what went. Ids come in the
+    /// order of arrival, but a clock that was ahead may have stamped any of them.
+    fn remove_events(&self, after: i64, before_s: i64, limit: u32) -> Pending<'_, EventPage>;
 
     /// Forgets at most `limit` receipts of what was removed before `before_s`; says how many.
     fn forget_receipts(&self, before_s: i64, limit: u32) -> Pending<'_, usize>;

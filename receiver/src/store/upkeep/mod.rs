@@ -6,7 +6,7 @@ mod keeping;
 
 use super::Pending;
 pub(crate) use alerting::{Alarm, Alerting, Important, Notice, Subject, Turn};
-pub(crate) use keeping::{Doom, Doomed, Keeping, Reason, Removal, Trouble};
+pub(crate) use keeping::{Doom, Doomed, EventPage, Keeping, Reason, Removal, Trouble};
 
 /// Whose turn a work is that one of any number of receivers does at a time.
 pub(crate) trait Leases: Send + Sync {
