@@ -3,7 +3,6 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::connection::breathe;
 use crate::row::Table;
 
 /// Rows moved in one transaction.
@@ -49,20 +48,20 @@ pub(super) fn is_under_way(conn: &Connection, table: Table) -> rusqlite::Result<
     conn.prepare_cached(UNDER_WAY)?.exists([table.name()])
 }
 
-/// Moves what is left to move, if anything is.
-pub(super) fn go_on(conn: &Connection, table: Table) -> rusqlite::Result<()> {
+/// Moves a step of what is left to move; whether there may be more.
+pub(super) fn go_on(conn: &Connection, table: Table) -> rusqlite::Result<bool> {
     let under_way: Option<(i64, i64, i64)> = conn
         .prepare_cached(UNDER_WAY)?
         .query_row([table.name()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let Some((generation, above, last)) = under_way else {
-        return Ok(());
+        return Ok(false);
     };
-    while step(conn, table, generation, above, last)? {
-        breathe();
+    let moved = step(conn, table, generation, above, last)?;
+    if !moved {
+        conn.prepare_cached(END)?.execute([table.name()])?;
     }
-    conn.prepare_cached(END)?.execute([table.name()])?;
-    Ok(())
+    Ok(moved)
 }
 
 /// One transaction: a row is in one of the two tables, never in both or none.

@@ -6,7 +6,9 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::connection::breathe;
 use super::due::{Due, FailedDue};
+use super::error::{Context, Result};
 use super::generation;
 use super::layout::Layout;
 use super::low_water::LowWaterMark;
@@ -14,6 +16,7 @@ use super::scalar::{order_key, scalar};
 use super::stock::Stock;
 use super::tracked::{self, Cursor};
 use super::untracked;
+use super::{Device, SEARCH};
 use crate::row::Table;
 
 /// Rows of one page: the longest list in memory. Within a page the order is date, then id; over a longer
@@ -77,15 +80,36 @@ impl Backlog {
     }
 }
 
+impl Device {
+    /// Does one short step of what comes before a look at what is due; whether there may be more. The recorder's turn
+    /// comes between two.
+    ///
+    /// # Errors
+    /// The database can't be read or written.
+    pub(crate) fn prepare_backlog(&self, table: Table, failed_due: FailedDue) -> Result<bool> {
+        prepare(&self.conn, &self.layout, table, failed_due).context(&self.path, SEARCH)
+    }
+
+    /// Takes stock of what is due in `table`.
+    ///
+    /// # Errors
+    /// The database can't be read or written.
+    pub(crate) fn backlog(&self, table: Table, failed_due: FailedDue) -> Result<Backlog> {
+        take(&self.conn, &self.layout, table, failed_due).context(&self.path, SEARCH)
+    }
+}
+
+/// What is tracked of ids that started over is set apart; due times too far away are pulled in.
+fn prepare(conn: &Connection, layout: &Layout, table: Table, failed_due: FailedDue) -> rusqlite::Result<bool> {
+    Ok(generation::go_on(conn, layout, table)? || tracked::pull_in(conn, table, failed_due)?)
+}
+
 /// Takes stock of what is due in `table`, and moves its low-water mark on.
-pub(super) fn take(
-    conn: &Connection,
-    layout: &Layout,
-    table: Table,
-    failed_due: FailedDue,
-) -> rusqlite::Result<Backlog> {
-    generation::check(conn, layout, table)?;
-    tracked::pull_in(conn, table, failed_due)?;
+fn take(conn: &Connection, layout: &Layout, table: Table, failed_due: FailedDue) -> rusqlite::Result<Backlog> {
+    while prepare(conn, layout, table, failed_due)? {
+        breathe();
+    }
+    generation::keep(conn, layout, table)?;
     let mark = LowWaterMark::read(conn, table)?;
     let stock = Stock::count(conn, layout, table, failed_due, &mark)?;
     mark.move_on(conn, table, stock.reached, stock.lost)?;

@@ -87,15 +87,17 @@ struct Ids {
 /// The old rows' ids are above this one; up to it the rows are those that were sent.
 type Boundary = i64;
 
-/// Finishes what is under way, notices what has happened, and keeps what the next look needs.
-pub(super) fn check(conn: &Connection, layout: &Layout, table: Table) -> rusqlite::Result<()> {
-    archive::go_on(conn, table)?;
-    if let Some(boundary) = started_over(conn, layout, table)? {
-        tell(conn, table, boundary)?;
-        archive::begin(conn, table, boundary)?;
-        archive::go_on(conn, table)?;
+/// Goes a step on with what is under way, or notices what has happened; whether there is more to do.
+pub(super) fn go_on(conn: &Connection, layout: &Layout, table: Table) -> rusqlite::Result<bool> {
+    if archive::go_on(conn, table)? {
+        return Ok(true);
     }
-    keep(conn, layout, table)
+    let Some(boundary) = started_over(conn, layout, table)? else {
+        return Ok(false);
+    };
+    tell(conn, table, boundary)?;
+    archive::begin(conn, table, boundary)?;
+    Ok(true)
 }
 
 /// A warning where rows are affected or were; ids that people invented in `sync_tracking` are no news.
@@ -240,7 +242,7 @@ fn sent_id(conn: &Connection, table: Table) -> rusqlite::Result<Option<i64>> {
 }
 
 /// Keeps what the next look compares with: the row of the counter, and anchors.
-fn keep(conn: &Connection, layout: &Layout, table: Table) -> rusqlite::Result<()> {
+pub(super) fn keep(conn: &Connection, layout: &Layout, table: Table) -> rusqlite::Result<()> {
     let ids = ids(conn, table)?;
     let (kept, sent): (Option<i64>, Option<i64>) = conn
         .prepare_cached(READ)?

@@ -92,6 +92,9 @@ pub(crate) struct Device {
     bookmarks: Bookmarks,
 }
 
+/// What was done when a search for rows failed.
+const SEARCH: &str = "recherche des lignes à envoyer";
+
 impl Device {
     /// Whether the file at the path is still the one that is open, with the schema that was read.
     ///
@@ -145,21 +148,12 @@ impl Device {
             .context(&self.path, "vérification de sync_tracking")
     }
 
-    /// Takes stock of what is due in `table`.
-    ///
-    /// # Errors
-    /// The database can't be read or written.
-    pub(crate) fn backlog(&self, table: Table, failed_due: FailedDue) -> Result<Backlog> {
-        backlog::take(&self.conn, &self.layout, table, failed_due).context(&self.path, "recherche des lignes à envoyer")
-    }
-
     /// The next due rows of a backlog; empty at its end.
     ///
     /// # Errors
     /// The database can't be read.
     pub(crate) fn next_page(&self, backlog: &mut Backlog) -> Result<Vec<Due>> {
-        let mut page = backlog::next_page(&self.conn, &self.layout, backlog)
-            .context(&self.path, "recherche des lignes à envoyer")?;
+        let mut page = backlog::next_page(&self.conn, &self.layout, backlog).context(&self.path, SEARCH)?;
         dates::arrange(&self.conn, &self.path, &self.layout, backlog.table(), &mut page)?;
         Ok(page)
     }
@@ -172,7 +166,7 @@ impl Device {
         self.conn
             .prepare_cached(&quiet::highest_there(table))
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .context(&self.path, "recherche des lignes à envoyer")
+            .context(&self.path, SEARCH)
     }
 
     /// Reads an event; `None` when it is gone.

@@ -1,14 +1,10 @@
 //! Rows of `sync_tracking` that are due: `pending`, or `failed` and their time has come. Each is found by an index, so that what
 //! is not due costs nothing however much of it there is.
 
-use std::time::Instant;
-
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::connection::breathe;
 use super::due::FailedDue;
-use super::step_size::{FEWEST, next_size};
 use crate::row::Table;
 
 /// Rows one statement looks at.
@@ -16,6 +12,9 @@ const WINDOW: i64 = 1_000;
 
 /// A row over which the backend failed in so many passes comes last: it may be what the backend fails on.
 const DEPRIORITIZE_AFTER: u32 = 2;
+
+/// Rows changed in one transaction.
+const STEP: i64 = 100;
 
 /// A row that is gone is looked for again after so long: it may be put back.
 const LOOK_AGAIN_S: i64 = 86_400;
@@ -182,28 +181,20 @@ impl Cursor {
     }
 }
 
-/// Makes due what is further away than any delay: only a clock that jumped explains it.
-pub(super) fn pull_in(conn: &Connection, table: Table, failed_due: FailedDue) -> rusqlite::Result<()> {
+/// Makes due a step of what is further away than any delay: only a clock that jumped explains it. Whether there may be more.
+pub(super) fn pull_in(conn: &Connection, table: Table, failed_due: FailedDue) -> rusqlite::Result<bool> {
     let FailedDue::At { now, longest_delay } = failed_due else {
-        return Ok(());
+        return Ok(false);
     };
     let far = now.saturating_add(longest_delay);
-    let mut is_begun = false;
     for reason in ["row", "gone"] {
-        let mut is_any_far = conn.prepare_cached(IS_ANY_FAR)?;
-        let mut rows = FEWEST;
-        while is_any_far.exists((table.name(), reason, far))? {
-            if is_begun {
-                breathe();
-            }
-            let start = Instant::now();
+        if conn.prepare_cached(IS_ANY_FAR)?.exists((table.name(), reason, far))? {
             conn.prepare_cached(PULL_IN)?
-                .execute((table.name(), reason, far, now, rows))?;
-            rows = next_size(rows, start.elapsed());
-            is_begun = true;
+                .execute((table.name(), reason, far, now, STEP))?;
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Books failed rows that the recorder deleted, so that they are not looked for at every pass.

@@ -76,7 +76,8 @@ impl Service<'_> {
             if table == Table::Media && self.wire.clips_wait_until().is_some() {
                 continue;
             }
-            if device.backlog(table, failed_due)?.due > 0 {
+            // What takes many steps is the pass's: it gives signs of life and hears of a stop.
+            if device.prepare_backlog(table, failed_due)? || device.backlog(table, failed_due)?.due > 0 {
                 return Ok(true);
             }
         }

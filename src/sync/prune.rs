@@ -102,7 +102,7 @@ impl Sweep<'_> {
                 if self.is_over()? {
                     return Ok(End::At(clip.id.saturating_sub(1)));
                 }
-                if self.clip(clip)? == Removal::Interrupted || self.clock.wait(policy::PRUNE_BREATH) {
+                if self.clip(clip)? == Removal::Interrupted || self.clock.wait(policy::BREATH) {
                     return Ok(End::Interrupted);
                 }
                 if why.missing(self.device)? == 0 {

@@ -1,6 +1,7 @@
 //! Ids that start over: the recorder empties its tables, or makes them anew.
 
 use crate::support::{Backend, Device, Journal, Layout, Recorder, Service, eventually};
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 const EMPTIED: &str =
@@ -78,6 +79,40 @@ fn a_kill_in_the_middle_of_setting_the_old_apart_loses_and_doubles_nothing() {
     assert_eq!(backend.stored_count(), 50);
     let ids = "SELECT count(DISTINCT local_id) FROM sync_archive WHERE generation = 1 AND sync_status = 'success'";
     assert_eq!(device.value::<i64>(ids), 40_000);
+}
+
+#[test]
+fn a_stop_ends_the_setting_apart_and_signs_of_life_come_meanwhile() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.many_events(40_000);
+    device.python_sent_all_events_but("");
+    for _ in 0..2 {
+        Service::once(&device, &backend).run().exits(0);
+    }
+    device.sql(EMPTIED);
+    device.event();
+    let path = device.folder().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let service = Service::continuous(&device, &backend)
+        .env("NOTIFY_SOCKET", &path)
+        .start();
+    let archived = || device.value::<i64>("SELECT count(*) FROM sync_archive");
+    eventually("some are moved", || archived() > 1_000);
+    while socket.recv(&mut [0; 4_096]).is_ok() {}
+    let mut heard = [0; 4_096];
+    let mut count = 0;
+    eventually("a sign of life", || {
+        count = socket.recv(&mut heard).unwrap_or(0);
+        count > 0
+    });
+    assert_eq!(String::from_utf8_lossy(&heard[..count]).trim(), "WATCHDOG=1");
+    service.stop().exits_with_words(0);
+    let moved = archived();
+    assert!(moved < 40_000, "the stop waited for all of it");
+    assert_eq!(backend.stored_count(), 0);
+    Service::once(&device, &backend).run().exits(0);
+    assert_eq!((archived(), backend.stored_count()), (40_000, 1));
 }
 
 #[test]

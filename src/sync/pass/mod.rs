@@ -171,6 +171,15 @@ impl Running<'_, '_> {
     }
 
     fn backlog(&mut self, table: Table, failed_due: FailedDue) -> Result<Backlog, PassError> {
+        while self
+            .pass
+            .on_database(|device| device.prepare_backlog(table, failed_due))?
+        {
+            // A long history takes many steps; what is left at a stop is done at the next start.
+            if retry_transient::wait(self.pass.clock, self.pass.reporter, policy::BREATH) {
+                return Err(PassError::Interrupted);
+            }
+        }
         let backlog = self.pass.on_database(|device| device.backlog(table, failed_due))?;
         if table == Table::Event {
             self.events_seen_to = backlog.last_id();
