@@ -1,6 +1,7 @@
 //! The low-water mark of a table: up to this id every row has a row in `sync_tracking`.
 
 use rusqlite::Connection;
+use rusqlite::types::Value;
 
 use crate::row::Table;
 
@@ -24,9 +25,12 @@ pub(super) const MOVE: &str =
 pub(super) const LOWER: &str =
     "UPDATE sync_low_water SET low_water = min(low_water, ?2), edits = edits + 1 WHERE table_name = ?1";
 
+/// Rows one statement counts.
+const WINDOW: i64 = 1_000;
+
 /// A range of the UNIQUE index of `sync_tracking`.
-pub(super) const COUNT_TRACKED: &str =
-    "SELECT count(*) FROM sync_tracking WHERE table_name = ?1 AND local_id > ?2 AND local_id <= ?3";
+pub(super) const COUNT_TRACKED: &str = "SELECT count(*), max(local_id) FROM
+    (SELECT local_id FROM sync_tracking WHERE table_name = ?1 AND local_id > ?2 AND local_id <= ?3 ORDER BY local_id LIMIT ?4)";
 
 /// A mark as it is written.
 pub(super) struct LowWaterMark {
@@ -66,9 +70,7 @@ impl LowWaterMark {
         if reached <= self.counted_to || self.counted_to == i64::MIN {
             return Ok(0);
         }
-        let tracked: i64 = conn
-            .prepare_cached(COUNT_TRACKED)?
-            .query_row((table.name(), self.counted_to, reached), |row| row.get(0))?;
+        let tracked = count_tracked(conn, table, self.counted_to, reached)?;
         let lost = reached.saturating_sub(self.counted_to).saturating_sub(tracked);
         Ok(if (0..=LARGEST_LOSS).contains(&lost) { lost } else { 0 })
     }
@@ -83,6 +85,23 @@ impl LowWaterMark {
             .execute((table.name(), reached, lost, self.edits))?;
         log::debug!("low-water mark of {table}: {reached} (moved: {moved}, lost: {lost})");
         Ok(())
+    }
+}
+
+/// Rows that are tracked, counted in windows: everything sent since the mark last moved may be a million.
+fn count_tracked(conn: &Connection, table: Table, above: i64, last: i64) -> rusqlite::Result<i64> {
+    let mut statement = conn.prepare_cached(COUNT_TRACKED)?;
+    // As SQLite has it: people may write anything.
+    let (mut after, mut tracked) = (Value::Integer(above), 0);
+    loop {
+        let (count, reached): (i64, Value) = statement.query_row((table.name(), &after, last, WINDOW), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        tracked += count;
+        if count < WINDOW {
+            return Ok(tracked);
+        }
+        after = reached;
     }
 }
 

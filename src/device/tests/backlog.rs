@@ -1,3 +1,5 @@
+use rusqlite::StatementStatus;
+
 use super::*;
 use crate::device::low_water::LowWaterMark;
 
@@ -247,6 +249,22 @@ fn rows_deleted_before_they_were_sent_are_counted_once() {
         2,
         "what was sent is not lost because tracking is gone"
     );
+}
+
+#[test]
+fn what_was_sent_since_the_last_look_is_counted_in_windows() {
+    let recorder = Recorder::new();
+    recorder.events(5_500);
+    let device = recorder.device();
+    device.backlog(Table::Event, NOW).unwrap();
+    recorder.all_done("evenement");
+    recorder
+        .conn
+        .execute_batch("DELETE FROM sync_tracking WHERE local_id = 70; DELETE FROM evenement WHERE id_evenement = 70")
+        .unwrap();
+    assert_eq!(device.backlog(Table::Event, NOW).unwrap().vanished, 1);
+    let counting = device.conn.prepare_cached(low_water::COUNT_TRACKED).unwrap();
+    assert_eq!(counting.get_status(StatementStatus::Run), 6);
 }
 
 /// Steps of SQLite's virtual machine for a look that finds nothing due, counted by its progress handler.
