@@ -2,19 +2,25 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, HttpBody};
+use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
+
+/// An answer up to this length is sent at once to whoever reads. Who asks for many and reads none is not at work: anybody
+/// may ask for these.
+const SHORT_BYTES: u64 = 64 << 10;
 
 /// Shared by a connection's socket, its requests, and the list of connections.
 pub(super) struct Activity {
     opened: Instant,
     /// Requests whose headers are complete.
     requests: AtomicU64,
-    answering: AtomicBool,
+    /// Answers that are being made or sent.
+    answering: AtomicU64,
     /// Bodies that may still bring something.
     bodies: AtomicU64,
     /// Milliseconds from `opened` to the last answer.
@@ -26,7 +32,7 @@ impl Activity {
         Arc::new(Self {
             opened: Instant::now(),
             requests: AtomicU64::new(0),
-            answering: AtomicBool::new(false),
+            answering: AtomicU64::new(0),
             bodies: AtomicU64::new(0),
             answered_ms: AtomicU64::new(0),
         })
@@ -41,13 +47,13 @@ impl Activity {
         self.bodies.fetch_add(1, Ordering::Relaxed);
         Body::new(Watched {
             body,
-            arriving: Some(Arriving(Arc::clone(self))),
+            until_its_end: Some(Arriving(Arc::clone(self))),
         })
     }
 
     /// A request is being answered, until what is returned is dropped.
     pub(super) fn answering(self: &Arc<Self>) -> Answering {
-        self.answering.store(true, Ordering::Relaxed);
+        self.answering.fetch_add(1, Ordering::Relaxed);
         Answering(Arc::clone(self))
     }
 
@@ -58,12 +64,12 @@ impl Activity {
 
     /// Whether the next byte belongs to the headers of a request.
     pub(super) fn awaits_headers(&self) -> bool {
-        !self.answering.load(Ordering::Relaxed) && self.bodies.load(Ordering::Relaxed) == 0
+        self.answering.load(Ordering::Relaxed) == 0 && self.bodies.load(Ordering::Relaxed) == 0
     }
 
     /// Since when no request is being answered; `None` while one is.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        if self.answering.load(Ordering::Relaxed) {
+        if self.answering.load(Ordering::Relaxed) > 0 {
             return None;
         }
         let answered = std::time::Duration::from_millis(self.answered_ms.load(Ordering::Relaxed));
@@ -74,11 +80,22 @@ impl Activity {
 /// While it lives, its connection has a request at work.
 pub(super) struct Answering(Arc<Activity>);
 
+impl Answering {
+    /// The answer's head is there: a body that may last is a part of it.
+    pub(super) fn until_sent(self, answer: Response) -> Response<Watched<Body, Self>> {
+        answer.map(|body| {
+            let lasts = body.size_hint().upper().is_none_or(|bytes| bytes > SHORT_BYTES);
+            let until_its_end = lasts.then_some(self);
+            Watched { body, until_its_end }
+        })
+    }
+}
+
 impl Drop for Answering {
     fn drop(&mut self) {
         let ms = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.answered_ms.store(ms, Ordering::Relaxed);
-        self.0.answering.store(false, Ordering::Relaxed);
+        self.0.answering.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -90,23 +107,23 @@ impl Drop for Arriving {
     }
 }
 
-/// A body that tells when it is over.
-struct Watched {
-    body: Incoming,
-    arriving: Option<Arriving>,
+/// A body that tells when it is over, by dropping what it holds.
+pub(super) struct Watched<B, G> {
+    body: B,
+    until_its_end: Option<G>,
 }
 
-impl HttpBody for Watched {
-    type Data = Bytes;
-    type Error = hyper::Error;
+impl<B: HttpBody + Unpin, G: Unpin> HttpBody for Watched<B, G> {
+    type Data = B::Data;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            self.arriving = None;
+            self.until_its_end = None;
         }
         polled
     }

@@ -73,8 +73,8 @@ pub(super) async fn serve(stream: TcpStream, peer: Peer, activity: Arc<Activity>
         line.clone().map(|line| request.extensions_mut().insert(line));
         let (activity, answer) = (Arc::clone(&activity), router.call(request));
         Box::pin(async move {
-            let _answering = activity.answering();
-            answer.await
+            let answering = activity.answering();
+            answer.await.map(|answer| answering.until_sent(answer))
         })
     });
     let mut connection = http1::Builder::new()

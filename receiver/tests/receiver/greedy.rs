@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use tempfile::TempDir;
 
+use crate::live::Stream;
 use crate::support::{Answer, Client, Receiver, clip, event, noise, post, program, wait_until};
 
 const READY: &str = "GET /ready HTTP/1.1\r\nHost: receiver\r\n\r\n";
@@ -224,6 +225,82 @@ fn where_no_connection_is_idle_the_next_is_told_to_come_again_at_once() {
     }
     // Both are idle now.
     assert_eq!(receiver.ask(post("/api/evenements", "", event())).status, 201);
+}
+
+/// More than both sockets hold.
+const VIDEO_BYTES: usize = 24 << 20;
+
+/// Begins to read a clip.
+fn half_a_video(receiver: &Receiver) -> Client {
+    let id = receiver.ask(post("/api/media", "", clip(&noise(VIDEO_BYTES, 3)))).id();
+    let mut client = receiver.client();
+    client.send(format!(
+        "GET /api/media/{id}/video HTTP/1.1\r\nHost: {}\r\n\r\n",
+        receiver.address
+    ));
+    let status = client.line();
+    assert!(status.contains("200"), "{status}");
+    while !client.line().is_empty() {}
+    client
+}
+
+#[test]
+fn a_live_stream_and_a_video_that_is_read_keep_their_places_while_idle_ones_make_room() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "4")]);
+    let mut stream = Stream::open(&receiver, "", "");
+    let mut video = half_a_video(&receiver);
+    assert_eq!(stream.next().0, "media");
+    let mut idle = Vec::new();
+    for number in 1..=6 {
+        let mut newcomer = receiver.client();
+        assert_eq!(newcomer.ask(post("/api/evenements", "", event())).status, 201);
+        idle.push(newcomer);
+        assert_eq!(stream.next(), ("evenement".into(), number));
+    }
+    // Six came, and there were two places.
+    for ended in &mut idle[..4] {
+        assert!(ended.is_over());
+    }
+    let mut got = 0;
+    while got < VIDEO_BYTES {
+        got += video.some(1 << 20).expect("the whole video");
+    }
+    // Its place is free again.
+    assert_eq!(video.ask(READY).status, 200);
+}
+
+#[test]
+fn where_every_place_is_a_stream_the_next_is_told_to_come_again_until_one_ends() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "2")]);
+    let mut stays = Stream::open(&receiver, "", "");
+    let ends = Stream::open(&receiver, "", "");
+    assert_eq!(receiver.client().answer().status, 503);
+    drop(ends);
+    let stored = || {
+        let mut client = receiver.client();
+        client.try_send(post("/api/evenements", "", event())) && client.answer().status == 201
+    };
+    wait_until("there is a place", stored);
+    assert_eq!(stays.next().0, "evenement");
+}
+
+#[test]
+fn those_that_read_no_short_answer_make_room_for_others() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "2")]);
+    let _greedy: Vec<_> = (0..2).map(|_| pipeline(&receiver)).collect();
+    assert_eq!(readiness(&receiver), 200);
+}
+
+#[test]
+fn one_that_takes_nothing_of_a_video_does_not_keep_its_place() {
+    let receiver = Receiver::with(&[("RECEIVER_MAX_CONNECTIONS", "1"), ("RECEIVER_STALL_SECONDS", "1")]);
+    let _greedy = half_a_video(&receiver);
+    assert_eq!(receiver.client().answer().status, 503);
+    let is_ready = || {
+        let mut client = receiver.client();
+        client.try_send(READY) && client.answer().status == 200
+    };
+    wait_until("its place is free", is_ready);
 }
 
 #[test]

@@ -52,8 +52,12 @@ impl Stream {
     /// The next event: its kind, and the id of its row.
     pub fn next(&mut self) -> (String, i64) {
         let (mut kind, mut id) = (String::new(), 0);
+        let mut empty = 0;
         loop {
             let line = self.client.line();
+            // Of one that is over nothing else is read.
+            empty = if line.is_empty() { empty + 1 } else { 0 };
+            assert!(empty < 100, "the stream is over");
             if let Some(text) = line.strip_prefix("event: ") {
                 kind = text.to_string();
             } else if let Some(text) = line.strip_prefix("id: ") {
