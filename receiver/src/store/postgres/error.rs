@@ -55,6 +55,11 @@ pub(super) fn is_over(error: &Error) -> bool {
     }
 }
 
+/// Whether the server is there and has no room left, for one connection more as a rule.
+pub(super) fn is_full(error: &Error) -> bool {
+    error.code().is_some_and(|code| code.code().starts_with("53"))
+}
+
 /// Whether the same may go well when it is tried again, nothing having been stored.
 pub(super) fn is_passing(error: &Error) -> bool {
     error.code().is_some_and(|code| {

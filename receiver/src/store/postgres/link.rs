@@ -9,7 +9,7 @@ use deadpool_postgres::{Client, Hook, HookError, Manager, ManagerConfig, Pool, P
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
-use super::error::{is_over, is_passing, mistrust, reason};
+use super::error::{is_full, is_over, is_passing, mistrust, reason};
 use super::migrate::Unready;
 use super::settings::DatabaseSettings;
 use super::tls;
@@ -195,7 +195,12 @@ impl Link {
                 return Ok(client);
             }
             Err(PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error))) => {
-                self.unready(&error)
+                let unready = self.unready(&error);
+                // Who has a connection goes on with it.
+                if is_full(&error) && self.state(|state| state.ready) {
+                    return Err(unready);
+                }
+                unready
             }
             Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
                 let why = format!("{}: all connections are at work", self.0.settings);

@@ -2,6 +2,7 @@
 
 mod any_may_die;
 mod failover;
+mod full;
 mod moving;
 mod people;
 mod service;

@@ -290,6 +290,30 @@ CREATE TRIGGER forget AFTER INSERT ON evenement FOR EACH STATEMENT EXECUTE FUNCT
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
+async fn a_server_without_room_for_another_connection_serves_those_that_are_there() {
+    let database = OwnDatabase::default();
+    // A superuser is let in all the same.
+    let name = &database.name;
+    database.run(&format!("CREATE ROLE {name} LOGIN PASSWORD 'one'"));
+    let url = database.url();
+    let url = format!("postgres://{name}:one@{}", url.split_once('@').unwrap().1);
+    let link = Link::new(DatabaseSettings::new(&url).unwrap()).unwrap();
+    link.assume_ready();
+    let people = link.of_people().unwrap();
+    link.rows("SELECT 1", &[]).await.unwrap();
+    database.run(&format!("ALTER ROLE {name} CONNECTION LIMIT 0"));
+    for _ in 0..3 {
+        let Err(StoreError::Unavailable(why)) = people.rows("SELECT 1", &[]).await else {
+            panic!("connected");
+        };
+        assert!(why.contains("53300"), "{why}");
+        assert_eq!(link.rows("SELECT 1", &[]).await.unwrap().len(), 1);
+    }
+    database.run(&format!("DROP ROLE {name}"));
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/test-fleet.sh"]
 async fn a_row_that_cannot_be_stored_takes_nobody_with_it() {
     let database = OwnDatabase::default();
     let rows = std::sync::Arc::new(PostgresRows::new(database.ready()));
