@@ -7,7 +7,7 @@ use crate::store::StoreError;
 
 /// In their order; a file that was released is never changed again. `PRAGMA user_version` has the number of the last one
 /// that was applied.
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     include_str!("../../../migrations/sqlite/0001_rows.sql"),
     include_str!("../../../migrations/sqlite/0002_digests.sql"),
     include_str!("../../../migrations/sqlite/0003_answers.sql"),
@@ -22,6 +22,7 @@ const FILES: [&str; 14] = [
     include_str!("../../../migrations/sqlite/0012_sensors.sql"),
     include_str!("../../../migrations/sqlite/0013_installation.sql"),
     include_str!("../../../migrations/sqlite/0014_order.sql"),
+    include_str!("../../../migrations/sqlite/0015_unseen.sql"),
 ];
 
 /// The marks of a database from before the numbers, newest first: a table, a column of it, and the last file that it

@@ -16,6 +16,7 @@ mod reading_sql;
 mod source;
 mod sql;
 mod tokens;
+mod unseen;
 mod uploads;
 mod work;
 mod worker;

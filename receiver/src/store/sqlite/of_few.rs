@@ -49,7 +49,8 @@ pub(super) fn page<T>(
     place: impl Fn(&T) -> (String, i64),
     read: impl Fn(Filter, &Slice) -> rusqlite::Result<Vec<T>>,
 ) -> rusqlite::Result<Vec<T>> {
-    let Some(devices) = devices(conn, filter, slice)? else {
+    let visible = filter.visible.as_deref().filter(|_| filter.device.is_none());
+    let Some(devices) = devices(conn, visible, slice.limit)? else {
         return read(filter.clone(), slice);
     };
     let of_one = |device: &str, after, limit| {
@@ -92,12 +93,12 @@ pub(super) fn page<T>(
     Ok(found)
 }
 
-/// The devices of a filter by a pattern that means few.
-fn devices(conn: &Connection, filter: &Filter, slice: &Slice) -> rusqlite::Result<Option<Vec<String>>> {
-    let Some(visible) = filter.visible.as_ref().filter(|_| filter.device.is_none()) else {
+/// The devices of a pattern, where they are few.
+pub(super) fn devices(conn: &Connection, visible: Option<&str>, limit: u32) -> rusqlite::Result<Option<Vec<String>>> {
+    let Some(visible) = visible else {
         return Ok(None);
     };
-    let most = FEW_ROWS / i64::from(slice.limit.max(1));
+    let most = FEW_ROWS / i64::from(limit.max(1));
     let (start, end) = pattern::range(visible);
     let mut statement = conn.prepare_cached(THEIRS)?;
     let devices = statement.query_map(params![pattern::glob(visible), start, end, most + 1], |row| row.get(0))?;

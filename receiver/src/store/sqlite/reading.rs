@@ -8,9 +8,9 @@ use super::following::{Ids, changes};
 use super::of_few;
 use super::read_rows::{clip, device, event};
 use super::reading_sql::{self as sql, List, Narrowed};
+use super::unseen::unseen;
 use crate::store::reading::{
-    Backlog, Changes, ClipRow, Cursor, DeviceRow, EventRow, Filter, HourRow, NEW_AT_FIRST, Reading, Slice, UNSEEN_MOST,
-    Unseen,
+    Backlog, Changes, ClipRow, Cursor, DeviceRow, EventRow, Filter, HourRow, Reading, Slice, Unseen,
 };
 use crate::store::rows::Load;
 use crate::store::{Pending, pattern};
@@ -93,31 +93,6 @@ fn count_hours(conn: &Connection, list: List, filter: &Filter) -> rusqlite::Resu
     )?;
     rows.map(|row| row.map(|(hour, count)| (usize::try_from(hour).unwrap_or(0), u64::try_from(count).unwrap_or(0))))
         .collect()
-}
-
-fn unseen(conn: &mut Connection, person: &str, visible: Option<String>, limit: u32) -> rusqlite::Result<Unseen> {
-    let tx = conn.transaction()?;
-    let visible = visible.as_deref().map(pattern::glob);
-    let newest: i64 = tx
-        .prepare_cached(&List::Clips.newest())?
-        .query_row([], |row| row.get(0))?;
-    let seen: Option<i64> = tx
-        .prepare_cached(sql::SEEN_BY)?
-        .query_row([person], |row| row.get(0))
-        .optional()?;
-    let seen = seen.unwrap_or(newest - NEW_AT_FIRST);
-    let count: i64 = tx
-        .prepare_cached(sql::COUNT_AFTER)?
-        .query_row(params![seen, visible, UNSEEN_MOST], |row| row.get(0))?;
-    let clips = tx
-        .prepare_cached(&List::Clips.after())?
-        .query_map(params![seen, visible, limit], clip)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(Unseen {
-        count: u64::try_from(count).unwrap_or(0),
-        newest,
-        clips,
-    })
 }
 
 impl Reading for SqliteDesk {
@@ -252,7 +227,11 @@ impl Reading for SqliteDesk {
     }
 
     fn unseen(&self, person: String, visible: Option<String>, limit: u32) -> Pending<'_, Unseen> {
-        Box::pin(async move { self.pool.with(move |conn| unseen(conn, &person, visible, limit)).await })
+        Box::pin(async move {
+            self.pool
+                .with(move |conn| unseen(conn, &person, visible.as_deref(), limit))
+                .await
+        })
     }
 
     fn seen(&self, person: String, clip: i64) -> Pending<'_, ()> {

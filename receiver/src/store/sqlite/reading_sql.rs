@@ -177,6 +177,14 @@ pub(super) const COUNT_AFTER: &str = "
 SELECT count(*) FROM (
     SELECT 1 FROM media WHERE id > ?1 AND (?2 IS NULL OR device_id GLOB ?2) AND removing IS NULL LIMIT ?3)";
 
+/// The same of a device (1), by its index alone: 2 the last id that was seen, 3 how many.
+pub(super) const COUNT_OF_DEVICE: &str = "
+SELECT count(*) FROM (
+    SELECT 1 FROM media INDEXED BY media_by_device_id WHERE device_id = ?1 AND id > ?2 AND removing IS NULL LIMIT ?3)";
+
+pub(super) const IDS_OF_DEVICE: &str = "
+SELECT id FROM media INDEXED BY media_by_device_id WHERE device_id = ?1 AND id > ?2 AND removing IS NULL ORDER BY id LIMIT ?3";
+
 pub(super) const SEEN_BY: &str = "SELECT media_id FROM person_seen WHERE person = ?1";
 
 /// Never back: what was seen stays seen.
@@ -268,5 +276,15 @@ mod tests {
         assert!(plan(&conn, BACKLOG).contains("PRIMARY KEY (device_id=? AND quarter>?)"));
         let one = plan(&conn, ONE_DEVICE);
         assert!(one.contains("(device_id=?)") && !one.contains("SCAN device"), "{one}");
+    }
+
+    #[test]
+    fn what_is_new_of_a_device_is_read_along_its_own_index_alone() {
+        let conn = database();
+        for sql in [COUNT_OF_DEVICE, IDS_OF_DEVICE] {
+            let plan = plan(&conn, sql);
+            let own = "COVERING INDEX media_by_device_id (device_id=? AND id>?)";
+            assert!(plan.contains(own) && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
     }
 }
