@@ -30,6 +30,7 @@ mod prune;
 mod quiet;
 mod record;
 mod requeue;
+mod room;
 mod rows;
 mod scalar;
 mod schema;

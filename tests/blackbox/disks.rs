@@ -88,6 +88,52 @@ fn once_on_a_full_card_says_so_and_ends() {
     assert_everything_arrived_once(&device, &backend);
 }
 
+/// However often cron starts it: to a server that does not know a row again, none goes twice.
+#[track_caller]
+fn once_sends_nothing_twice(
+    device: &Device,
+    backend: &Backend,
+    service: impl Fn() -> Service,
+    make_room: impl FnOnce(),
+) {
+    let events = device.value::<i64>("SELECT count(*) FROM evenement") as usize;
+    let mut sent = Vec::new();
+    for _ in 0..2 {
+        let run = service().on(device, &backend.url(), "once").run_within(PATIENCE);
+        assert_eq!(run.code(), Some(1), "{run}");
+        assert!(run.stderr.contains(device.path().to_str().unwrap()), "{run}");
+        sent.push(backend.received().len());
+    }
+    let (first, tracked) = (sent[0], device.tracking().len());
+    assert!(first <= tracked + 1, "{first} sent, {tracked} marked");
+    assert!(first < events, "it all fitted, nothing is proven");
+    assert_eq!(sent, [first; 2], "a row whose result can't be kept was sent again");
+    make_room();
+    Service::once(device, backend).run().exits(0);
+    assert!(backend.received().len() <= events + 1, "{first} sent before");
+}
+
+#[test]
+fn once_on_a_full_card_sends_nothing_twice_to_a_server_that_knows_no_row_again() {
+    let (device, backend) = with_many_marks_to_come(Device::new(), Backend::without_idempotency());
+    let full = size(&device);
+    once_sends_nothing_twice(&device, &backend, || limited(full), || ());
+}
+
+#[test]
+fn once_with_nothing_to_send_writes_nothing() {
+    let (device, backend) = (Device::new(), Backend::start());
+    device.events(3);
+    // SQLite's file change counter.
+    let commits = || std::fs::read(device.path()).unwrap()[24..28].to_vec();
+    for _ in 0..2 {
+        Service::once(&device, &backend).run().exits(0);
+    }
+    let before = commits();
+    Service::once(&device, &backend).run().exits(0);
+    assert_eq!(commits(), before);
+}
+
 #[test]
 fn a_database_that_somebody_holds_for_long_is_waited_for() {
     let (device, backend) = (Device::new(), Backend::without_idempotency());
@@ -285,6 +331,22 @@ mod mounts {
         waits_for_room(&device, &backend, Service::bare(), |_| {
             std::fs::remove_file(fill).unwrap()
         });
+    }
+
+    #[test]
+    fn once_on_a_card_with_little_room_sends_nothing_twice() {
+        for free in [49_152, 135_168] {
+            let outer = Device::empty_folder(Layout::Current);
+            let card = outer.folder().join("card");
+            let _mount = Mount::small_disk(&card, 1);
+            let (device, backend) = with_many_marks_to_come(Device::at(&card), Backend::without_idempotency());
+            device.many_events(2_000);
+            let fill = card.join("fill");
+            std::fs::write(&fill, vec![1; free_bytes(&card) as usize - free]).unwrap();
+            once_sends_nothing_twice(&device, &backend, Service::bare, || {
+                std::fs::remove_file(&fill).unwrap()
+            });
+        }
     }
 
     #[test]

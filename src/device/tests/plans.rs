@@ -5,7 +5,7 @@ use rusqlite::StatementStatus;
 use super::*;
 use crate::device::{
     anchors, archive, backlog, clip, counts, dates, failed_rows, generation, look, low_water, meta, oldest, pages,
-    prune, quiet, record, requeue, rows, sent_clips, state, stock, tracked, tracking, untracked,
+    prune, quiet, record, requeue, room, rows, sent_clips, state, stock, tracked, tracking, untracked,
 };
 
 /// Small by nature: one row a table with AUTOINCREMENT, one page, one end of an index, and windows that were read by an index already.
@@ -27,6 +27,8 @@ fn statements(layout: &Layout) -> Vec<(String, String)> {
         ("low_water::LOWER", low_water::LOWER),
         ("low_water::COUNT_TRACKED", low_water::COUNT_TRACKED),
         ("stock::LAST_TRACKED", stock::LAST_TRACKED),
+        ("room::TAKE", room::TAKE),
+        ("room::GIVE_BACK", room::GIVE_BACK),
         ("tracked::BY_STATUS", tracked::BY_STATUS),
         ("tracked::AT_ONCE", tracked::AT_ONCE),
         ("tracked::TIMED", tracked::TIMED),

@@ -69,6 +69,8 @@ struct Running<'p, 'a> {
     report: PassReport,
     /// Events up to this id were looked at.
     events_seen_to: i64,
+    /// Whether there was room for a result.
+    has_room: bool,
     batching: Batching,
     together: Together,
 }
@@ -87,6 +89,7 @@ impl Pass<'_> {
             pass: self,
             report: PassReport::default(),
             events_seen_to: i64::MIN,
+            has_room: false,
             batching: Batching::default(),
             together: Together::default(),
         };
@@ -195,6 +198,7 @@ impl Running<'_, '_> {
             if page.is_empty() {
                 break;
             }
+            self.make_room()?;
             handled += match table {
                 Table::Event => self.events(&page, backlog.is_deprioritized())?,
                 Table::Media => self.clips(page, backlog.is_deprioritized())?,
@@ -202,6 +206,16 @@ impl Running<'_, '_> {
         }
         if self.ended() || (table == Table::Media && self.report.clips_wait_until.is_some()) {
             self.report.table_mut(table).waiting += due.saturating_sub(handled);
+        }
+        Ok(())
+    }
+
+    /// Before the first row of `once` is sent: a card that is full is met before the server has what can't be marked. Whoever stays
+    /// keeps a result until there is room.
+    fn make_room(&mut self) -> Result<(), PassError> {
+        if self.pass.once && !self.has_room {
+            self.pass.on_database(Device::make_room)?;
+            self.has_room = true;
         }
         Ok(())
     }
