@@ -10,10 +10,6 @@ use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 
-/// An answer up to this length is sent at once to whoever reads. Who asks for many and reads none is not at work: anybody
-/// may ask for these.
-const SHORT_BYTES: u64 = 64 << 10;
-
 /// Shared by a connection's socket, its requests, and the list of connections.
 pub(super) struct Activity {
     opened: Instant,
@@ -83,10 +79,9 @@ pub(super) struct Answering(Arc<Activity>);
 impl Answering {
     /// The answer's head is there: a body that may last is a part of it.
     pub(super) fn until_sent(self, answer: Response) -> Response<Watched<Body, Self>> {
-        answer.map(|body| {
-            let lasts = body.size_hint().upper().is_none_or(|bytes| bytes > SHORT_BYTES);
-            let until_its_end = lasts.then_some(self);
-            Watched { body, until_its_end }
+        answer.map(|body| Watched {
+            body,
+            until_its_end: Some(self),
         })
     }
 }
