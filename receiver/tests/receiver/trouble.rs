@@ -36,7 +36,7 @@ fn a_clip_that_finds_no_room_is_503_and_leaves_nothing() {
 
 #[test]
 fn a_row_that_finds_no_room_is_503_and_leaves_nothing() {
-    let receiver = on_a_small_disk(800);
+    let receiver = on_a_small_disk(900);
     let long = event().replace("PIR Entrée", &"n".repeat(900_000));
     let answer = receiver.ask(post("/api/evenements", "Idempotency-Key: a\r\n", &long));
     assert_eq!(answer.status, 503, "{answer:?}");
