@@ -100,6 +100,14 @@ pub(crate) trait Video: Read {
 
     /// SHA-256 of all bytes before the place, as they were read. Only after [`Video::go_back`].
     fn sha256(&self) -> [u8; SHA256_BYTES];
+
+    /// Reads what is left, holds it, and does what is to be done before the last byte may leave: where something was written
+    /// meanwhile, the whole row is read once more for that, which may take minutes. `pulse` is called between two short steps
+    /// and tells whether to stop; `false`, and nothing more can be read, when it did.
+    ///
+    /// # Errors
+    /// The row can't be read, or is another now.
+    fn hold_rest(&mut self, pulse: &mut dyn FnMut() -> bool) -> io::Result<bool>;
 }
 
 /// Bytes of a SHA-256.

@@ -160,11 +160,16 @@ impl Paged<'_> {
     /// Reads the next chunk; at the record's end, makes sure that it is one record and not a mixture.
     fn fill(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
         self.remember(chunk);
+        self.next(chunk, &mut || false).map(drop)
+    }
+
+    /// Puts the next chunk into `chunk`; `false` when `pulse` told to stop.
+    fn next(&mut self, chunk: &mut Vec<u8>, pulse: &mut dyn FnMut() -> bool) -> Result<bool> {
         chunk.clear();
         let start = self.record.position();
         self.record.step(STEP_BYTES, chunk)?;
-        if self.record.is_read() && self.record.is_disturbed() {
-            self.compare()?;
+        if self.record.is_read() && self.record.is_disturbed() && !self.compare(pulse)? {
+            return Ok(false);
         }
         // The record's header and the columns around the video are not part of it.
         let part = self.video.part(start, chunk).len();
@@ -172,7 +177,25 @@ impl Paged<'_> {
             usize::try_from(self.video.offset.saturating_sub(start)).map_or(chunk.len(), |n| n.min(chunk.len()));
         chunk.drain(..before);
         chunk.truncate(part);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Appends all that is left to `chunk`; `false` when `pulse` told to stop.
+    fn hold_rest(&mut self, chunk: &mut Vec<u8>, pulse: &mut dyn FnMut() -> bool) -> Result<bool> {
+        let mut more = Vec::new();
+        while !self.record.is_read() {
+            if !self.next(&mut more, pulse)? {
+                return Ok(false);
+            }
+            chunk.extend_from_slice(&more);
+        }
+        Ok(true)
+    }
+
+    /// What it was is nothing to go on from.
+    fn refused(&self, error: DeviceError) -> io::Error {
+        self.device.bookmarks.forget();
+        error::of_row(error).into()
     }
 
     /// Remembers the place behind `chunk`, which is handed out.
@@ -205,13 +228,16 @@ impl Paged<'_> {
         Ok(0)
     }
 
-    /// Reads the record once more and compares its checksum and its small columns.
-    fn compare(&mut self) -> Result<()> {
+    /// Reads the record once more and compares its checksum and its small columns; `false` when `pulse` told to stop.
+    fn compare(&mut self, pulse: &mut dyn FnMut() -> bool) -> Result<bool> {
         let sum = self.record.sum();
         let mut wanted = Wanted::of(&self.record, self.device.layout.media_columns)?;
         self.record.rewind();
         let mut scratch = Vec::new();
         while !self.record.is_read() {
+            if pulse() {
+                return Ok(false);
+            }
             let start = self.record.position();
             scratch.clear();
             self.record.step(STEP_BYTES, &mut scratch)?;
@@ -226,7 +252,7 @@ impl Paged<'_> {
             Some(wanted.values(&self.record)?.into())
         };
         if self.record.sum() == sum && columns.as_ref() == Some(&self.marked.columns) {
-            Ok(())
+            Ok(true)
         } else {
             Err(DeviceError::changed())
         }
@@ -252,11 +278,7 @@ impl Read for ClipReader<'_> {
                 return Ok(0);
             }
             self.at = 0;
-            if let Err(error) = paged.fill(&mut self.chunk) {
-                // What it was is nothing to go on from.
-                paged.device.bookmarks.forget();
-                return Err(error::of_row(error).into());
-            }
+            paged.fill(&mut self.chunk).map_err(|error| paged.refused(error))?;
         }
         let count = buffer.len().min(self.chunk.len() - self.at);
         buffer[..count].copy_from_slice(&self.chunk[self.at..self.at + count]);
@@ -287,5 +309,15 @@ impl Video for ClipReader<'_> {
         let mut sum = [0; SHA256_BYTES];
         sum.copy_from_slice(hash.finish().as_ref());
         sum
+    }
+
+    fn hold_rest(&mut self, pulse: &mut dyn FnMut() -> bool) -> io::Result<bool> {
+        match &mut self.source {
+            Source::Whole => Ok(true),
+            Source::Paged(paged) => {
+                let held = paged.hold_rest(&mut self.chunk, pulse);
+                held.map_err(|error| paged.refused(error))
+            }
+        }
     }
 }

@@ -23,6 +23,10 @@ impl Video for &[u8] {
     fn sha256(&self) -> [u8; SHA256_BYTES] {
         [0; SHA256_BYTES]
     }
+
+    fn hold_rest(&mut self, _pulse: &mut dyn FnMut() -> bool) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// Sends a clip of so many bytes to a server that does `serve` with its one connection; gives the verdict and the time.

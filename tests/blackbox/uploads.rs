@@ -256,3 +256,30 @@ fn a_new_clip_is_one_request_with_its_bytes_as_they_are() {
         assert!(request.key().is_some() && request.header("upload-metadata").is_some());
     }
 }
+
+/// A library is loaded into this machine's own program.
+mod native {
+    use super::*;
+    use crate::support::preloaded;
+
+    /// Most of a long clip has arrived; the recorder wrote meanwhile, so that all of the row is read once more before its end
+    /// may leave, for longer than the server waits for bytes.
+    #[test]
+    fn a_row_that_is_read_once_more_keeps_no_request_waiting() {
+        let device = Device::new();
+        device.clip(&video(7, 40_000_000));
+        let receiver = Receiver::with(&[("RECEIVER_STALL_SECONDS", "2")]);
+        let library = preloaded(device.folder(), "cold_card.c");
+        let recorder = Recorder::start(&device, Journal::Delete, Duration::from_millis(50));
+        recorder.goes_on(5);
+        let run = Service::of(&device, &receiver.url, "once")
+            .env("LD_PRELOAD", library)
+            .env("COLD_KBPS", "8000")
+            .env("COLD_KEEP_PAGES", "512")
+            .run();
+        recorder.stop();
+        let sent = device.tracked("media", 1).unwrap();
+        assert_eq!(sent.status, "success", "{run}");
+        receiver.stop();
+    }
+}

@@ -1,6 +1,7 @@
 use std::io::Read;
 
 use super::*;
+use crate::row::Video;
 
 fn read_all(reader: &mut ClipReader) -> std::io::Result<Vec<u8>> {
     let mut video = Vec::new();
@@ -149,6 +150,55 @@ fn a_change_in_the_middle_alone_is_found_before_the_last_byte_leaves() {
         (sent.len() + rest.len()) < usize::try_from(clip.video_len).unwrap(),
         "the server can't have it all"
     );
+}
+
+#[test]
+fn what_is_left_is_compared_and_held_before_it_is_asked_for() {
+    let recorder = Recorder::new();
+    let video = noise(2_000_000, 7);
+    let id = recorder.clip(&video);
+    let device = recorder.device();
+    let (_, mut reader) = device.clip(id, None).unwrap().unwrap();
+    let mut read = vec![0; 1_500_000];
+    reader.read_exact(&mut read).unwrap();
+    recorder.events(1);
+    let mut steps = 0;
+    let held = reader.hold_rest(&mut || {
+        steps += 1;
+        false
+    });
+    assert!(held.unwrap());
+    assert!(steps > 4, "the whole of it is read once more: {steps}");
+    // Nothing of the row is needed any more.
+    recorder
+        .conn
+        .execute("DELETE FROM media WHERE id_media = ?1", [id])
+        .unwrap();
+    reader.read_to_end(&mut read).unwrap();
+    assert!(read == video);
+}
+
+#[test]
+fn what_changed_is_found_while_the_rest_is_held_and_a_stop_ends_it() {
+    for stops in [false, true] {
+        let recorder = Recorder::new();
+        let mut video = noise(2_000_000, 7);
+        let id = recorder.clip(&video);
+        let device = recorder.device();
+        let (_, mut reader) = device.clip(id, None).unwrap().unwrap();
+        reader.read_exact(&mut vec![0; 1_500_000]).unwrap();
+        video[300_000] ^= 1;
+        recorder
+            .conn
+            .execute("UPDATE media SET video = ?1 WHERE id_media = ?2", (&video, id))
+            .unwrap();
+        let held = reader.hold_rest(&mut || stops);
+        if stops {
+            assert!(!held.unwrap());
+        } else {
+            assert_eq!(kind_of(held.unwrap_err()), Kind::Changed);
+        }
+    }
 }
 
 #[test]

@@ -78,6 +78,19 @@ impl<'a> RawVideo<'a> {
         }
     }
 
+    /// Reads what is left before it is sent, so that no request waits for a row that is read once more; `false` when a stop was
+    /// asked for.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub(super) fn hold_rest(&mut self, shutdown: &Shutdown) -> io::Result<bool> {
+        let (exchange, read) = (self.exchange, self.length - self.left);
+        self.video.hold_rest(&mut || {
+            exchange.passed_over(read);
+            shutdown.is_requested()
+        })
+    }
+
     /// Reads up to where `count` bytes are read; `false` when a stop was asked for.
     fn read_to(&mut self, count: u64, shutdown: &Shutdown) -> io::Result<bool> {
         let mut piece = vec![0; PIECE];

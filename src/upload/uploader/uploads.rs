@@ -20,11 +20,15 @@ use crate::upload::verdict::Verdict;
 /// A new clip up to this length goes with its first request, also where the one before came to no certain end.
 pub(super) const SMALL_BYTES: u64 = 1 << 20;
 
+/// A clip up to this length is one request as a rule. At the end of it all of the row may be read once more, which takes some
+/// seconds at most.
+const ONE_REQUEST_BYTES: u64 = 128 << 20;
+
 /// Longest metadata; real ones have some 300 bytes, and servers limit their headers. Such a row goes the plain way.
 const METADATA_MAX_BYTES: usize = 4 << 10;
 
 /// What a clip that goes on keeps for a request of its own: so that the end of its row, where the whole of it is compared once
-/// more, is not read ahead at each break before it.
+/// more, is not read ahead at each break before it, and is read before that request is open: servers wait a minute for bytes.
 const LAST_BYTES: u64 = 512 << 10;
 
 /// A clip as an upload.
@@ -87,7 +91,7 @@ impl Uploader {
         self.uploads.body_left = false;
         let exchange = std::sync::Arc::clone(&self.exchange);
         let mut video = RawVideo::new(video, upload.length, &exchange);
-        let fits = upload.length <= self.backends.current().pieces.most();
+        let fits = upload.length <= self.backends.current().pieces.most().min(ONE_REQUEST_BYTES);
         let place = if is_new && fits && (settled || upload.length <= SMALL_BYTES) {
             self.create(upload, &mut video)
         } else {
@@ -221,6 +225,13 @@ impl Uploader {
         }
         let mut offset = place.offset;
         while offset < upload.length {
+            if upload.length - offset <= LAST_BYTES {
+                match video.hold_rest(&self.shutdown) {
+                    Ok(true) => {}
+                    Ok(false) => return Verdict::Interrupted,
+                    Err(error) => return Verdict::Local(error),
+                }
+            }
             match self.append(upload, &place.url, offset, video) {
                 Ok(reached) => offset = reached,
                 Err(verdict) => return verdict,

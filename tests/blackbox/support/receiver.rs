@@ -18,7 +18,10 @@ pub struct Receiver {
     folder: TempDir,
     running: Running,
     pub url: String,
+    settings: Settings,
 }
+
+type Settings = &'static [(&'static str, &'static str)];
 
 /// The receiver's program: beside the uploader's, built if it is not there.
 fn program() -> &'static PathBuf {
@@ -39,10 +42,13 @@ fn program() -> &'static PathBuf {
     })
 }
 
-fn listening(folder: &Path, address: &str) -> (Running, String) {
-    let service = Service::program(&[program().to_str().unwrap()])
+fn listening(folder: &Path, address: &str, settings: Settings) -> (Running, String) {
+    let mut service = Service::program(&[program().to_str().unwrap()])
         .env("RECEIVER_LISTEN", address)
         .env("RECEIVER_DATA", folder);
+    for (name, value) in settings {
+        service = service.env(name, value);
+    }
     let mut running = service.start();
     running.prints("listening on http://127.0.0.1:");
     running.prints("\n");
@@ -52,9 +58,18 @@ fn listening(folder: &Path, address: &str) -> (Running, String) {
 
 impl Receiver {
     pub fn start() -> Self {
+        Receiver::with(&[])
+    }
+
+    pub fn with(settings: Settings) -> Self {
         let folder = tempfile::Builder::new().prefix("sync-receiver-").tempdir().unwrap();
-        let (running, url) = listening(folder.path(), "127.0.0.1:0");
-        Receiver { folder, running, url }
+        let (running, url) = listening(folder.path(), "127.0.0.1:0", settings);
+        Receiver {
+            folder,
+            running,
+            url,
+            settings,
+        }
     }
 
     /// The power goes and comes back: the next one has the same folder and the same port.
@@ -62,7 +77,7 @@ impl Receiver {
         let address = self.url.trim_start_matches("http://").to_owned();
         self.running.signal(rustix::process::Signal::KILL);
         eventually("it is dead", || !self.running.is_alive());
-        self.running = listening(self.folder.path(), &address).0;
+        self.running = listening(self.folder.path(), &address, self.settings).0;
     }
 
     /// A new token for a device; from now on each needs one.
