@@ -9,6 +9,7 @@ mod archive;
 mod backlog;
 mod bookmarks;
 mod clip;
+mod clip_steps;
 mod codes;
 mod connection;
 mod counts;
