@@ -1,5 +1,6 @@
 //! What needs a PostgreSQL: `scripts/test-fleet.sh` starts one, names it in `SYNC_TEST_POSTGRES` and runs these.
 
+mod starting;
 mod tests;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -98,4 +99,8 @@ ALTER DATABASE {} SET search_path = public, behind, pg_catalog",
     pub(in crate::store) fn run(&self, sql: &str) {
         run(&self.url(), sql);
     }
+}
+
+async fn count(link: &Link, sql: &str) -> i64 {
+    link.rows(sql, &[]).await.unwrap()[0].get(0)
 }
