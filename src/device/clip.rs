@@ -11,14 +11,12 @@ use super::bookmarks::Marked;
 use super::clip_steps::Paged;
 use super::error::{self, Context, Result};
 use super::layout::Layout;
-use super::record::StoredRecord;
+use super::record::{READING, StoredRecord};
 use super::rows::{self, ClipColumns};
 use super::scalar::unsigned;
 use super::small_cache::SmallCache;
 use super::span::Span;
 use crate::row::{Clip, SHA256_BYTES, Scalar, Video};
-
-const READING: &str = "lecture d'un média";
 
 /// Records up to this size are read whole, in one statement.
 const WHOLE_BYTES: u64 = 64 << 10;

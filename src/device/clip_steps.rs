@@ -11,12 +11,10 @@ use ring::digest::{Context as Hash, SHA256};
 use super::Device;
 use super::bookmarks::{Bookmark, Marked};
 use super::error::{self, Context, DeviceError, Result};
-use super::record::{STEP_BYTES, StoredRecord, Wanted};
+use super::record::{READING, STEP_BYTES, StoredRecord, Wanted};
 use super::rows;
 use super::small_cache::SmallCache;
 use super::span::Span;
-
-const READING: &str = "lecture d'un média";
 
 /// A clip that is read step by step, where it lies in the file.
 pub(super) struct Paged<'a> {

@@ -15,7 +15,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time left to other writers between two transactions. Whoever waits with SQLite's own patience looks every 50 ms at first: a
 /// shorter gap is missed again and again.
-pub(super) const BREATH: Duration = Duration::from_millis(60);
+pub(crate) const BREATH: Duration = Duration::from_millis(60);
 
 /// Statements kept prepared: all of a pass.
 const STATEMENTS: usize = 96;

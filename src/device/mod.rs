@@ -57,7 +57,7 @@ use uuid::Uuid;
 
 pub(crate) use backlog::Backlog;
 pub(crate) use clip::ClipReader;
-pub(crate) use connection::bound_memory;
+pub(crate) use connection::{BREATH, bound_memory};
 pub(crate) use counts::statistics;
 pub(crate) use due::{Due, FailedDue};
 pub(crate) use error::{DeviceError, Kind, Result};

@@ -19,7 +19,8 @@ use crate::row::Scalar;
 /// Bytes read under one lock: a few milliseconds on a slow card.
 pub(super) const STEP_BYTES: usize = 256 << 10;
 
-const READING: &str = "lecture d'un média";
+/// What was done when a clip could not be read.
+pub(super) const READING: &str = "lecture d'un média";
 
 /// The id is the rowid as the recorder declares it (PRIMARY KEY), but the page format only knows rowids.
 pub(super) const ROWID: &str = "SELECT _rowid_ FROM media WHERE id_media = ?1";

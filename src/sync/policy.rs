@@ -44,9 +44,6 @@ const DATABASE_LONGEST: Duration = Duration::from_secs(30);
 pub(super) const PRUNE_CLIPS: u64 = 200;
 pub(super) const PRUNE_TIME: Duration = Duration::from_secs(20);
 
-/// The recorder's turn between two transactions of a series. Whoever waits with SQLite's own patience looks every 50 ms at first.
-pub(super) const BREATH: Duration = Duration::from_millis(60);
-
 /// How long a deletion may keep its lock: 250 ms are promised, and who waits with SQLite's own patience looks after 228 ms and not
 /// again before 328.
 pub(super) const PRUNE_LOCK: Duration = Duration::from_millis(200);

@@ -9,7 +9,7 @@ use super::policy;
 use super::too_long::TooLong;
 use crate::clock::Clock;
 use crate::config::PruneConfig;
-use crate::device::{Device, DeviceError, Prunable, Removal};
+use crate::device::{BREATH, Device, DeviceError, Prunable, Removal};
 use crate::notice::{Notice, Reporter};
 
 /// Why clips go.
@@ -102,7 +102,7 @@ impl Sweep<'_> {
                 if self.is_over()? {
                     return Ok(End::At(clip.id.saturating_sub(1)));
                 }
-                if self.clip(clip)? == Removal::Interrupted || self.clock.wait(policy::BREATH) {
+                if self.clip(clip)? == Removal::Interrupted || self.clock.wait(BREATH) {
                     return Ok(End::Interrupted);
                 }
                 if why.missing(self.device)? == 0 {

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::super::connection::BREATH;
 use super::*;
+use crate::device::BREATH;
 
 const ROWS: i64 = 500;
 

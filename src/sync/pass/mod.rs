@@ -8,7 +8,7 @@ mod record;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::device::{Backlog, Device, DeviceError, Due, FailedDue, Outcome, Reason};
+use crate::device::{BREATH, Backlog, Device, DeviceError, Due, FailedDue, Outcome, Reason};
 use crate::notice::{Notice, PassReport, Reporter};
 use crate::row::{Scalar, Table};
 use crate::upload::{Verdict, Wire};
@@ -179,7 +179,7 @@ impl Running<'_, '_> {
             .on_database(|device| device.prepare_backlog(table, failed_due))?
         {
             // A long history takes many steps; what is left at a stop is done at the next start.
-            if retry_transient::wait(self.pass.clock, self.pass.reporter, policy::BREATH) {
+            if retry_transient::wait(self.pass.clock, self.pass.reporter, BREATH) {
                 return Err(PassError::Interrupted);
             }
         }
