@@ -1,20 +1,10 @@
 // What is pressed while answers are slow, and what is said when none come.
 
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { gate } from './gate.mjs';
-import { check, clips, reader, receiver, recorder, until, upload, work } from './world.mjs';
+import { check, reader, recorder, until, withClips } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load resource/;
-
-/** A server with a day of clips. */
-async function withClips(name) {
-  const server = await receiver(name);
-  const database = path.join(work, `${name}.db`);
-  const day = recorder('make', database, ...clips);
-  await upload(database, server, 'raspberry-1');
-  return { server, database, day };
-}
 
 const unseen = async (server) => (await fetch(`${server.url}/api/new?limit=100`)).json();
 const caption = (page) => page.locator('.caption').textContent();

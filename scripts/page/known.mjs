@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { relay } from './relay.mjs';
-import { PASSWORD, PHONE, check, local, pass, reader, receiver, recorder, store, turn } from './world.mjs';
+import { PASSWORD, PHONE, check, local, pass, reader, receiver, recorder, signIn, store, turn } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load/;
 
@@ -19,14 +19,6 @@ async function tell(server, device, more = {}, token = '') {
 
 /** A device's last sign was longer ago than it was. */
 const silence = (server, device, ago) => recorder('sql', server.database, `UPDATE device SET received_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '${ago}') WHERE device_id = '${device}'`);
-
-async function signIn({ page, open, expect }, name, place = '/') {
-  expect(/401/);
-  await open(place);
-  await page.getByLabel('Name').fill(name);
-  await page.getByLabel('Password').fill(PASSWORD);
-  await page.keyboard.press('Enter');
-}
 
 export const tests = {
   async 'a new device gets an address at which it finds the receiver'() {

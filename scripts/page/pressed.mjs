@@ -1,9 +1,8 @@
 // What is pressed does what it says, also twice, on a bad line, and on another day.
 
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { gate } from './gate.mjs';
-import { PASSWORD, check, clips, local, reader, receiver, recorder, store, upload, work } from './world.mjs';
+import { PASSWORD, check, local, reader, receiver, signIn, store, withClips } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load|503/;
 
@@ -48,10 +47,7 @@ export const tests = {
   },
 
   async 'a pin that is pressed twice is one wish, and shown as it is'() {
-    const server = await receiver('pin');
-    const database = path.join(work, 'pin.db');
-    const day = recorder('make', database, ...clips);
-    await upload(database, server, 'raspberry-1');
+    const { server, day } = await withClips('pin');
     const line = await gate(server);
     const { page, open, close } = await reader(line);
     await open(`/day/${day}`);
@@ -79,13 +75,10 @@ export const tests = {
     const server = await receiver('shared');
     server.command(['user', 'add', 'anna', '--admin'], `${PASSWORD}\n`);
     const line = await gate(server);
-    const { page, open, expect, close } = await reader(line);
-    expect(/401/);
+    const one = await reader(line);
+    const { page, open, expect, close } = one;
     expect(NOISE);
-    await open('/');
-    await page.getByLabel('Name').fill('anna');
-    await page.getByLabel('Password').fill(PASSWORD);
-    await page.keyboard.press('Enter');
+    await signIn(one, 'anna');
     await page.getByText('No device yet.').waitFor();
     line.refuse(/\/api\/session$/);
     await page.getByRole('button', { name: 'Sign out' }).click();

@@ -1,9 +1,8 @@
 // Lists that change under a reader, and answers that come late, half, or not at all.
 
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { gate } from './gate.mjs';
-import { PHONE, check, clips, pass, reader, receiver, recorder, upload, work } from './world.mjs';
+import { PHONE, check, pass, reader, receiver, recorder, withClips } from './world.mjs';
 
 const NOISE = /ERR_|Failed to load resource/;
 
@@ -118,10 +117,7 @@ export const tests = {
   },
 
   async 'a clip whose line breaks is not called unplayable, and goes on where it was'() {
-    const server = await receiver('broken');
-    const database = path.join(work, 'broken.db');
-    const day = recorder('make', database, ...clips);
-    await upload(database, server, 'raspberry-1');
+    const { server, day } = await withClips('broken');
     const line = await gate(server);
     const { page, open, expect, close } = await reader(line);
     expect(NOISE);

@@ -83,6 +83,15 @@ export async function upload(database, server, device, more = {}) {
   assert.equal(child.exitCode, 0, `sync-service ended with ${child.exitCode}`);
 }
 
+/** A server with a day of clips. */
+export async function withClips(name) {
+  const server = await receiver(name);
+  const database = path.join(work, `${name}.db`);
+  const day = recorder('make', database, ...clips);
+  await upload(database, server, 'raspberry-1');
+  return { server, database, day };
+}
+
 /** An uploader that follows its recorder. */
 export function follow(database, server, device) {
   const child = start('sync-service', { LOCAL_DB_PATH: database, BACKEND_URL: server.url, DEVICE_ID: device, SYNC_MODE: 'realtime' });
@@ -145,6 +154,15 @@ export async function reader(server, options = {}) {
       await context.close();
     },
   };
+}
+
+/** A person's way in, by the form that stands where one came. */
+export async function signIn({ page, open, expect }, name, place = '/') {
+  expect(/401/);
+  await open(place);
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.keyboard.press('Enter');
 }
 
 /** Waits until it holds; fails after a while that no machine needs. */
